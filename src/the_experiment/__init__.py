@@ -1,0 +1,1 @@
+"""The Experiment: did this model learn the rule, or a pattern?"""

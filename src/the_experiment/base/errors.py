@@ -1,0 +1,29 @@
+"""The errors a user can cause. Each says what happened and what to do about it."""
+
+from __future__ import annotations
+
+
+class ExperimentError(Exception):
+    """Something failed that the user can mend; shown without a traceback.
+
+    `what` says what happened, `mend` what to do about it.
+
+    >>> print(ExperimentError("no model in out/", "run `the-experiment train`"))
+    no model in out/: run `the-experiment train`
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, mend: str = "") -> None:
+        super().__init__(what, mend)
+        self.what = what
+        self.mend = mend
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.mend}" if self.mend else self.what
+
+
+class UsageError(ExperimentError):
+    """The words of the call are wrong: a malformed sequence, an unknown name."""
+
+    exit_code = 2

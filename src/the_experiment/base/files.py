@@ -1,0 +1,133 @@
+"""Files that are whole or not there: everything is written beside its place and moved into it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from the_experiment.base.errors import ExperimentError
+
+
+@contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turn the operating system's refusals (full disk, no permission) into one plain error."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        where = f" ({error.filename})" if error.filename else ""
+        raise ExperimentError(
+            f"{doing} failed: {reason}{where}",
+            "free some space, or choose another folder that you may write to",
+        ) from error
+
+
+@contextmanager
+def replaced_folder(target: Path, archive: Path | None = None) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of `target` when the block ends well.
+
+    A folder already at `target` stays whole until the very last step. It is then moved into
+    `archive` under its name and the time, or removed where there is no archive. If the block
+    raises, or the process is killed, `target` is as it was.
+    """
+    with explained(f"writing {target}"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        try:
+            beside.chmod(0o755)  # mkdtemp gives 0700, which a plain mkdir would not
+            yield beside
+            _swap_in(beside, target, archive)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def _swap_in(beside: Path, target: Path, archive: Path | None) -> None:
+    if target.exists():
+        if archive is not None:
+            archived(target, archive)
+        else:
+            # Two renames: between them, for microseconds, the old folder stands under `old`.
+            old = beside.with_name(beside.name + ".old")
+            target.rename(old)
+            beside.rename(target)
+            shutil.rmtree(old, ignore_errors=True)
+            return
+    beside.rename(target)
+
+
+def archived(folder: Path, archive: Path) -> Path:
+    """Move `folder` into `archive` under a name that is free, and return where it went."""
+    archive.mkdir(parents=True, exist_ok=True)
+    stem = f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    place, copy = archive / stem, 1
+    while place.exists():
+        copy += 1
+        place = archive / f"{stem}-{copy}"
+    folder.rename(place)
+    return place
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old text or the new, never half of either."""
+    with explained(f"writing {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+            os.chmod(name, 0o644)  # noqa: PTH101 - mkstemp gives 0600 and a plain string
+            Path(name).replace(path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; a file that is missing or torn is an `ExperimentError`."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ExperimentError(f"{path} is missing") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ExperimentError(f"{path} is not whole JSON ({error})") from None
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """Read a JSONL file of objects; a torn or foreign line is named by its number."""
+    if not path.is_file():
+        raise ExperimentError(f"{path} is missing", "run `the-experiment generate`")
+    rows = []
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise ExperimentError(
+                    f"{path}, line {number} is not whole JSON ({error})",
+                    "mend or remove that line, or run `the-experiment generate` again",
+                ) from None
+            if not isinstance(row, dict):
+                raise ExperimentError(f"{path}, line {number} is not a JSON object")
+            rows.append(row)
+    return rows
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file as hexadecimal text."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

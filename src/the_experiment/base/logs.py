@@ -1,0 +1,32 @@
+"""Where messages go: people's terminals (stderr) and files in `logs/`. Data goes to stdout."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from loguru import logger
+
+ROTATION = "100 MB"
+RETENTION = "10 days"
+
+
+def log_to_terminal(level: str = "INFO") -> None:
+    """Send messages of `level` and above to stderr, coloured where it is a terminal."""
+    logger.remove()
+    logger.add(sys.stderr, level=level, format="<level>{message}</level>")
+
+
+def log_to_folder(folder: Path = Path("logs")) -> None:
+    """Also keep everything in `folder`: a new file every 100 MB, kept for 10 days."""
+    try:
+        logger.add(
+            folder / "the-experiment.log",
+            level="DEBUG",
+            rotation=ROTATION,
+            retention=RETENTION,
+            format="{time:YYYY-MM-DD HH:mm:ss.SSS} {level} {process} {name}: {message}",
+            enqueue=False,
+        )
+    except OSError as error:
+        logger.warning("no log file in {}: {}", folder, error.strerror)

@@ -1,0 +1,100 @@
+"""The run folder: one trained model, and where each part of it lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from the_experiment.base.errors import ExperimentError
+from the_experiment.base.files import read_json
+
+ARCHIVE = "archive"
+TRAIN = "run `the-experiment train`"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder such as `out/tiny-gpt2-causal`. It is complete once `run.json` is there.
+
+    >>> Run(Path("out/tiny-gpt2-causal")).final.as_posix()
+    'out/tiny-gpt2-causal/final'
+    """
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """What people call the run: the folder's name."""
+        return self.folder.name
+
+    @property
+    def run_json(self) -> Path:
+        """What was trained, how, and what came out. Written last."""
+        return self.folder / "run.json"
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration, every default written out."""
+        return self.folder / "config.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a line: losses and checks along the way."""
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The folder to resume from."""
+        return self.folder / "checkpoint"
+
+    @property
+    def final(self) -> Path:
+        """The trained model and its tokenizer in Hugging Face layout."""
+        return self.folder / "final"
+
+    @property
+    def archive(self) -> Path:
+        """Where this run goes when a new one takes its name."""
+        return self.folder.parent / ARCHIVE
+
+    @property
+    def complete(self) -> bool:
+        """Whether training ended and everything is written."""
+        return self.run_json.is_file()
+
+    def record(self) -> dict[str, Any]:
+        """What `run.json` says. Raises `ExperimentError` where it is missing or torn."""
+        record: dict[str, Any] = read_json(self.run_json)
+        return record
+
+
+def default_name(model: str, world: str) -> str:
+    """The name of a run that was given none.
+
+    >>> default_name("gpt2", "causal")
+    'tiny-gpt2-causal'
+    """
+    return f"tiny-{model}-{world}"
+
+
+def find_runs(out: Path) -> list[Run]:
+    """The complete runs in `out`, by name. The archive is not looked into."""
+    if not out.is_dir():
+        return []
+    runs = [Run(folder) for folder in sorted(out.iterdir()) if folder.name != ARCHIVE]
+    return [run for run in runs if run.complete]
+
+
+def find_run(out: Path, name_or_folder: str) -> Run:
+    """The complete run of that name in `out`, or in that folder; else an `ExperimentError`."""
+    for run in (Run(out / name_or_folder), Run(Path(name_or_folder))):
+        if run.complete:
+            return run
+    unfinished = (out / name_or_folder).is_dir()
+    raise ExperimentError(
+        f"the run {out / name_or_folder} is not finished"
+        if unfinished
+        else f"no model in {out / name_or_folder}",
+        f"{TRAIN} --resume" if unfinished else TRAIN,
+    )

@@ -1,0 +1,39 @@
+"""The verbs, in help panels along the way that an experiment goes."""
+
+from __future__ import annotations
+
+import typer
+
+from the_experiment.cli import generate, worlds
+from the_experiment.cli.printed_flags import told
+
+app = typer.Typer(
+    name="the-experiment",
+    help="Did this model learn the rule, or a pattern?\n\n"
+    "Write a small world of rules, hide some of its states, train GPT-2, RNN and CNN on the rest, "
+    "and test each against the rules.",
+    epilog=told()
+    + "\n\nEvery option can be set in the environment: THE_EXPERIMENT_GENERATE_SEED=7.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "THE_EXPERIMENT",
+    },
+)
+
+WORLDS_AND_DATA = "1. What is true, and what is shown of it"
+
+app.add_typer(worlds.app, name="worlds", rich_help_panel=WORLDS_AND_DATA)
+app.command("generate", rich_help_panel=WORLDS_AND_DATA, epilog=generate.EXAMPLES)(
+    generate.generate
+)
+
+
+@app.callback()
+def start() -> None:
+    """Set up what every verb needs before it runs."""
+    from the_experiment.base.logs import log_to_terminal
+
+    log_to_terminal()

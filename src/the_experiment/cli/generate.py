@@ -1,0 +1,50 @@
+"""`the-experiment generate`: write a dataset folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from the_experiment.base import defaults
+from the_experiment.cli import options
+
+EXAMPLES = options.examples(
+    "the-experiment generate -o '1,1,1,1,1;0,0,0,0,0'",
+    "the-experiment generate --omit-where 'A AND C' --out quadrant",
+)
+
+
+def generate(
+    world: options.World = defaults.WORLD,
+    omit: Annotated[
+        str, options.Option("--omit", "-o", metavar="'SEQ;SEQ'", help="Hold out these sequences.")
+    ] = "",
+    omit_fraction: Annotated[
+        float, options.Option(min=0, max=1, help="Hold out this share of all states, at random.")
+    ] = 0.0,
+    omit_where: Annotated[
+        str, options.Option(metavar="EXPR", help="Hold out the states where this is true.")
+    ] = "",
+    train_size: Annotated[
+        int, options.Option(min=1, help="Rows to train on.")
+    ] = defaults.TRAIN_ROWS,
+    valid_size: Annotated[
+        int, options.Option(min=0, help="Rows to validate.")
+    ] = defaults.VALID_ROWS,
+    test_size: Annotated[int, options.Option(min=0, help="Rows to test.")] = defaults.TEST_ROWS,
+    seed: options.Seed = defaults.SEED,
+    out: Annotated[Path, options.Option(help="The folder to write.")] = Path(defaults.DATASET),
+) -> None:
+    """Write training data from a world, with some of its states held out."""
+    from the_experiment.data.generate import Sizes
+    from the_experiment.data.generate import generate as generate_dataset
+    from the_experiment.data.holdout import HoldOut
+    from the_experiment.report.dataset import dataset_summary
+    from the_experiment.report.terminal import counting, stdout
+    from the_experiment.worlds import find_world
+
+    sizes = Sizes(train=train_size, valid=valid_size, test=test_size)
+    hold_out = HoldOut.parse(omit, omit_fraction, omit_where)
+    with counting("writing rows", sizes.total()) as progress:
+        folder = generate_dataset(find_world(world), hold_out, sizes, seed, out, progress)
+    stdout.print(dataset_summary(folder))

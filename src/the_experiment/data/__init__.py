@@ -1,0 +1,1 @@
+"""From a world to train, valid, test and held-out files."""

@@ -1,0 +1,75 @@
+"""The dataset folder: what its files are called, and the manifest that says what is in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from the_experiment.base.errors import ExperimentError
+from the_experiment.base.files import read_json, read_jsonl
+from the_experiment.data.holdout import HoldOut
+
+MANIFEST = "dataset.json"  # written with the rest; a folder without it is no dataset of ours
+SPLITS = ("train", "valid", "test")
+HELD_OUT = "heldout"
+
+
+class Manifest(BaseModel):
+    """What `dataset.json` says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    world: str
+    world_text: str  # the YAML of the world; empty for a world that is a Python class
+    seed: int
+    hold_out: HoldOut
+    held_out: list[str]  # the prompts that `hold_out` resolved to
+    states: int
+    rows: dict[str, int]
+    sha256: dict[str, str]
+    versions: dict[str, str]
+
+
+class DatasetFolder:
+    """A folder that `generate` wrote. Raises `ExperimentError` for one that isn't whole."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not (path / MANIFEST).is_file():
+            raise ExperimentError(f"no dataset in {path}/", "run `the-experiment generate`")
+        self.manifest = read_manifest(path / MANIFEST)
+
+    def rows(self, split: str) -> list[dict[str, Any]]:
+        """The rows of a split, each with `prompt` and `completion`."""
+        path = self.path / f"{split}.jsonl"
+        return checked_rows(read_jsonl(path), path)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest in a file. Raises `ExperimentError` that names the key that is wrong."""
+    try:
+        return Manifest.model_validate(read_json(path))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, problem["loc"]))
+        raise ExperimentError(
+            f"{path}: {key}: {problem['msg']}", "run `the-experiment generate` again"
+        ) from None
+
+
+def checked_rows(rows: Sequence[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
+    """The same rows, once each is known to have a text for prompt and for completion."""
+    for number, row in enumerate(rows, start=1):
+        for key in ("prompt", "completion"):
+            if not isinstance(row.get(key), str):
+                raise ExperimentError(f"{path}, line {number} has no text {key!r}")
+    return list(rows)
+
+
+def json_line(prompt: str, completion: str) -> str:
+    """One row of a JSONL file, with its line end."""
+    return json.dumps({"prompt": prompt, "completion": completion}, ensure_ascii=False) + "\n"

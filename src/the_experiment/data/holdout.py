@@ -1,0 +1,94 @@
+"""Hold-outs: which states nobody is trained on. A split is by state, never by row."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from the_experiment.base.errors import UsageError
+from the_experiment.base.seeds import Integers, Stream
+from the_experiment.worlds.language import RuleError, parse
+from the_experiment.worlds.tree import DivisionByZeroError, evaluate, names_in
+from the_experiment.worlds.world import World
+
+
+class HoldOut(BaseModel):
+    """What is held out, as asked for: the union of sequences, a random share and a condition.
+
+    >>> from the_experiment.worlds import find_world
+    >>> HoldOut(sequences=("1,0,1,0,1",)).resolve(find_world("causal"), seed=0).tolist()
+    [21]
+    >>> len(HoldOut(where="A AND C").resolve(find_world("causal"), seed=0))
+    8
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sequences: tuple[str, ...] = ()
+    fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    where: str = ""
+
+    @classmethod
+    def parse(cls, sequences: str, fraction: float = 0.0, where: str = "") -> HoldOut:
+        """A hold-out from words; sequences have `;` between them, empty ones are left out.
+
+        >>> HoldOut.parse("1,1,1,1,1;0,0,0,0,0;").sequences
+        ('1,1,1,1,1', '0,0,0,0,0')
+        """
+        if not 0 <= fraction < 1:
+            raise UsageError(
+                f"a share of {fraction} can't be held out", "give one from 0 to below 1"
+            )
+        named = tuple(dict.fromkeys(part for part in sequences.split(";") if part.strip()))
+        if sequences.strip() and not named:
+            raise UsageError(f"{sequences!r} names no sequence", "write 'SEQ;SEQ'")
+        return cls(sequences=named, fraction=fraction, where=where)
+
+    def resolve(self, world: World, seed: int) -> Integers:
+        """The numbers of the held-out states, sorted, each once.
+
+        Raises `UsageError` for a sequence or condition that is none of this world's, and where
+        nothing would be left to train on.
+        """
+        found = [world.indices(world.state(sequence)) for sequence in self.sequences]
+        if self.fraction:
+            count = round(self.fraction * len(world.states()))
+            found.append(Stream(seed, "hold-out").shuffled(world.size)[:count])
+        if self.where:
+            found.append(np.flatnonzero(self._condition(world)))
+        held_out = np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
+        if len(held_out) >= world.size:
+            raise UsageError(
+                f"all {world.size} states of world {world.name} would be held out",
+                "leave some to train on",
+            )
+        return held_out
+
+    def _condition(self, world: World) -> Integers:
+        states = world.states()
+        values = {**dict(zip(world.inputs, states.T, strict=True)), **world.evaluate(states)}
+        try:
+            tree = parse(self.where)
+        except RuleError as error:
+            raise UsageError(f"--omit-where, column {error.column}: {error.what}") from None
+        for name in names_in(tree):
+            if name.name not in values:
+                raise UsageError(
+                    f"--omit-where, column {name.column}: unknown name {name.name!r}",
+                    f"known are {', '.join(values)}",
+                )
+        try:
+            return evaluate(tree, values, len(states))
+        except DivisionByZeroError as error:
+            raise UsageError(
+                f"--omit-where, column {error.column}: division by zero in state "
+                f"{world.prompts(states[[error.row]])[0]!r}"
+            ) from None
+
+    def __str__(self) -> str:
+        told = [*self.sequences]
+        told += [f"a random {self.fraction:.0%} of all states"] if self.fraction else []
+        told += [f"every state where {self.where}"] if self.where else []
+        return "; ".join(told) or "nothing"

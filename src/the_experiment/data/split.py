@@ -1,0 +1,54 @@
+"""The split behind a data set, found again from its manifest alone: seen and held-out states."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from the_experiment.base.seeds import Integers
+from the_experiment.data.draw import Draw
+from the_experiment.data.folder import Manifest
+from the_experiment.worlds import World, find_world
+from the_experiment.worlds.files import world_from_text
+
+
+class Split:
+    """Which states a model was trained on, and which were held out from it.
+
+    The rows are drawn again from the seed, so that a run needs only the manifest of its data, not
+    the data, which may have been replaced since.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+
+    @cached_property
+    def world(self) -> World:
+        """The world that the data was made from, as it was then."""
+        if self.manifest.world_text:
+            return world_from_text(self.manifest.world_text, f"world {self.manifest.world}")
+        return find_world(self.manifest.world)
+
+    @cached_property
+    def held_out(self) -> Integers:
+        """The held-out states: shape (n, inputs)."""
+        return self.world.states_at(self._held_out_indices)
+
+    @cached_property
+    def seen(self) -> Integers:
+        """The distinct states of the training rows: shape (n, inputs)."""
+        draw = Draw(self.world, self._held_out_indices, self.manifest.seed)
+        chunks = [np.unique(chunk) for chunk in draw.chunks("train", self.manifest.rows["train"])]
+        return self.world.states_at(np.unique(np.concatenate(chunks)))
+
+    def holds_out(self, prompt: str) -> bool:
+        """Whether this sequence was held out."""
+        return prompt in set(self.manifest.held_out)
+
+    @cached_property
+    def _held_out_indices(self) -> Integers:
+        states = [self.world.state(prompt) for prompt in self.manifest.held_out]
+        if not states:
+            return np.zeros(0, dtype=np.int64)
+        return np.sort(self.world.indices(np.concatenate(states)))

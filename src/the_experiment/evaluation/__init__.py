@@ -1,0 +1,1 @@
+"""Completions graded against the rules, beside baselines, with intervals; and the verdict."""

@@ -1,0 +1,58 @@
+"""Shares with their intervals. A number is shown with its n or not at all."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Rate:
+    """`k` right out of `n` distinct states, with the Wilson 95% interval.
+
+    >>> rate = Rate(6, 6)
+    >>> str(rate), round(rate.low, 2)
+    ('6/6 [.61–1.0]', 0.61)
+    """
+
+    k: int
+    n: int
+
+    @property
+    def share(self) -> float:
+        """k / n; NaN where n is 0."""
+        return self.k / self.n if self.n else float("nan")
+
+    @property
+    def low(self) -> float:
+        """The lower end of the interval."""
+        return wilson(self.k, self.n)[0]
+
+    @property
+    def high(self) -> float:
+        """The upper end of the interval."""
+        return wilson(self.k, self.n)[1]
+
+    def __str__(self) -> str:
+        return f"{self.k}/{self.n} [{short(self.low)}–{short(self.high)}]" if self.n else "–"
+
+
+@functools.cache
+def wilson(k: int, n: int) -> tuple[float, float]:
+    """The Wilson score interval (95%) of k out of n (Wilson 1927); all of [0, 1] where n is 0."""
+    from scipy.stats import binomtest
+
+    if not n:
+        return 0.0, 1.0
+    interval = binomtest(k, n).proportion_ci(confidence_level=0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def short(share: float) -> str:
+    """A share in three characters.
+
+    >>> short(0.614), short(1.0), short(0.0)
+    ('.61', '1.0', '.00')
+    """
+    text = f"{share:.2f}"
+    return "1.0" if text == "1.00" else text.removeprefix("0")

@@ -1,0 +1,263 @@
+"""A world whose outputs are rules in the rule language."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from the_experiment.base.errors import ExperimentError
+from the_experiment.base.seeds import Integers
+from the_experiment.worlds.language import RESERVED, RuleError, parse
+from the_experiment.worlds.template import Template
+from the_experiment.worlds.tree import (
+    Bounds,
+    DivisionByZeroError,
+    Tree,
+    bounds,
+    evaluate,
+    names_in,
+)
+from the_experiment.worlds.world import MOST_STATES, Domain, World
+
+CHUNK = 2**18  # states evaluated at a time when all are checked
+MOST_LISTED_PROMPTS = 2**20  # states whose prompts are compared one by one
+
+
+class WorldError(ExperimentError):
+    """A world that can't be: `key` says which entry, `column` where in its text (from 1)."""
+
+    def __init__(self, key: str, what: str, text: str = "", column: int = 0) -> None:
+        self.key = key
+        place = f"{key}, column {column}" if column else key
+        pointed = f"\n  {_one_line(text)}\n  {' ' * _shown_column(text, column)}^" if column else ""
+        super().__init__(f"{place}: {what}{pointed}")
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\n", "\\n").replace("\t", " ")
+
+
+def _shown_column(text: str, column: int) -> int:
+    return len(_one_line(text[: column - 1]))
+
+
+class RuleWorld(World):
+    """A world written as rules. Raises `WorldError` for one that can't be.
+
+    >>> world = RuleWorld(
+    ...     "tiny",
+    ...     {"A": Domain(0, 1, True), "B": Domain(0, 1, True)},
+    ...     {"both": "A AND B", "none": "NOT both AND A == B"},
+    ...     "{A},{B}",
+    ...     "\\n{both},{none}\\n",
+    ... )
+    >>> world.answer("1,1"), world.order, world.depth("none")
+    ('\\n1,0\\n', ['both', 'none'], 2)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        inputs: Mapping[str, Domain],
+        rules: Mapping[str, str],
+        prompt: str,
+        completion: str,
+        source: str = "",
+    ) -> None:
+        self.rules = dict(rules)
+        self.source = source
+        _check_names(inputs, rules)
+        self.trees = {name: _parsed(f"rules.{name}", text) for name, text in rules.items()}
+        known = {*inputs, *rules}
+        for rule, tree in self.trees.items():
+            _check_known(f"rules.{rule}", rules[rule], tree, known)
+        self.order = _dependency_order(self.trees)
+        _check_template("prompt", prompt, inputs)
+        _check_template("completion", completion, known)
+        super().__init__(name, inputs, prompt, completion)
+        if not self.parts:
+            raise WorldError("completion", "writes no part; add a field such as {A}")
+        _ = self.alphabet  # finds values that do not fit
+        self._check_division()
+        self._check_prompts()
+
+    def evaluate(
+        self, states: Integers, forced: Mapping[str, int] | None = None
+    ) -> dict[str, Integers]:
+        """Each rule's value in each state; see `World.evaluate`."""
+        forced = forced or {}
+        values = self._input_values(states)
+        for rule in self.order:
+            if rule in forced:
+                values[rule] = np.full(len(states), forced[rule], dtype=np.int64)
+                continue
+            try:
+                values[rule] = evaluate(self.trees[rule], values, len(states))
+            except DivisionByZeroError as error:
+                raise self._divided_by_zero(f"rules.{rule}", rule, error, states) from None
+        return {rule: values[rule] for rule in self.rules}
+
+    @functools.cached_property
+    def output_bounds(self) -> dict[str, Bounds]:
+        """The smallest and largest value of each rule, from intervals of what it is made of."""
+        known = dict(self._input_bounds)
+        for rule in self.order:
+            try:
+                known[rule] = bounds(self.trees[rule], known)
+            except OverflowError as error:
+                raise WorldError(f"rules.{rule}", str(error)) from None
+        return {rule: known[rule] for rule in self.rules}
+
+    # -- what follows from the trees -------------------------------------------------------------
+
+    def uses(self, part: str) -> list[str]:
+        """The inputs and rules that the text of a rule or part names, each once."""
+        return list(dict.fromkeys(name.name for name in names_in(self._tree_of(part))))
+
+    def depends_on(self, part: str) -> list[str]:
+        """The inputs that a rule or part is computed from, directly or through other rules."""
+        reached = self._reached(self.uses(part))
+        return [name for name in self.inputs if name in reached]
+
+    def _reached(self, names: Iterable[str]) -> set[str]:
+        reached: set[str] = set()
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop()
+            if name not in reached:
+                reached.add(name)
+                waiting += self.uses(name) if name in self.trees else []
+        return reached
+
+    def depth(self, part: str) -> int:
+        """How many rules stand in a row from the inputs to this rule or part: `A AND B` is 1."""
+        depths = dict.fromkeys(self.inputs, 0)
+        for rule in self.order:
+            depths[rule] = 1 + max((depths[name] for name in self.uses(rule)), default=0)
+        if part in depths:
+            return depths[part]
+        return 1 + max((depths[name] for name in self.uses(part)), default=0)
+
+    def _tree_of(self, part: str) -> Tree:
+        if part in self.trees:
+            return self.trees[part]
+        fields = {field.name: field.tree for field in self.completion_template.fields}
+        return fields[part]
+
+    # -- checks ----------------------------------------------------------------------------------
+
+    def _check_division(self) -> None:
+        """Evaluate everything where a division might fail: in all states, if they can be listed."""
+        divides = any(
+            "//" in text or "%" in text
+            for text in (
+                *self.rules.values(),
+                self.prompt_template.text,
+                self.completion_template.text,
+            )
+        )
+        if not divides:
+            return
+        if self.size > MOST_STATES:
+            raise WorldError(
+                "inputs", f"{self.size:,} states are too many (over 2^24) to check each division"
+            )
+        for start in range(0, self.size, CHUNK):
+            states = self.states_at(np.arange(start, min(start + CHUNK, self.size)))
+            values = {**self._input_values(states), **self.evaluate(states)}
+            for key, template in self._templates().items():
+                try:
+                    template.render(values, len(states))
+                except DivisionByZeroError as error:
+                    raise self._divided_by_zero(key, None, error, states) from None
+
+    def _divided_by_zero(
+        self, key: str, rule: str | None, error: DivisionByZeroError, states: Integers
+    ) -> WorldError:
+        where = ", ".join(
+            f"{name}={value}" for name, value in zip(self.inputs, states[error.row], strict=True)
+        )
+        text, column = (self.rules[rule], error.column) if rule else ("", 0)
+        return WorldError(key, f"division by zero where {where}", text, column)
+
+    def _check_prompts(self) -> None:
+        if not self._directly_readable and self.size > MOST_LISTED_PROMPTS:
+            raise WorldError(
+                "prompt", "write every input by itself, with something other than a digit between"
+            )
+        shared = self.shared_prompt()
+        if shared:
+            prompt, *numbers = shared
+            one, other = (
+                ", ".join(f"{name}={value}" for name, value in zip(self.inputs, row, strict=True))
+                for row in self.states_at(np.array(numbers))
+            )
+            raise WorldError("prompt", f"two states have the prompt {prompt!r}: {one} and {other}")
+
+    def _templates(self) -> dict[str, Template]:
+        return {"prompt": self.prompt_template, "completion": self.completion_template}
+
+
+def _check_names(inputs: Mapping[str, Domain], rules: Mapping[str, str]) -> None:
+    if not inputs:
+        raise WorldError("inputs", "a world needs at least one input")
+    for key, names in (("inputs", inputs), ("rules", rules)):
+        for name in names:
+            if not (name.isascii() and name.isidentifier()):
+                raise WorldError(f"{key}.{name}", "a name has letters, digits and _ only")
+            if name.lower() in RESERVED:
+                raise WorldError(f"{key}.{name}", f"{name} is a word of the rule language")
+    for name in rules:
+        if name in inputs:
+            raise WorldError(f"rules.{name}", "duplicate: an input has that name already")
+
+
+def _parsed(key: str, text: str) -> Tree:
+    try:
+        return parse(text)
+    except RuleError as error:
+        raise WorldError(key, error.what, text, error.column) from None
+
+
+def _check_known(key: str, text: str, tree: Tree, known: Iterable[str], offset: int = 0) -> None:
+    for name in names_in(tree):
+        if name.name not in known:
+            raise WorldError(
+                key,
+                f"unknown name {name.name!r}; known are {', '.join(sorted(known))}",
+                text,
+                name.column + offset,
+            )
+
+
+def _check_template(key: str, text: str, known: Iterable[str]) -> None:
+    try:
+        template = Template(text)
+    except RuleError as error:
+        raise WorldError(key, error.what, error.text, error.column) from None
+    for field in template.fields:
+        _check_known(key, text, field.tree, known, offset=field.column)
+
+
+def _dependency_order(trees: Mapping[str, Tree]) -> list[str]:
+    """The rules, each after those it uses. Raises `WorldError` that tells a circle as a circle."""
+    order: list[str] = []
+    path: list[str] = []
+
+    def visit(rule: str) -> None:
+        if rule in order:
+            return
+        if rule in path:
+            circle = [*path[path.index(rule) :], rule]
+            raise WorldError(f"rules.{rule}", f"a circle: {' → '.join(circle)}")
+        path.append(rule)
+        for name in names_in(trees[rule]):
+            if name.name in trees:
+                visit(name.name)
+        order.append(path.pop())
+
+    for rule in trees:
+        visit(rule)
+    return order

@@ -1,0 +1,152 @@
+"""Templates: how values become a text, and how a text is read back part by part."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from the_experiment.base.seeds import Integers
+from the_experiment.worlds.language import RuleError, parse
+from the_experiment.worlds.tree import Apply, Bounds, Name, Tree, bounds, evaluate
+
+# What a field without a name of its own is called, by its outermost operator.
+CALLED = {
+    "+": "sum",
+    "-": "difference",
+    "*": "product",
+    "//": "quotient",
+    "%": "remainder",
+    "if": "choice",
+    **dict.fromkeys(("==", "!=", "<", "<=", ">", ">="), "comparison"),
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One `{expression}` of a template, under the name of the part it writes."""
+
+    name: str
+    tree: Tree
+    column: int
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where a part stands in a text (characters, end not included), and its value there."""
+
+    start: int
+    end: int
+    value: int
+
+
+class Template:
+    """A text with `{expression}` fields; `{{` and `}}` stand for braces.
+
+    >>> template = Template("{A},{B}: {A + B}")
+    >>> [field.name for field in template.fields]
+    ['A', 'B', 'sum']
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.literals, expressions = _split(text)
+        self.fields = _named(expressions)
+
+    def render(self, values: Mapping[str, Integers], rows: int) -> list[str]:
+        """The text of each of `rows` states, given one array of values for each name."""
+        columns = [evaluate(field.tree, values, rows).tolist() for field in self.fields]
+        if not columns:
+            return [self.literals[0]] * rows
+        pattern = "{}".join(
+            literal.replace("{", "{{").replace("}", "}}") for literal in self.literals
+        )
+        return list(map(pattern.format, *columns))
+
+    def read(self, text: str, known: Mapping[str, Bounds]) -> dict[str, Span | None]:
+        """Where each part stands in `text`; None for a part that isn't there.
+
+        `known` bounds the names in the fields, which says how wide a field can be. Reading stops
+        at the first literal that differs: what follows can't be told apart, so it is missing.
+        """
+        spans: dict[str, Span | None] = dict.fromkeys(field.name for field in self.fields)
+        position = len(self.literals[0])
+        if not text.startswith(self.literals[0]):
+            return spans
+        for field, literal in zip(self.fields, self.literals[1:], strict=True):
+            digits = field_pattern(bounds(field.tree, known)).match(text, position)
+            if digits:
+                spans[field.name] = Span(position, digits.end(), int(digits[0]))
+                position = digits.end()
+            if not text.startswith(literal, position):
+                break
+            position += len(literal)
+        return spans
+
+    def unambiguous(self, known: Mapping[str, Bounds]) -> bool:
+        """Whether the text of the template always tells where each field ends."""
+        for field, literal in zip(self.fields[:-1], self.literals[1:-1], strict=True):
+            ends_by_itself = _fixed_width(bounds(field.tree, known)) is not None
+            if not ends_by_itself and (not literal or literal[0] in "0123456789"):
+                return False
+        return True
+
+
+def field_pattern(reach: Bounds) -> re.Pattern[str]:
+    """A pattern for the digits of a field with values in `reach`."""
+    width = _fixed_width(reach)
+    if width is not None:
+        return re.compile(rf"[0-9]{{{width}}}")
+    sign = "-?" if reach[0] < 0 else ""
+    return re.compile(rf"{sign}[0-9]{{1,19}}")
+
+
+def _fixed_width(reach: Bounds) -> int | None:
+    low, high = reach
+    return len(str(low)) if low >= 0 and len(str(low)) == len(str(high)) else None
+
+
+def _split(text: str) -> tuple[list[str], list[tuple[Tree, int]]]:
+    """The literals around the fields (one more than fields), and each field's tree and column."""
+    literals, expressions, position = [""], [], 0
+    for found in re.finditer(r"\{\{|\}\}|\{([^{}]*)\}|[{}]", text):
+        literals[-1] += text[position : found.start()]
+        position = found.end()
+        if found[0] in ("{{", "}}"):
+            literals[-1] += found[0][0]
+        elif found[1] is None:
+            raise RuleError(f"a lone {found[0]!r}; write it twice", text, found.start() + 1)
+        else:
+            expressions.append((_parsed_field(found[1], text, found.start(1)), found.start() + 1))
+            literals.append("")
+    literals[-1] += text[position:]
+    return literals, expressions
+
+
+def _parsed_field(expression: str, text: str, start: int) -> Tree:
+    try:
+        return parse(expression)
+    except RuleError as error:
+        raise RuleError(error.what, text, start + error.column) from None
+
+
+def _named(expressions: list[tuple[Tree, int]]) -> list[Field]:
+    taken: set[str] = set()
+    fields = []
+    for tree, column in expressions:
+        plain = _called(tree)
+        name, count = plain, 1
+        while name in taken:
+            count += 1
+            name = f"{plain}{count}"
+        taken.add(name)
+        fields.append(Field(name, tree, column))
+    return fields
+
+
+def _called(tree: Tree) -> str:
+    if isinstance(tree, Name):
+        return tree.name
+    if isinstance(tree, Apply):
+        return CALLED.get(tree.operator, tree.operator.lower())
+    return "number"
