@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 WORLD = "causal"
+SEED = 42
 
 # data
 DATASET = "dataset"
 TRAIN_ROWS = 20_000
 VALID_ROWS = 2_000
 TEST_ROWS = 2_000
-SEED = 42
 
 # runs
 OUT = "out"
+LOGS = "logs"
+
+# training: the recipe that the project was first described with
+MODEL = "gpt2"
+EPOCHS = 3
+LEARNING_RATE = 5e-4
+BATCH_SIZE = 16
+CHECKPOINT_EVERY = 500  # steps
+
+# the playground
+PORT = 7860

@@ -39,6 +39,7 @@ def replaced_folder(target: Path, archive: Path | None = None) -> Iterator[Path]
     raises, or the process is killed, `target` is as it was.
     """
     with explained(f"writing {target}"):
+        target = target.resolve()  # where `target` is a link, it stays one
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         try:
@@ -75,18 +76,25 @@ def archived(folder: Path, archive: Path) -> Path:
     return place
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old text or the new, never half of either."""
+@contextmanager
+def replaced_file(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; it takes its place when the block ends well."""
     with explained(f"writing {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            os.chmod(name, 0o644)  # noqa: PTH101 - mkstemp gives 0600 and a plain string
+            yield Path(name)
+            Path(name).chmod(0o644)  # mkstemp gives 0600
             Path(name).replace(path)
         finally:
             Path(name).unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old text or the new, never half of either."""
+    with replaced_file(path) as beside:
+        beside.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -100,7 +108,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ExperimentError(f"{path} is missing") from None
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ExperimentError(f"{path} is not whole JSON ({error})") from None
 
 
@@ -113,7 +121,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
         for number, line in enumerate(file, start=1):
             try:
                 row = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ExperimentError(
                     f"{path}, line {number} is not whole JSON ({error})",
                     "mend or remove that line, or run `the-experiment generate` again",

@@ -44,6 +44,11 @@ class Run:
         return self.folder / "metrics.jsonl"
 
     @property
+    def dataset(self) -> Path:
+        """A copy of the `dataset.json` it was trained on: world, seed and hold-out."""
+        return self.folder / "dataset.json"
+
+    @property
     def checkpoint(self) -> Path:
         """The folder to resume from."""
         return self.folder / "checkpoint"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from the_experiment.cli import generate, worlds
+from the_experiment.cli import compare, demo, experiments, generate, test, testui, train, worlds
 from the_experiment.cli.printed_flags import told
 
 app = typer.Typer(
@@ -24,10 +24,23 @@ app = typer.Typer(
 )
 
 WORLDS_AND_DATA = "1. What is true, and what is shown of it"
+TRAINING = "2. Models that learn from it"
+TESTING = "3. Rule or pattern?"
+EXPERIMENTS = "4. Whole experiments"
+PLAYGROUND = "5. By hand"
 
 app.add_typer(worlds.app, name="worlds", rich_help_panel=WORLDS_AND_DATA)
 app.command("generate", rich_help_panel=WORLDS_AND_DATA, epilog=generate.EXAMPLES)(
     generate.generate
+)
+app.command("train", rich_help_panel=TRAINING, epilog=train.EXAMPLES)(train.train)
+app.command("test", rich_help_panel=TESTING, epilog=test.EXAMPLES)(test.test)
+app.command("compare", rich_help_panel=TESTING, epilog=compare.EXAMPLES)(compare.compare)
+app.command("demo", rich_help_panel=EXPERIMENTS, epilog=demo.EXAMPLES)(demo.demo)
+app.add_typer(experiments.app, name="experiments", rich_help_panel=EXPERIMENTS)
+app.command("testui", rich_help_panel=PLAYGROUND, epilog=testui.EXAMPLES)(testui.testui)
+app.command("ui", rich_help_panel=PLAYGROUND, epilog=testui.EXAMPLES, help="Short for testui.")(
+    testui.testui
 )
 
 

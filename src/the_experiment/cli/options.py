@@ -20,6 +20,28 @@ Seed: TypeAlias = Annotated[int, Option("--seed", min=0, help="Makes everything 
 AsJson: TypeAlias = Annotated[bool, Option("--json", help="Print JSON.")]
 
 
+def _read_config(context: typer.Context, file: Path | None) -> Path | None:
+    """Make the file's values the defaults of this call; flags and environment go over them."""
+    if file is not None:
+        from the_experiment.base.settings import read_settings
+
+        known = [parameter.name for parameter in context.command.params if parameter.name]
+        context.default_map = {**(context.default_map or {}), **read_settings(file, known)}
+    return file
+
+
+ConfigFile: TypeAlias = Annotated[
+    Path | None,
+    Option(
+        "--config",
+        is_eager=True,
+        callback=_read_config,
+        metavar="FILE",
+        help="A YAML file with these options, such as a run's config.yaml.",
+    ),
+]
+
+
 def examples(*lines: str) -> str:
     """The examples under a verb's help."""
     return "[bold]Examples[/]\n\n" + "\n\n".join(f"$ {line}" for line in lines)

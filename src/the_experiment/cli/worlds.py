@@ -68,7 +68,8 @@ def check(files: Annotated[list[Path], typer.Argument(metavar="FILE…")]) -> No
     for file in files:
         world = read_world(file)
         stdout.print(
-            f"{file}: {world.name} is sound: {world.size:,} states, {len(world.parts)} parts"
+            f"{file}: {world.name} is sound: {world.size:,} states, {len(world.parts)} parts",
+            markup=False,
         )
 
 
@@ -83,4 +84,6 @@ def new(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
     from the_experiment.worlds.files import write_new_world
 
     write_new_world(file)
-    stdout.print(f"wrote {file}; edit it, then run `the-experiment worlds check {file}`")
+    stdout.print(
+        f"wrote {file}; edit it, then run `the-experiment worlds check {file}`", markup=False
+    )

@@ -14,13 +14,16 @@ LISTED = 2**16  # worlds up to this size are listed; in larger ones held-out dra
 
 
 class Draw:
-    """The states that the rows of each split are drawn from: all but the held-out ones."""
+    """The states that the rows of each split are drawn from: all but the held-out ones.
+
+    `seen` lists them where the world is small, or mostly held out; elsewhere it is None.
+    """
 
     def __init__(self, world: World, held_out: Integers, seed: int) -> None:
         self.world = world
         self.held_out = held_out
         self.seed = seed
-        listed = world.size <= LISTED
+        listed = world.size <= LISTED or 2 * len(held_out) > world.size
         self.seen = np.setdiff1d(np.arange(world.size), held_out) if listed else None
 
     def chunks(self, split: str, rows: int) -> Iterator[Integers]:

@@ -55,7 +55,7 @@ def read_manifest(path: Path) -> Manifest:
         return Manifest.model_validate(read_json(path))
     except ValidationError as error:
         problem = error.errors()[0]
-        key = ".".join(map(str, problem["loc"]))
+        key = ".".join(map(str, problem["loc"])) or "file"
         raise ExperimentError(
             f"{path}: {key}: {problem['msg']}", "run `the-experiment generate` again"
         ) from None

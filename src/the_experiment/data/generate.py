@@ -15,7 +15,7 @@ from the_experiment.base import defaults
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import explained, replaced_folder, sha256, write_json
 from the_experiment.base.seeds import Integers
-from the_experiment.data.draw import Draw
+from the_experiment.data.draw import LISTED, Draw
 from the_experiment.data.folder import (
     HELD_OUT,
     MANIFEST,
@@ -102,7 +102,7 @@ def _jsonl(folder: Path, split: str) -> TextIO:
 
 
 def _write_split(file: TextIO, draw: Draw, split: str, rows: int, progress: Progress) -> None:
-    table = _lines(draw.world, np.arange(draw.world.size)) if draw.seen is not None else None
+    table = _lines(draw.world, draw.world.numbers()) if draw.world.size <= LISTED else None
     for states in draw.chunks(split, rows):
         lines = [table[s] for s in states.tolist()] if table else _lines(draw.world, states)
         file.write("".join(lines))

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers, Stream
 from the_experiment.worlds.language import RuleError, parse
-from the_experiment.worlds.tree import DivisionByZeroError, evaluate, names_in
+from the_experiment.worlds.tree import DivisionByZeroError, Tree, bounds, evaluate, names_in
 from the_experiment.worlds.world import World
+
+CHUNK = 2**18  # states at a time that a condition is evaluated in
 
 
 class HoldOut(BaseModel):
@@ -54,10 +57,10 @@ class HoldOut(BaseModel):
         """
         found = [world.indices(world.state(sequence)) for sequence in self.sequences]
         if self.fraction:
-            count = round(self.fraction * len(world.states()))
+            count = round(self.fraction * len(world.numbers()))
             found.append(Stream(seed, "hold-out").shuffled(world.size)[:count])
         if self.where:
-            found.append(np.flatnonzero(self._condition(world)))
+            found.append(self._where(world))
         held_out = np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
         if len(held_out) >= world.size:
             raise UsageError(
@@ -66,29 +69,40 @@ class HoldOut(BaseModel):
             )
         return held_out
 
-    def _condition(self, world: World) -> Integers:
-        states = world.states()
-        values = {**dict(zip(world.inputs, states.T, strict=True)), **world.evaluate(states)}
+    def _where(self, world: World) -> Integers:
         try:
             tree = parse(self.where)
         except RuleError as error:
-            raise UsageError(f"--omit-where, column {error.column}: {error.what}") from None
+            raise _refused(error.column, error.what) from None
+        known = [*world.inputs, *world.output_bounds]
         for name in names_in(tree):
-            if name.name not in values:
-                raise UsageError(
-                    f"--omit-where, column {name.column}: unknown name {name.name!r}",
-                    f"known are {', '.join(values)}",
-                )
-        try:
-            return evaluate(tree, values, len(states))
-        except DivisionByZeroError as error:
-            raise UsageError(
-                f"--omit-where, column {error.column}: division by zero in state "
-                f"{world.prompts(states[[error.row]])[0]!r}"
-            ) from None
+            if name.name not in known:
+                what = f"unknown name {name.name!r}; known are {', '.join(known)}"
+                raise _refused(name.column, what)
+        numbers = world.numbers()
+        chunks = (numbers[start : start + CHUNK] for start in range(0, world.size, CHUNK))
+        return np.concatenate([chunk[_holds(tree, world, chunk)] for chunk in chunks])
 
     def __str__(self) -> str:
         told = [*self.sequences]
-        told += [f"a random {self.fraction:.0%} of all states"] if self.fraction else []
+        told += [f"a random {100 * self.fraction:g}% of all states"] if self.fraction else []
         told += [f"every state where {self.where}"] if self.where else []
         return "; ".join(told) or "nothing"
+
+
+def _holds(tree: Tree, world: World, numbers: Integers) -> npt.NDArray[np.bool_]:
+    states = world.states_at(numbers)
+    values = {**dict(zip(world.inputs, states.T, strict=True)), **world.evaluate(states)}
+    try:
+        bounds(tree, {name: (int(value.min()), int(value.max())) for name, value in values.items()})
+        holds: npt.NDArray[np.bool_] = evaluate(tree, values, len(states)) != 0
+        return holds
+    except OverflowError as error:
+        raise _refused(1, str(error)) from None
+    except DivisionByZeroError as error:
+        prompt = world.prompts(states[[error.row]])[0]
+        raise _refused(error.column, f"division by zero in state {prompt!r}") from None
+
+
+def _refused(column: int, what: str) -> UsageError:
+    return UsageError(f"--omit-where, column {column}: {what}")

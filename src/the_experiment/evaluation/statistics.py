@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -56,3 +57,12 @@ def short(share: float) -> str:
     """
     text = f"{share:.2f}"
     return "1.0" if text == "1.00" else text.removeprefix("0")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence.
+
+    >>> listed(["a", "b", "c"]), listed(["a"])
+    ('a, b and c', 'a')
+    """
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)

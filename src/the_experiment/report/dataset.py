@@ -20,7 +20,7 @@ def dataset_summary(folder: DatasetFolder) -> str:
     shown = "  ".join(manifest.held_out[:MOST_SHOWN])
     more = len(manifest.held_out) - MOST_SHOWN
     lines = [
-        f"[bold]{folder.path}/[/]: rows: {rows}",
+        f"[bold]{escape(str(folder.path))}/[/]: rows: {rows}",
         f"world {manifest.world}: {manifest.states:,} states, {len(split.seen):,} of them in the "
         f"training rows, {len(manifest.held_out):,} held out ({escape(str(manifest.hold_out))})",
     ]

@@ -10,7 +10,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+PIPED_WIDTH = 200  # characters; nobody looks at a pipe, so tables need not be folded
+
 stdout = Console(soft_wrap=True, highlight=False)
+if not stdout.is_terminal:
+    stdout = Console(soft_wrap=True, highlight=False, width=PIPED_WIDTH)
 stderr = Console(stderr=True, highlight=False)
 
 
@@ -30,4 +34,4 @@ def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
     )
     with Progress(*columns, console=stderr, disable=not stderr.is_terminal, transient=True) as bar:
         task = bar.add_task(what, total=total)
-        yield lambda count: bar.advance(task, count)
+        yield lambda more: bar.advance(task, more)

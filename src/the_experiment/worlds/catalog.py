@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from importlib.metadata import entry_points
+import os
+from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from pathlib import Path
 
-from the_experiment.base.errors import UsageError
+from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.worlds.files import read_world
 from the_experiment.worlds.world import World
 
@@ -20,7 +21,6 @@ def world_names() -> list[str]:
     return [*sorted(_shipped()), *sorted(set(plugged_in) - set(_shipped()))]
 
 
-@functools.cache
 def find_world(name_or_file: str) -> World:
     """The world with this name, or in this YAML file.
 
@@ -31,11 +31,12 @@ def find_world(name_or_file: str) -> World:
     '\\n1,0,0,0\\n3 - 1\\n'
     """
     if name_or_file in _shipped():
-        return read_world(_shipped()[name_or_file])
+        return _shipped_world(name_or_file)
     for point in entry_points(group=GROUP):
         if point.name == name_or_file:
-            return _from_entry_point(point.load())
-    if name_or_file.endswith((".yaml", ".yml")) or Path(name_or_file).is_file():
+            return _plugged_in(point)
+    # os.path.isfile, unlike pathlib's, says no to a name that is too long for a file.
+    if name_or_file.endswith((".yaml", ".yml")) or os.path.isfile(name_or_file):  # noqa: PTH113
         return read_world(Path(name_or_file))
     raise UsageError(
         f"there is no world called {name_or_file!r}",
@@ -43,13 +44,27 @@ def find_world(name_or_file: str) -> World:
     )
 
 
-def _from_entry_point(loaded: object) -> World:
-    if isinstance(loaded, str | Path):
-        return read_world(Path(loaded))
-    world = loaded() if isinstance(loaded, type) else loaded
+def _plugged_in(point: EntryPoint) -> World:
+    mend = "mend or uninstall the package that it comes with"
+    try:
+        loaded = point.load()
+        if isinstance(loaded, str | Path):
+            loaded = read_world(Path(loaded))
+        world = loaded() if isinstance(loaded, type) else loaded
+    except Exception as error:  # other people's code: anything can come out of it
+        raise ExperimentError(
+            f"the plugged-in world {point.name!r} fails: {error!r}", mend
+        ) from error
     if not isinstance(world, World):
-        raise UsageError(f"an entry point of {GROUP} gives {world!r}, which is no World")
+        raise ExperimentError(f"the plugged-in world {point.name!r} is no World: {world!r}", mend)
+    if world.name != point.name:  # a dataset remembers its world by name
+        raise ExperimentError(f"the plugged-in world {point.name!r} is called {world.name!r}", mend)
     return world
+
+
+@functools.cache
+def _shipped_world(name: str) -> World:
+    return read_world(_shipped()[name])
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from the_experiment.base.files import write_text
 from the_experiment.worlds.rules import RuleWorld, WorldError
 from the_experiment.worlds.world import Domain
 
-LONGEST_FILE = 1_000_000  # characters
+LONGEST_FILE = 100_000  # characters
 
 
 class WorldFile(BaseModel):
@@ -44,7 +44,8 @@ completion: "\\n{{both}},{{next}}\\n"
 def read_world(path: Path) -> RuleWorld:
     """The world in a YAML file. Raises `ExperimentError` naming file, key and column."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(LONGEST_FILE + 1)  # no more, even of /dev/zero
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not a text file"
         raise ExperimentError(f"world file {path} can't be read: {reason}") from None
@@ -55,7 +56,7 @@ def write_new_world(path: Path) -> None:
     """Write a world file to start from. A file already there is an `ExperimentError`."""
     if path.exists():
         raise ExperimentError(f"{path} is there already", "choose another name")
-    name = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).strip("-.") or "mine"
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).strip("-._")[:64] or "mine"
     write_text(path, NEW_WORLD.format(name=name))
 
 
@@ -67,33 +68,52 @@ def world_from_text(text: str, where: str) -> RuleWorld:
         return RuleWorld(file.name, inputs, file.rules, file.prompt, file.completion, source=text)
     except ValidationError as error:
         raise ExperimentError(f"{where}: {_first_problem(error)}") from None
-    except WorldError as error:
+    except ExperimentError as error:
         raise ExperimentError(f"{where}: {error.what}") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise ExperimentError(f"{where}{place}: {error.problem or error.context}") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ExperimentError(f"{where}: not YAML that can be read ({error})") from None
+    except yaml.YAMLError as error:
+        what = " ".join(str(error).split())
+        raise ExperimentError(f"{where}: not YAML that can be read ({what})") from None
+    except RecursionError:
+        raise ExperimentError(f"{where}: lists or keys nested too deeply") from None
+
+
+class _Loader(yaml.BaseLoader):
+    """Leaves every scalar a string (`NO` stays a name, `1` a rule) and refuses aliases.
+
+    A few aliases of aliases would unfold into more keys than there is memory for.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "no aliases (*) here; write it out", mark)
+        return super().compose_node(parent, index)
 
 
 def _composed(text: str) -> yaml.Node | None:
     if len(text) > LONGEST_FILE:
         raise WorldError("file", f"has more than {LONGEST_FILE:,} characters")
-    # BaseLoader leaves every scalar a string: `NO` stays a name, `1` stays a rule.
-    node: yaml.Node | None = yaml.compose(text, Loader=yaml.BaseLoader)
+    node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
     return node
 
 
 def _plain(node: yaml.Node | None, key: str = "") -> Any:
     """A YAML node as dicts and strings; a key that comes twice is refused, with its place."""
     if isinstance(node, yaml.ScalarNode):
+        if not node.value.isprintable() and any("\ud800" <= c <= "\udfff" for c in node.value):
+            raise WorldError(key or "file", "half a character: no file can hold it")
         return node.value
     if not isinstance(node, yaml.MappingNode):
         raise WorldError(key or "file", "should be keys with values, such as `name: causal`")
     plain: dict[str, Any] = {}
     for name_node, value_node in node.value:
-        name = str(name_node.value)
+        name = _plain(name_node, key)
+        if not isinstance(name, str):
+            raise WorldError(key or "file", "a key should be a name, not keys with values")
         path = f"{key}.{name}" if key else name
         if name in plain:
             mark = name_node.start_mark
@@ -122,6 +142,8 @@ def _first_problem(error: ValidationError) -> str:
         return f"{key}: this key is missing"
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown key; known are {', '.join(WorldFile.model_fields)}"
-    if key == "name":
+    if problem["type"] == "dict_type":
+        return f"{key}: should be keys with values, such as `A: bool`"
+    if key == "name" and problem["type"] != "string_type":
         return "name: letters, digits, . _ and - only, 64 at most"
     return f"{key}: should be text, not a list or keys"

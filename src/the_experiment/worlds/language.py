@@ -47,7 +47,7 @@ COMPARISON: "==" | "!=" | "<=" | ">=" | "<" | ">"
 SIGN: "+" | "-"
 TIMES: "*" | "//" | "%"
 NUMBER: /[0-9]+/
-NAME: /[A-Za-z_][A-Za-z_0-9]*/
+NAME: /(?!(not|and|or|xor|if|else|min|max|abs)\b)[A-Za-z_][A-Za-z_0-9]*/i
 %ignore /[ \t\r\n]+/
 """
 

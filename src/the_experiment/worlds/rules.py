@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
 
-from the_experiment.base.errors import ExperimentError
+from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.seeds import Integers
 from the_experiment.worlds.language import RESERVED, RuleError, parse
-from the_experiment.worlds.template import Template
+from the_experiment.worlds.template import Field, Template
 from the_experiment.worlds.tree import (
     Bounds,
     DivisionByZeroError,
+    Name,
     Tree,
     bounds,
+    divisors_in,
     evaluate,
     names_in,
 )
@@ -73,13 +76,13 @@ class RuleWorld(World):
         known = {*inputs, *rules}
         for rule, tree in self.trees.items():
             _check_known(f"rules.{rule}", rules[rule], tree, known)
-        self.order = _dependency_order(self.trees)
+        self.order = _dependency_order(self.trees, rules)
         _check_template("prompt", prompt, inputs)
         _check_template("completion", completion, known)
         super().__init__(name, inputs, prompt, completion)
         if not self.parts:
             raise WorldError("completion", "writes no part; add a field such as {A}")
-        _ = self.alphabet  # finds values that do not fit
+        self._check_fields()
         self._check_division()
         self._check_prompts()
 
@@ -88,6 +91,9 @@ class RuleWorld(World):
     ) -> dict[str, Integers]:
         """Each rule's value in each state; see `World.evaluate`."""
         forced = forced or {}
+        for name in forced:
+            if name not in self.rules:
+                raise UsageError(f"no rule is called {name!r}", f"one of {', '.join(self.rules)}")
         values = self._input_values(states)
         for rule in self.order:
             if rule in forced:
@@ -96,7 +102,9 @@ class RuleWorld(World):
             try:
                 values[rule] = evaluate(self.trees[rule], values, len(states))
             except DivisionByZeroError as error:
-                raise self._divided_by_zero(f"rules.{rule}", rule, error, states) from None
+                raise self._divided_by_zero(
+                    f"rules.{rule}", self.rules[rule], error.column, states[error.row]
+                ) from None
         return {rule: values[rule] for rule in self.rules}
 
     @functools.cached_property
@@ -128,37 +136,51 @@ class RuleWorld(World):
             name = waiting.pop()
             if name not in reached:
                 reached.add(name)
-                waiting += self.uses(name) if name in self.trees else []
+                waiting += [n.name for n in names_in(self.trees.get(name, Name(name)))]
         return reached
 
     def depth(self, part: str) -> int:
         """How many rules stand in a row from the inputs to this rule or part: `A AND B` is 1."""
         depths = dict.fromkeys(self.inputs, 0)
         for rule in self.order:
-            depths[rule] = 1 + max((depths[name] for name in self.uses(rule)), default=0)
-        if part in depths:
-            return depths[part]
-        return 1 + max((depths[name] for name in self.uses(part)), default=0)
+            depths[rule] = _depth_above(self.trees[rule], depths)
+        written = self._written(part)
+        return depths[written.name] if isinstance(written, Name) else _depth_above(written, depths)
 
     def _tree_of(self, part: str) -> Tree:
-        if part in self.trees:
-            return self.trees[part]
+        written = self._written(part)
+        return self.trees.get(written.name, written) if isinstance(written, Name) else written
+
+    def _written(self, part: str) -> Tree:
+        """What the completion writes for this part; else the rule or input."""
         fields = {field.name: field.tree for field in self.completion_template.fields}
-        return fields[part]
+        return fields.get(part, Name(part))
 
     # -- checks ----------------------------------------------------------------------------------
 
-    def _check_division(self) -> None:
-        """Evaluate everything where a division might fail: in all states, if they can be listed."""
-        divides = any(
-            "//" in text or "%" in text
-            for text in (
-                *self.rules.values(),
-                self.prompt_template.text,
+    def _check_fields(self) -> None:
+        """Refuse values that do not fit, and parts that can't be told apart in a completion."""
+        for key, template, field in self._fields():
+            try:
+                bounds(field.tree, self._all_bounds)
+            except OverflowError as error:
+                raise WorldError(key, str(error), template.text, field.column) from None
+        unclear = self.completion_template.running_on(self._all_bounds)
+        if unclear:
+            raise WorldError(
+                "completion",
+                f"nothing tells where {unclear.name} ends; write no digit or field right after it",
                 self.completion_template.text,
+                unclear.column,
             )
+
+    def _check_division(self) -> None:
+        """Evaluate everything if a divisor might be zero: in all states, if they can be listed."""
+        trees = [*self.trees.values(), *(field.tree for *_, field in self._fields())]
+        reaches = (
+            bounds(divisor, self._all_bounds) for tree in trees for divisor in divisors_in(tree)
         )
-        if not divides:
+        if not any(low <= 0 <= high for low, high in reaches):
             return
         if self.size > MOST_STATES:
             raise WorldError(
@@ -167,19 +189,17 @@ class RuleWorld(World):
         for start in range(0, self.size, CHUNK):
             states = self.states_at(np.arange(start, min(start + CHUNK, self.size)))
             values = {**self._input_values(states), **self.evaluate(states)}
-            for key, template in self._templates().items():
+            for key, template, field in self._fields():
                 try:
-                    template.render(values, len(states))
+                    evaluate(field.tree, values, len(states))
                 except DivisionByZeroError as error:
-                    raise self._divided_by_zero(key, None, error, states) from None
+                    column = field.column + error.column
+                    raise self._divided_by_zero(
+                        key, template.text, column, states[error.row]
+                    ) from None
 
-    def _divided_by_zero(
-        self, key: str, rule: str | None, error: DivisionByZeroError, states: Integers
-    ) -> WorldError:
-        where = ", ".join(
-            f"{name}={value}" for name, value in zip(self.inputs, states[error.row], strict=True)
-        )
-        text, column = (self.rules[rule], error.column) if rule else ("", 0)
+    def _divided_by_zero(self, key: str, text: str, column: int, state: Integers) -> WorldError:
+        where = ", ".join(f"{name}={value}" for name, value in zip(self.inputs, state, strict=True))
         return WorldError(key, f"division by zero where {where}", text, column)
 
     def _check_prompts(self) -> None:
@@ -196,8 +216,16 @@ class RuleWorld(World):
             )
             raise WorldError("prompt", f"two states have the prompt {prompt!r}: {one} and {other}")
 
-    def _templates(self) -> dict[str, Template]:
-        return {"prompt": self.prompt_template, "completion": self.completion_template}
+    def _fields(self) -> Iterator[tuple[str, Template, Field]]:
+        """Each field of both templates, with its template and the key of that."""
+        for key in ("prompt", "completion"):
+            template: Template = getattr(self, f"{key}_template")
+            for field in template.fields:
+                yield key, template, field
+
+
+def _depth_above(tree: Tree, depths: Mapping[str, int]) -> int:
+    return 1 + max((depths[name.name] for name in names_in(tree)), default=0)
 
 
 def _check_names(inputs: Mapping[str, Domain], rules: Mapping[str, str]) -> None:
@@ -241,23 +269,18 @@ def _check_template(key: str, text: str, known: Iterable[str]) -> None:
         _check_known(key, text, field.tree, known, offset=field.column)
 
 
-def _dependency_order(trees: Mapping[str, Tree]) -> list[str]:
+def _dependency_order(trees: Mapping[str, Tree], texts: Mapping[str, str]) -> list[str]:
     """The rules, each after those it uses. Raises `WorldError` that tells a circle as a circle."""
-    order: list[str] = []
-    path: list[str] = []
-
-    def visit(rule: str) -> None:
-        if rule in order:
-            return
-        if rule in path:
-            circle = [*path[path.index(rule) :], rule]
-            raise WorldError(f"rules.{rule}", f"a circle: {' → '.join(circle)}")
-        path.append(rule)
-        for name in names_in(trees[rule]):
-            if name.name in trees:
-                visit(name.name)
-        order.append(path.pop())
-
-    for rule in trees:
-        visit(rule)
-    return order
+    used = {
+        rule: [name.name for name in names_in(tree) if name.name in trees]
+        for rule, tree in trees.items()
+    }
+    try:
+        return list(TopologicalSorter(used).static_order())
+    except CycleError as error:
+        circle = error.args[1][::-1]  # graphlib tells it from used to user
+        rule, uses = circle[:2]
+        column = next(name.column for name in names_in(trees[rule]) if name.name == uses)
+        raise WorldError(
+            f"rules.{rule}", f"a circle: {' → '.join(circle)}", texts[rule], column
+        ) from None

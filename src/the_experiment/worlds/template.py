@@ -85,11 +85,18 @@ class Template:
 
     def unambiguous(self, known: Mapping[str, Bounds]) -> bool:
         """Whether the text of the template always tells where each field ends."""
-        for field, literal in zip(self.fields[:-1], self.literals[1:-1], strict=True):
-            ends_by_itself = _fixed_width(bounds(field.tree, known)) is not None
-            if not ends_by_itself and (not literal or literal[0] in "0123456789"):
-                return False
-        return True
+        return self.running_on(known) is None
+
+    def running_on(self, known: Mapping[str, Bounds]) -> Field | None:
+        """The first field of varying width that a digit or another field follows at once."""
+        last = len(self.fields)
+        for number, (field, literal) in enumerate(
+            zip(self.fields, self.literals[1:], strict=True), start=1
+        ):
+            ends = number == last if not literal else literal[0] not in "0123456789"
+            if not ends and _fixed_width(bounds(field.tree, known)) is None:
+                return field
+        return None
 
 
 def field_pattern(reach: Bounds) -> re.Pattern[str]:
@@ -132,11 +139,12 @@ def _parsed_field(expression: str, text: str, start: int) -> Tree:
 
 def _named(expressions: list[tuple[Tree, int]]) -> list[Field]:
     taken: set[str] = set()
+    plain_names = {tree.name for tree, _ in expressions if isinstance(tree, Name)}
     fields = []
     for tree, column in expressions:
         plain = _called(tree)
         name, count = plain, 1
-        while name in taken:
+        while name in taken or (name in plain_names and tree != Name(name)):
             count += 1
             name = f"{plain}{count}"
         taken.add(name)

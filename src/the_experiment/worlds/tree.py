@@ -138,13 +138,14 @@ def _evaluate_where_asked(
     if tree.operator in ("AND", "OR"):
         decided = (left == 0) if tree.operator == "AND" else (left != 0)
         right = value(tree.operands[1], active & ~decided)
-        return np.where(decided, left != 0, right != 0).astype(np.int64)
+        result: Integers = np.where(decided, left != 0, right != 0).astype(np.int64)
+        return result
     right = value(tree.operands[1], active)
-    zero = right == 0
+    zero: Active = right == 0
     if (zero & active).any():
         raise DivisionByZeroError(int(np.argmax(zero & active)), tree.column)
-    divide = np.floor_divide if tree.operator == "//" else np.mod
-    return divide(left, np.where(zero, 1, right)).astype(np.int64)
+    divisor = np.where(zero, 1, right)
+    return left // divisor if tree.operator == "//" else left % divisor
 
 
 def names_in(tree: Tree) -> Iterator[Name]:
@@ -154,6 +155,15 @@ def names_in(tree: Tree) -> Iterator[Name]:
     elif isinstance(tree, Apply):
         for operand in tree.operands:
             yield from names_in(operand)
+
+
+def divisors_in(tree: Tree) -> Iterator[Tree]:
+    """What the tree divides by, anywhere in it."""
+    if isinstance(tree, Apply):
+        if tree.operator in ("//", "%"):
+            yield tree.operands[1]
+        for operand in tree.operands:
+            yield from divisors_in(operand)
 
 
 def bounds(tree: Tree, known: Mapping[str, Bounds]) -> Bounds:

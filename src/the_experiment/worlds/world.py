@@ -17,6 +17,8 @@ from the_experiment.worlds.tree import Bounds, bounds
 from the_experiment.worlds.tree import evaluate as evaluate_tree
 
 MOST_STATES = 2**24  # what is enumerated at most; 16.8 million states
+MOST_NUMBERED = 2**62  # what can be numbered in 64 bits
+WIDEST = 2**32  # values of one input; what a `Stream` draws from at most
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,11 @@ class World(ABC):
         self.inputs = dict(inputs)
         self.prompt_template = Template(prompt)
         self.completion_template = Template(completion)
+        for input_name, domain in self.inputs.items():
+            if domain.size > WIDEST:
+                raise ExperimentError(f"inputs.{input_name}: more than 2^32 values")
+        if self.size > MOST_NUMBERED:
+            raise ExperimentError("inputs: more than 2^62 states")
 
     # -- what a subclass says ------------------------------------------------------------------
 
@@ -99,16 +106,17 @@ class World(ABC):
         return math.prod(domain.size for domain in self.inputs.values())
 
     def states(self) -> Integers:
-        """All states, the last input changing fastest: shape (size, inputs).
+        """All states, the last input changing fastest: shape (size, inputs); see `numbers`."""
+        return self.states_at(self.numbers())
 
-        Raises `ExperimentError` above 2^24 states.
-        """
+    def numbers(self) -> Integers:
+        """The numbers of all states. Raises `ExperimentError` above 2^24 of them."""
         if self.size > MOST_STATES:
             raise ExperimentError(
                 f"world {self.name} has {self.size:,} states, more than 2^24 can't be enumerated",
                 "use smaller inputs, or hold out single sequences with -o",
             )
-        return self.states_at(np.arange(self.size))
+        return np.arange(self.size)
 
     def states_at(self, indices: Integers) -> Integers:
         """The states with these numbers (from 0, as `states` orders them): shape (n, inputs)."""
@@ -148,9 +156,15 @@ class World(ABC):
 
     def part_values(self, states: Integers) -> dict[str, Integers]:
         """The right value of each part in each state."""
-        values = {**self._input_values(states), **self.evaluate(states)}
+        return self.parts_from(states, self.evaluate(states))
+
+    def parts_from(self, states: Integers, outputs: Mapping[str, Integers]) -> dict[str, Integers]:
+        """The value of each part where the outputs are these, right or wrong."""
+        values = {**self._input_values(states), **outputs}
+        # Wrong outputs may divide by zero; that is no error, so no state is asked for.
+        nowhere = np.zeros(len(states), dtype=np.bool_)
         return {
-            field.name: evaluate_tree(field.tree, values, len(states))
+            field.name: evaluate_tree(field.tree, values, len(states), nowhere)
             for field in self.completion_template.fields
         }
 
@@ -208,9 +222,17 @@ class World(ABC):
         return Grade(completion == right, parts)
 
     def counterfactual(self, prompt: str, changes: Mapping[str, int]) -> str:
-        """The prompt of the state that differs in these inputs."""
+        """The prompt of the state that differs in these inputs.
+
+        Raises `UsageError` for an input that there is not, or a value that it can't have.
+        """
         state = self.state(prompt).copy()
         for name, value in changes.items():
+            if name not in self.inputs:
+                raise UsageError(f"no input is called {name!r}", f"one of {', '.join(self.inputs)}")
+            domain = self.inputs[name]
+            if not domain.low <= value <= domain.high:
+                raise UsageError(f"{name} can't be {value}", f"it is {domain}")
             state[0, list(self.inputs).index(name)] = value
         return self.prompts(state)[0]
 

@@ -1,0 +1,89 @@
+"""Calls in worker processes of one thread each, which stop when the process that started them does."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from itertools import islice
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar
+
+from the_experiment.base.logs import log_to_terminal
+
+Result = TypeVar("Result")
+
+LOOK_EVERY = 0.5  # seconds
+GRACE = 5.0  # seconds that an interrupted worker has to save what it did
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def in_parallel(
+    function: Callable[..., Result],
+    calls: Sequence[tuple[Any, ...]],
+    workers: int,
+    look: Callable[[], None] = lambda: None,
+) -> Iterator[Result]:
+    """Yield `function(*call)` for each call as it is done, `workers` of them at a time.
+
+    `look` is called about twice a second meanwhile. What a call raises is raised here. When this
+    process stops early, by Ctrl-C or killed outright, the workers are interrupted.
+    """
+    coming = iter(calls)
+    with _pool(workers) as pool:
+        # No more are handed over than run, so that an interrupted worker has nothing to go on with.
+        running = {pool.submit(function, *call) for call in islice(coming, workers)}
+        while running:
+            done, running = wait(running, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
+            look()
+            for future in done:
+                yield future.result()
+                running |= {pool.submit(function, *call) for call in islice(coming, 1)}
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    context = multiprocessing.get_context("spawn")
+    heard, held = context.Pipe(duplex=False)  # `held` closes with this process, however it ends
+    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(heard,))
+    try:
+        yield pool
+        pool.shutdown()
+    finally:
+        held.close()
+        pool.shutdown(cancel_futures=True)
+        heard.close()
+
+
+def _begin(heard: Connection) -> None:
+    """Runs first in each worker, before torch is imported."""
+    # Threads of several busy processes that spin for each other slow all of them down.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    # Ctrl-C is for the process that started this one, which passes it on. A training listens and
+    # saves a checkpoint; anything else has the time of GRACE.
+    if hasattr(os, "setsid"):
+        os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    log_to_terminal()
+    threading.Thread(target=_stop_at_the_end_of, args=(heard,), daemon=True).start()
+
+
+def _stop_at_the_end_of(heard: Connection) -> None:
+    heard.poll(None)  # returns once the other end is closed
+    latest = time.monotonic() + GRACE
+    while time.monotonic() < latest and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        time.sleep(0.05)  # nothing listens yet
+    signal.raise_signal(signal.SIGINT)
+    time.sleep(GRACE)
+    os._exit(130)

@@ -1,0 +1,47 @@
+"""`the-experiment demo`: the whole way once, in the verbs that one would type."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from the_experiment.base import defaults
+from the_experiment.cli import options
+from the_experiment.cli.compare import compare
+from the_experiment.cli.generate import generate
+from the_experiment.cli.test import test
+from the_experiment.cli.train import train
+
+EXAMPLES = options.examples("the-experiment demo", "the-experiment demo --seed 7 --out out/seven")
+
+SIX_OF_32 = 6 / 32
+
+
+def demo(
+    dataset: Annotated[Path, options.Option(help="The data folder to write.")] = Path(
+        defaults.DATASET
+    ),
+    out: options.Out = Path(defaults.OUT),
+    seed: options.Seed = defaults.SEED,
+) -> None:
+    """Generate data with 6 of 32 states held out, train all three models, compare and test."""
+    from the_experiment.data.folder import DatasetFolder
+    from the_experiment.report.terminal import stdout
+
+    page = out / "report.html"
+
+    def say(line: str) -> None:
+        stdout.print(f"\n{line}", style="bold", markup=False)
+
+    say(f"$ the-experiment generate --omit-fraction {SIX_OF_32} --seed {seed} --out {dataset}")
+    generate(omit_fraction=SIX_OF_32, seed=seed, out=dataset)
+    say(f"$ the-experiment train all --until-fit --seed {seed} --dataset {dataset} --out {out}")
+    train("all", dataset=str(dataset), out=out, until_fit=True, seed=seed)
+    say(f"$ the-experiment compare --html {page} --out {out}")
+    compare(out=out, html=page)
+    held_out = DatasetFolder(dataset).manifest.held_out[0]
+    say(f"$ the-experiment test '{held_out}' --out {out}")
+    test(held_out, out=out)
+    stdout.print(
+        f"\nThe report is in [bold]{page}[/]; click through it with `the-experiment testui`."
+    )

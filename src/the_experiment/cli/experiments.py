@@ -1,0 +1,118 @@
+"""`the-experiment experiments`: whole experiments, declared in one file each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from the_experiment.base import defaults
+from the_experiment.cli import options
+
+app = typer.Typer(
+    help="List, show, run and start whole experiments.",
+    no_args_is_help=True,
+    epilog=options.examples(
+        "the-experiment experiments run seed-claim --quick",
+        "the-experiment experiments new mine.yaml",
+    ),
+)
+
+Which = Annotated[str, typer.Argument(metavar="NAME|FILE")]
+
+
+@app.command(
+    "list",
+    epilog=options.examples(
+        "the-experiment experiments list", "the-experiment experiments list --json"
+    ),
+)
+def list_experiments(as_json: options.AsJson = False) -> None:
+    """List the experiments that ship with the package."""
+    from rich.markup import escape
+
+    from the_experiment.experiments.declaration import experiment_names, find_experiment
+    from the_experiment.report.terminal import print_json, stdout
+
+    found = {name: find_experiment(name).question for name in experiment_names()}
+    if as_json:
+        print_json(found)
+    else:
+        for name, question in found.items():
+            stdout.print(f"[bold]{name}[/]  {escape(question)}")
+
+
+@app.command(
+    epilog=options.examples(
+        "the-experiment experiments show seed-claim",
+        "the-experiment experiments show mine.yaml --json",
+    )
+)
+def show(which: Which, as_json: options.AsJson = False) -> None:
+    """Show an experiment: its question, cells, claim, and what would count."""
+    from the_experiment.experiments.declaration import find_experiment
+    from the_experiment.experiments.report import experiment_sheet
+    from the_experiment.report.terminal import print_json, stdout
+
+    experiment = find_experiment(which)
+    if as_json:
+        print_json(experiment.model_dump())
+    else:
+        stdout.print(experiment_sheet(experiment))
+
+
+@app.command(
+    epilog=options.examples(
+        "the-experiment experiments run seed-claim --quick",
+        "the-experiment experiments run mine.yaml --jobs 2",
+    )
+)
+def run(
+    which: Which,
+    quick: Annotated[
+        bool, options.Option("--quick", help="Only a sample of the cells: minutes, not hours.")
+    ] = False,
+    jobs: Annotated[
+        int, options.Option(min=0, help="Processes of one thread each; 0: one for each core.")
+    ] = 0,
+    out: options.Out = Path(defaults.OUT),
+    as_json: options.AsJson = False,
+) -> None:
+    """Run what is missing of an experiment, and write its report."""
+    from the_experiment.experiments.cells import cells_of
+    from the_experiment.experiments.declaration import find_experiment
+    from the_experiment.experiments.report import Outcome, report_json, results_table, write_report
+    from the_experiment.experiments.runner import run_cells
+    from the_experiment.report.terminal import counting, print_json, stderr, stdout
+
+    experiment = find_experiment(which)
+    folder = out / "experiments" / experiment.name
+    cells = cells_of(experiment, quick=quick)
+    with counting("cells", len(cells)) as progress:
+        results = run_cells(experiment, cells, folder, jobs, progress)
+    outcome = Outcome.of(experiment, results, quick=quick)
+    page = write_report(outcome, folder)
+    if as_json:
+        print_json(report_json(outcome))
+    else:
+        stdout.print(results_table(outcome))
+    stderr.print(f"report: {page}", markup=False)
+
+
+@app.command(
+    epilog=options.examples(
+        "the-experiment experiments new mine.yaml",
+        "the-experiment experiments run mine.yaml --quick",
+    )
+)
+def new(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
+    """Start an experiment file of your own; a file already there is left alone."""
+    from the_experiment.experiments.declaration import write_new_experiment
+    from the_experiment.report.terminal import stdout
+
+    write_new_experiment(file)
+    stdout.print(
+        f"wrote {file}; edit it, then run `the-experiment experiments run {file} --quick`",
+        markup=False,
+    )

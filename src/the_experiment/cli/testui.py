@@ -1,0 +1,24 @@
+"""`the-experiment testui`: the playground in the browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from the_experiment.base import defaults
+from the_experiment.cli import options
+
+EXAMPLES = options.examples("the-experiment testui", "the-experiment ui --world relay --port 7861")
+
+
+def testui(
+    port: Annotated[int, options.Option(min=1, max=65535)] = defaults.PORT,
+    world: Annotated[
+        str, options.Option("--world", "-w", help="[default: that of the first model]")
+    ] = "",
+    out: options.Out = Path(defaults.OUT),
+) -> None:
+    """Toggle the inputs in a browser and watch the rules and each model answer."""
+    from the_experiment.ui.playground import serve
+
+    serve(world or None, out, port)

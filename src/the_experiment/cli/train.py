@@ -1,0 +1,108 @@
+"""`the-experiment train`: train one model, or all of them."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from the_experiment.base import defaults
+from the_experiment.cli import options
+
+EXAMPLES = options.examples(
+    "the-experiment train gpt2",
+    "the-experiment train all --until-fit",
+    "the-experiment train rnn --size seed --name big-rnn --resume",
+)
+
+
+class Size(str, Enum):
+    """How large the other models are beside GPT-2."""
+
+    match = "match"
+    seed = "seed"
+
+
+class Loss(str, Enum):
+    """What the loss is taken over."""
+
+    all = "all"
+    completion = "completion"
+
+
+class Device(str, Enum):
+    """Where the model is trained."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+class Precision(str, Enum):
+    """Of the matrix products."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
+def train(
+    model: Annotated[
+        str, typer.Argument(metavar="[gpt2|rnn|cnn|all]", help="Which model.")
+    ] = defaults.MODEL,
+    dataset: Annotated[
+        str, options.Option(help="Our folder, or any data set with prompt and completion.")
+    ] = defaults.DATASET,
+    out: options.Out = Path(defaults.OUT),
+    name: Annotated[str, options.Option(help="Of the run.  [default: tiny-MODEL-WORLD]")] = "",
+    size: Annotated[
+        Size, options.Option(help="Parameters: like GPT-2's, or the RNN at seven times them.")
+    ] = Size.match,
+    tokenizer: Annotated[
+        str, options.Option(help="A Hugging Face tokenizer.  [default: one token a character]")
+    ] = "",
+    epochs: Annotated[int, options.Option(min=1)] = defaults.EPOCHS,
+    learning_rate: Annotated[float, options.Option()] = defaults.LEARNING_RATE,
+    batch_size: Annotated[int, options.Option(min=1)] = defaults.BATCH_SIZE,
+    loss: Annotated[Loss, options.Option(help="Over everything, or the completion.")] = Loss.all,
+    until_fit: Annotated[
+        bool, options.Option("--until-fit", help="Stop once all seen states stay exact.")
+    ] = False,
+    seed: options.Seed = defaults.SEED,
+    device: Annotated[Device, options.Option()] = Device.auto,
+    precision: Annotated[Precision, options.Option(help="auto: bf16 where it pays.")] = (
+        Precision.auto
+    ),
+    checkpoint_every: Annotated[int, options.Option(min=1, help="Steps.")] = (
+        defaults.CHECKPOINT_EVERY
+    ),
+    resume: Annotated[
+        bool, options.Option("--resume", help="Go on from the last checkpoint.")
+    ] = False,
+    config: options.ConfigFile = None,  # noqa: ARG001 - read before the others, see its callback
+) -> None:
+    """Train GPT-2, an RNN or a CNN on what is not held out."""
+    from the_experiment.report.runs import training_summary
+    from the_experiment.report.terminal import stdout
+    from the_experiment.training.config import TrainConfig
+    from the_experiment.training.several import train_each
+
+    shared = TrainConfig.checked(
+        dataset=dataset,
+        size=size.value,
+        tokenizer=tokenizer or None,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        loss=loss.value,
+        until_fit=until_fit,
+        seed=seed,
+        device=device.value,
+        precision=precision.value,
+        checkpoint_every=checkpoint_every,
+    )
+    for result in train_each(model, shared, out, name=name, resume=resume):
+        stdout.print(training_summary(result))

@@ -1,0 +1,91 @@
+"""One sequence, answered by the rules and by every trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from the_experiment.base.errors import ExperimentError
+from the_experiment.evaluation.completions import Completion
+from the_experiment.evaluation.trained import Trained
+from the_experiment.worlds.world import World
+
+
+@dataclass(frozen=True)
+class ModelAnswer:
+    """What one model wrote, and whether it had been shown this sequence."""
+
+    model: str
+    completion: Completion
+    held_out: bool
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The right answer to a prompt, and each model's."""
+
+    world: World
+    prompt: str
+    right: str
+    models: list[ModelAnswer]
+
+    def as_json(self) -> dict[str, Any]:
+        """The answers as plain values, in the form that `test --json` prints."""
+        truth = {part: span.value for part, span in self.world.spans(self.right).items() if span}
+        return {
+            "prompt": self.prompt,
+            "world": self.world.name,
+            "rule": {"completion": self.right, "parts": truth},
+            "models": {answer.model: _model_json(answer) for answer in self.models},
+        }
+
+
+def answer(prompt: str, models: Sequence[Trained]) -> Answers:
+    """The answers of all models to one prompt.
+
+    Models of other worlds are left out; the world is the first one's in which the prompt is one.
+    Raises `UsageError` where it is a prompt in none of them.
+    """
+    worlds = {model.split.world.name: model.split.world for model in models}
+    world = _world_of(prompt, list(worlds.values()))
+    asked = [model for model in models if model.split.world.name == world.name]
+    return Answers(
+        world,
+        prompt,
+        world.answer(prompt),
+        [
+            ModelAnswer(model.name, model.complete([prompt])[0], model.split.holds_out(prompt))
+            for model in asked
+        ],
+    )
+
+
+def _world_of(prompt: str, worlds: Sequence[World]) -> World:
+    for world in worlds:
+        try:
+            world.state(prompt)
+        except ExperimentError:
+            continue
+        return world
+    worlds[0].state(prompt)  # raises, saying what a prompt looks like
+    raise AssertionError("unreachable")
+
+
+def _model_json(answer: ModelAnswer) -> dict[str, Any]:
+    completion = answer.completion
+    return {
+        "completion": completion.text,
+        "parts": {
+            part: {
+                "written": grade.written,
+                "expected": grade.expected,
+                "correct": grade.correct,
+                "probability": completion.probabilities.get(part),
+            }
+            for part, grade in completion.parts.items()
+        },
+        "correct": completion.exact,
+        "held_out": answer.held_out,
+        "logprob": completion.logprob,
+    }

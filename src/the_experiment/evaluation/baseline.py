@@ -1,0 +1,58 @@
+"""What a baseline is, and running all of them on one split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from the_experiment.base.registry import Registry
+from the_experiment.base.seeds import Integers
+from the_experiment.worlds.world import World
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The seen states, and one output's right value in each."""
+
+    states: Integers  # (n, inputs)
+    values: Integers  # (n,)
+    boolean_inputs: bool
+
+
+# From the examples and new states (m, inputs) to a value for each (m,); None where the baseline
+# can't be applied, such as parities of inputs that are not boolean.
+Baseline = Callable[[Examples, Integers], Integers | None]
+
+baselines: Registry[Baseline] = Registry(
+    "baseline", "the_experiment.evaluation.baselines", "the_experiment.baselines"
+)
+
+
+def predicted_parts(
+    baseline: Baseline, world: World, seen: Integers, asked: Integers
+) -> dict[str, Integers] | None:
+    """What the baseline, fitted to the seen states, gives for each part of the asked ones.
+
+    It learns the outputs of the rules. What the completion computes from them, such as a sum, is
+    computed for it: a baseline is given every advantage, so that beating it means something.
+    """
+    boolean = all(domain.boolean for domain in world.inputs.values())
+    outputs: dict[str, Integers] = {}
+    for output, values in world.evaluate(seen).items():
+        answer = baseline(Examples(seen, values, boolean), asked)
+        if answer is None:
+            return None
+        outputs[output] = answer
+    return world.parts_from(asked, outputs)
+
+
+def one_hot(examples: Examples, asked: Integers) -> tuple[np.ndarray, np.ndarray]:
+    """Both sets of states as features for a linear model: booleans as such, integers one-hot."""
+    if examples.boolean_inputs:
+        return examples.states, asked
+    from sklearn.preprocessing import OneHotEncoder
+
+    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False).fit(examples.states)
+    return encoder.transform(examples.states), encoder.transform(asked)

@@ -1,0 +1,169 @@
+"""Every trained model and every baseline on every seen and every held-out state, by part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from the_experiment.base.seeds import Integers, Stream
+from the_experiment.data.split import Split
+from the_experiment.evaluation.baseline import baselines, predicted_parts
+from the_experiment.evaluation.statistics import Rate, listed
+from the_experiment.evaluation.trained import Trained
+from the_experiment.evaluation.verdict import Verdict, solved_by, verdict
+from the_experiment.worlds.world import World
+
+EXACT = "exact"  # the whole completion; the other measures are its parts
+MOST_STATES = 10_000  # of one kind are asked; of more, a sample of this many
+
+Rates = dict[str, Rate]  # by measure: EXACT, then each part
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A model or baseline, with its rates on the seen and the held-out states."""
+
+    name: str
+    is_model: bool
+    seen: Rates
+    held_out: Rates
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One split, and how every contestant did on it."""
+
+    world: str
+    hold_out: str
+    parts: list[str]
+    seen_states: int
+    held_out_states: int
+    contestants: list[Contestant]
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+
+    @property
+    def cannot_separate(self) -> str:
+        """A sentence where a baseline solves the split; empty where none does."""
+        if not self.held_out_states:
+            return "Nothing is held out, so this split cannot separate rule from pattern."
+        solving = solved_by(
+            {one.name: one.held_out[EXACT] for one in self.contestants if not one.is_model}
+        )
+        if not solving:
+            return ""
+        return (
+            f"This split cannot separate rule from pattern: without being told of any rule, "
+            f"{listed(solving)} {'gets' if len(solving) == 1 else 'get'} every held-out state right."
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The comparison as plain values."""
+        return {
+            "world": self.world,
+            "hold_out": self.hold_out,
+            "states": {"seen": self.seen_states, "held_out": self.held_out_states},
+            "contestants": {
+                one.name: {
+                    "model": one.is_model,
+                    "seen": {name: rate_json(rate) for name, rate in one.seen.items()},
+                    "held_out": {name: rate_json(rate) for name, rate in one.held_out.items()},
+                    "verdict": str(self.verdicts[one.name]) if one.is_model else None,
+                }
+                for one in self.contestants
+            },
+            "cannot_separate": self.cannot_separate,
+        }
+
+
+def rate_json(rate: Rate) -> dict[str, float]:
+    """A rate as plain values."""
+    return {"k": rate.k, "n": rate.n, "low": rate.low, "high": rate.high}
+
+
+def compare(models: Sequence[Trained]) -> list[Comparison]:
+    """A comparison for each split among the models, in the order in which they come."""
+    groups: dict[str, list[Trained]] = {}
+    for model in models:
+        manifest = model.split.manifest
+        key = manifest.model_dump_json(include={"world", "world_text", "seed", "held_out", "rows"})
+        groups.setdefault(key, []).append(model)
+    return [_compared(group) for group in groups.values()]
+
+
+def _compared(models: Sequence[Trained]) -> Comparison:
+    split = models[0].split
+    seen, held_out = asked_states(split)
+    entries = [_model(model, seen, held_out) for model in models]
+    rivals = baseline_contestants(split.world, split.seen, seen, held_out)
+    references = {rival.name: rival.held_out[EXACT] for rival in rivals}
+    return Comparison(
+        world=split.world.name,
+        hold_out=str(split.manifest.hold_out),
+        parts=split.world.parts,
+        seen_states=len(seen),
+        held_out_states=len(held_out),
+        contestants=[*entries, *rivals],
+        verdicts={
+            one.name: verdict(one.seen[EXACT], one.held_out[EXACT], references) for one in entries
+        },
+    )
+
+
+def asked_states(split: Split) -> tuple[Integers, Integers]:
+    """The seen and the held-out states to ask: all, or a sample where they are very many."""
+    return (
+        _sampled(split.seen, split.manifest.seed, "seen"),
+        _sampled(split.held_out, split.manifest.seed, "held-out"),
+    )
+
+
+def _sampled(states: Integers, seed: int, kind: str) -> Integers:
+    if len(states) <= MOST_STATES:
+        return states
+    return states[np.sort(Stream(seed, "asked", kind).shuffled(len(states))[:MOST_STATES])]
+
+
+def _model(model: Trained, seen: Integers, held_out: Integers) -> Contestant:
+    world = model.split.world
+    return Contestant(
+        model.name, True, model_rates(model, world, seen), model_rates(model, world, held_out)
+    )
+
+
+def model_rates(model: Trained, world: World, states: Integers) -> Rates:
+    """A model's exact match and accuracy by part on these states."""
+    completions = model.complete(world.prompts(states))
+    rates = {EXACT: Rate(sum(one.exact for one in completions), len(completions))}
+    for part in world.parts:
+        rates[part] = Rate(sum(one.parts[part].correct for one in completions), len(completions))
+    return rates
+
+
+def baseline_contestants(
+    world: World, fitted_to: Integers, seen: Integers, held_out: Integers
+) -> list[Contestant]:
+    """Every baseline that can be applied, fitted to the seen states of the split."""
+    contestants = []
+    for name in baselines.names():
+        on_seen, on_held_out = (
+            predicted_parts(baselines[name], world, fitted_to, asked) for asked in (seen, held_out)
+        )
+        if on_seen is not None and on_held_out is not None:
+            contestants.append(
+                Contestant(
+                    name,
+                    False,
+                    _value_rates(on_seen, world.part_values(seen)),
+                    _value_rates(on_held_out, world.part_values(held_out)),
+                )
+            )
+    return contestants
+
+
+def _value_rates(given: Mapping[str, Integers], truth: Mapping[str, Integers]) -> Rates:
+    right = {part: given[part] == truth[part] for part in truth}
+    every = np.logical_and.reduce(list(right.values()))
+    return {name: Rate(int(one.sum()), len(one)) for name, one in {EXACT: every, **right}.items()}

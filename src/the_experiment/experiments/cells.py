@@ -1,0 +1,82 @@
+"""The cells of an experiment: one contestant on one split with one seed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from the_experiment.base.seeds import Stream
+from the_experiment.data.holdout import HoldOut
+from the_experiment.evaluation.baseline import baselines
+from the_experiment.experiments.declaration import Experiment, HoldOuts, ModelEntry, Training
+from the_experiment.worlds import World, find_world
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one cell is made of. Cells that are the same in all of it have the same `key`."""
+
+    hold_outs: str  # the name of the way to hold out
+    split: str  # which split of it: a sequence, or the seed
+    contestant: str
+    entry: ModelEntry | None  # None for a baseline
+    hold_out: HoldOut
+    seed: int
+    train: Training
+    world: str
+
+    @property
+    def key(self) -> str:
+        """A readable file name with a fingerprint of everything the result depends on."""
+        words = f"{self.hold_outs} {self.split} {self.contestant} seed {self.seed}"
+        slug = re.sub(r"[^A-Za-z0-9]+", "-", words).strip("-").lower()[:80]
+        return f"{slug}-{self._fingerprint()}"
+
+    def _fingerprint(self) -> str:
+        made_of: dict[str, Any] = {
+            "contestant": self.entry.model_dump() if self.entry else self.contestant,
+            "hold_out": self.hold_out.model_dump(),
+            "seed": self.seed,
+            "train": self.train.model_dump() if self.entry else None,
+            "world": self.world,
+        }
+        text = json.dumps(made_of, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def cells_of(experiment: Experiment, *, quick: bool = False) -> list[Cell]:
+    """All cells, or those that `--quick` leaves. Baselines come first: they take no time."""
+    world = find_world(experiment.world)
+    seeds = experiment.quick.seeds if quick else experiment.seeds
+    contestants: dict[str, ModelEntry | None] = dict.fromkeys(baselines.names())
+    contestants |= experiment.models
+    return [
+        Cell(name, split, contestant, entry, hold_out, seed, experiment.train, _identity(world))
+        for contestant, entry in contestants.items()
+        for name, way in experiment.hold_outs.items()
+        for seed in seeds
+        for split, hold_out in _splits(way, world, seed, experiment.quick.each_state * quick)
+    ]
+
+
+def _splits(way: HoldOuts, world: World, seed: int, sample: int) -> Iterator[tuple[str, HoldOut]]:
+    """The splits of one way of holding out; of single states only `sample`, if that is not 0."""
+    if way.each_state:
+        order = Stream(0, "leave one out").shuffled(world.size)
+        chosen = np.sort(order[:sample]) if sample else np.arange(world.size)
+        for prompt in world.prompts(world.states_at(chosen)):
+            yield prompt, HoldOut(sequences=(prompt,))
+    elif way.fraction is not None:
+        yield f"seed {seed}", HoldOut(fraction=way.fraction)
+    else:
+        yield "all", HoldOut(where=way.where or "")
+
+
+def _identity(world: World) -> str:
+    return world.source or world.name

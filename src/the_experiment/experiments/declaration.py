@@ -1,0 +1,182 @@
+"""What an experiment is: one YAML file, read into a frozen model."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from the_experiment.base import defaults
+from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.files import write_text
+
+EXACT = "exact"  # the measure that is there without being declared: the whole completion
+
+
+class Strict(BaseModel):
+    """A part of an experiment file: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HoldOuts(Strict):
+    """One way to hold states out; exactly one of the three is given."""
+
+    each_state: bool = False  # as many splits as states, each without one of them
+    fraction: Annotated[float, Field(gt=0, lt=1)] | None = None  # another share for each seed
+    where: str | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> HoldOuts:
+        if sum((self.each_state, self.fraction is not None, self.where is not None)) != 1:
+            raise ValueError("give one of each_state: true, fraction: F, where: EXPR")
+        return self
+
+
+class ModelEntry(Strict):
+    """One contestant that is trained."""
+
+    model: str
+    size: Literal["match", "seed"] = "match"
+
+
+class Training(Strict):
+    """The recipe that all models share."""
+
+    until_fit: bool = True
+    epochs: int = Field(defaults.EPOCHS, ge=1)
+    learning_rate: float = Field(defaults.LEARNING_RATE, gt=0)
+    batch_size: int = Field(defaults.BATCH_SIZE, ge=1)
+    train_rows: int = Field(defaults.TRAIN_ROWS, ge=1)
+
+
+class Claim(Strict):
+    """What somebody says, and how these cells decide it."""
+
+    says: str
+    source: str
+    published: str  # the figure as published
+    counts_for: str
+    counts_against: str
+    better: str  # a model of this experiment …
+    than: str  # … said to beat this one
+    on: list[str]  # these hold-outs
+    measure: str = EXACT
+
+
+class Quick(Strict):
+    """What `--quick` leaves of it."""
+
+    seeds: list[int] = [1]
+    each_state: int = Field(2, ge=1)  # how many of the single-state splits
+
+
+class Experiment(Strict):
+    """An experiment file."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    question: str
+    world: str = defaults.WORLD
+    hold_outs: dict[str, HoldOuts] = Field(min_length=1)
+    models: dict[str, ModelEntry] = Field(min_length=1)
+    train: Training = Training()
+    seeds: list[int] = Field(min_length=1)
+    measures: dict[str, list[str]] = {}  # by name: the parts that must all be right
+    claim: Claim
+    quick: Quick = Quick()
+
+    @model_validator(mode="after")
+    def _claim_is_about_this(self) -> Experiment:
+        measures = {EXACT, *self.measures}
+        for key, names, known in (
+            ("claim.better", [self.claim.better], self.models),
+            ("claim.than", [self.claim.than], self.models),
+            ("claim.on", self.claim.on, self.hold_outs),
+            ("claim.measure", [self.claim.measure], measures),
+        ):
+            for name in names:
+                if name not in known:
+                    raise ValueError(f"{key}: {name!r} is none of {', '.join(sorted(known))}")
+        return self
+
+
+NEW_EXPERIMENT = """\
+# An experiment of your own. Run it:  the-experiment experiments run FILE --quick
+name: {name}
+question: Does GPT-2 apply the rules to states it never saw better than an LSTM of its size?
+world: causal                       # a world by name, or a YAML file
+hold_outs:                          # each is one way to hide states; splits are by state
+  a quarter: {{fraction: 0.25}}
+  where A and C: {{where: A AND C}}
+models:
+  gpt2: {{model: gpt2}}
+  rnn: {{model: rnn}}
+seeds: [1, 2, 3]
+measures:
+  rules: [newA, newB, newC, newD]   # right where all of these parts are; `exact` is always there
+claim:
+  says: GPT-2 generalises where an LSTM does not.
+  source: my own guess
+  published: none
+  counts_for: GPT-2 is right on more of the held-out states, by more than chance over the cells
+  counts_against: it is not, or a baseline without a network does as well
+  better: gpt2
+  than: rnn
+  on: [a quarter]
+"""
+
+
+def write_new_experiment(path: Path) -> None:
+    """Write an experiment file to start from. A file already there is an `ExperimentError`."""
+    if path.exists():
+        raise ExperimentError(f"{path} is there already", "choose another name")
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).strip("-.") or "mine"
+    write_text(path, NEW_EXPERIMENT.format(name=name))
+
+
+def experiment_names() -> list[str]:
+    """The experiments that ship with the package."""
+    return sorted(_shipped())
+
+
+def find_experiment(name_or_file: str) -> Experiment:
+    """The experiment of this name, or in this file. Raises `ExperimentError` naming the key."""
+    path = _shipped().get(name_or_file) or Path(name_or_file)
+    if not path.is_file():
+        raise UsageError(
+            f"there is no experiment called {name_or_file!r}",
+            f"one of {', '.join(experiment_names())}, or a YAML file "
+            "(`the-experiment experiments new FILE`)",
+        )
+    try:
+        return _beside(path, Experiment.model_validate(_loaded(path)))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(str(part) for part in problem["loc"]) or "file"
+        what = problem["msg"].removeprefix("Value error, ")
+        raise ExperimentError(f"{path}: {key}: {what}") from None
+
+
+def _beside(path: Path, experiment: Experiment) -> Experiment:
+    """A world file named relative to the experiment's own folder is found there."""
+    world = path.parent / experiment.world
+    if Path(experiment.world).is_file() or not world.is_file():
+        return experiment
+    return experiment.model_copy(update={"world": str(world)})
+
+
+def _loaded(path: Path) -> Any:
+    try:
+        # BaseLoader leaves scalars strings, so that `on` is a key, not true; pydantic converts.
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ExperimentError(f"{path} can't be read: {' '.join(str(error).split())}") from None
+
+
+def _shipped() -> dict[str, Path]:
+    folder = Path(str(files("the_experiment.experiments") / "shipped"))
+    return {path.stem: path for path in folder.glob("*.yaml")}

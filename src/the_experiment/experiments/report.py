@@ -1,0 +1,146 @@
+"""The report of an experiment: tables, a plot, a page and JSON, ending in one sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+
+from the_experiment.base.files import replaced_file, write_json
+from the_experiment.evaluation.compare import rate_json
+from the_experiment.evaluation.statistics import short
+from the_experiment.experiments.declaration import EXACT, Experiment
+from the_experiment.experiments.judgement import Judgement, judge
+from the_experiment.experiments.results import Results, Row, measures_of, rows_of
+from the_experiment.report.html import write_page
+from the_experiment.report.plots import Bar, bars_figure, svg
+from the_experiment.worlds import find_world
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An experiment that was run: its table and what it says of the claim."""
+
+    experiment: Experiment
+    rows: list[Row]
+    judgement: Judgement
+    quick: bool
+
+    @classmethod
+    def of(cls, experiment: Experiment, results: Results, *, quick: bool) -> Outcome:
+        """Work the cells out into the table and the judgement."""
+        return cls(experiment, rows_of(experiment, results), judge(experiment, results), quick)
+
+    @property
+    def exact(self) -> list[Row]:
+        """The rows about whole completions."""
+        return [row for row in self.rows if row.measure == EXACT]
+
+
+def experiment_sheet(experiment: Experiment) -> Group:
+    """What an experiment is going to do, for the terminal."""
+    claim = experiment.claim
+    return Group(
+        f"[bold]{experiment.name}[/]: {escape(experiment.question)}",
+        "",
+        f"world      {escape(experiment.world)}",
+        f"hold-outs  {', '.join(experiment.hold_outs)}",
+        f"models     {', '.join(experiment.models)}; seeds {experiment.seeds}",
+        f"measures   {', '.join(measures_of(experiment))}",
+        "",
+        f"claim      {escape(claim.says)} ({escape(claim.source)})",
+        f"published  {escape(claim.published)}",
+        f"for        {escape(claim.counts_for)}",
+        f"against    {escape(claim.counts_against)}",
+    )
+
+
+def results_table(outcome: Outcome) -> Group:
+    """Each contestant's exact match by way of holding out, for the terminal."""
+    exact = outcome.exact
+    ways = list(dict.fromkeys(row.hold_outs for row in exact))
+    table = Table("exact on held-out", *ways, box=None, pad_edge=False)
+    for contestant in dict.fromkeys(row.contestant for row in exact):
+        by_way = {row.hold_outs: row for row in exact if row.contestant == contestant}
+        is_model = next(iter(by_way.values())).is_model
+        cells = [_cell(by_way[way]) if way in by_way else "–" for way in ways]
+        table.add_row(contestant, *cells, style="bold" if is_model else "dim")
+    return Group(table, "", escape(outcome.judgement.sentence))
+
+
+def _cell(row: Row) -> str:
+    """`.83 (1.0 .67 .83)`: the share, then each seed's, where they differ at all."""
+    seeds = [short(rate.share) for rate in row.by_seed.values()]
+    unfit = "" if row.fitted == row.cells else f" fitted {row.fitted}/{row.cells}"
+    return short(row.share) + (f" ({' '.join(seeds)})" if len(set(seeds)) > 1 else "") + unfit
+
+
+def write_report(outcome: Outcome, out: Path) -> Path:
+    """Write `report.html`, `results.json` and `exact.png` into `out`; return the page's path."""
+    figure = _figure(outcome)
+    with replaced_file(out / "exact.png") as path:
+        figure.savefig(path, format="png", dpi=110)
+    write_json(out / "results.json", report_json(outcome))
+    experiment = outcome.experiment
+    write_page(
+        out / "report.html",
+        "experiment.html",
+        title=experiment.name,
+        experiment=experiment,
+        rules=find_world(experiment.world).rules,
+        figure=svg(figure),
+        tables={
+            way: [row for row in outcome.rows if row.hold_outs == way]
+            for way in experiment.hold_outs
+        },
+        seeds=sorted({seed for row in outcome.rows for seed in row.by_seed}),
+        judgement=outcome.judgement,
+        quick=outcome.quick,
+    )
+    return out / "report.html"
+
+
+def report_json(outcome: Outcome) -> dict[str, Any]:
+    """The whole report as plain values."""
+    return {
+        "experiment": outcome.experiment.model_dump(),
+        "quick": outcome.quick,
+        "rows": [_row_json(row) for row in outcome.rows],
+        "judgement": outcome.judgement.as_json(),
+    }
+
+
+def _row_json(row: Row) -> dict[str, Any]:
+    return {
+        "hold_outs": row.hold_outs,
+        "contestant": row.contestant,
+        "measure": row.measure,
+        "by_seed": {str(seed): rate_json(rate) for seed, rate in row.by_seed.items()},
+        "share": row.share,
+        "low": row.pooled.low,
+        "high": row.pooled.high,
+        "distinct_states": row.distinct,
+        "cells": row.cells,
+        "fitted": row.fitted,
+    }
+
+
+def _figure(outcome: Outcome) -> Figure:
+    return bars_figure(
+        {
+            way: [_bar(row) for row in outcome.exact if row.hold_outs == way]
+            for way in outcome.experiment.hold_outs
+        }
+    )
+
+
+def _bar(row: Row) -> Bar:
+    seeds = tuple(rate.share for rate in row.by_seed.values())
+    return Bar(row.contestant, row.share, row.pooled.low, row.pooled.high, seeds, row.is_model)

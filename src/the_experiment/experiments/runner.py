@@ -1,0 +1,132 @@
+"""Running an experiment: every missing cell in a process of its own, landed whole or not at all."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from the_experiment.base import defaults
+from the_experiment.base.files import read_json, write_json, write_text
+from the_experiment.base.processes import cores, in_parallel
+from the_experiment.base.runs import Run
+from the_experiment.base.seeds import Integers
+from the_experiment.data.generate import Sizes, generate
+from the_experiment.data.split import Split
+from the_experiment.evaluation.baseline import baselines, predicted_parts
+from the_experiment.evaluation.trained import Trained
+from the_experiment.experiments.cells import Cell
+from the_experiment.experiments.declaration import EXACT, Experiment
+from the_experiment.worlds import World, find_world
+
+CELLS = "cells"
+
+States = dict[str, dict[str, bool]]  # by prompt, by measure (EXACT and each part): right or wrong
+
+
+def run_cells(
+    experiment: Experiment,
+    cells: Sequence[Cell],
+    out: Path,
+    jobs: int,
+    progress: Callable[[int], None],
+) -> dict[Cell, dict[str, Any]]:
+    """Every cell with its result, computing only those that are not in `out` yet.
+
+    There are `jobs` processes (0: one for each core) of one torch thread each. A killed run goes
+    on where it was. `progress` is told how many more cells are there.
+    """
+    place = {cell: out / CELLS / f"{cell.key}.json" for cell in cells}
+    write_text(out / "experiment.json", experiment.model_dump_json(indent=2) + "\n")
+    missing = [cell for cell in cells if not place[cell].is_file()]
+    progress(len(cells) - len(missing))
+    calls = [(cell, experiment.world, place[cell]) for cell in missing]
+    for _ in in_parallel(run_cell, calls, jobs or cores()):
+        progress(1)
+    return {cell: read_json(path) for cell, path in place.items()}
+
+
+def run_cell(cell: Cell, world_name: str, place: Path) -> None:
+    """Compute one cell and write its result to `place`."""
+    result = (
+        _baseline_result(cell, world_name)
+        if cell.entry is None
+        else _model_result(cell, world_name)
+    )
+    write_json(
+        place,
+        {
+            "hold_outs": cell.hold_outs,
+            "split": cell.split,
+            "contestant": cell.contestant,
+            "seed": cell.seed,
+            **result,
+        },
+    )
+
+
+def _baseline_result(cell: Cell, world_name: str) -> dict[str, Any]:
+    world = find_world(world_name)
+    held_out = cell.hold_out.resolve(world, cell.seed)
+    seen = world.states_at(np.setdiff1d(np.arange(world.size), held_out))
+    asked = world.states_at(held_out)
+    baseline = baselines[cell.contestant]
+    return {
+        "fitted": None,
+        "seen": _predicted(predicted_parts(baseline, world, seen, seen), world, seen),
+        "held_out": _predicted(predicted_parts(baseline, world, seen, asked), world, asked),
+    }
+
+
+def _predicted(parts: dict[str, Integers] | None, world: World, states: Integers) -> States | None:
+    """Which parts a baseline has right in each state; None where it can't be applied."""
+    if parts is None:
+        return None
+    truth = world.part_values(states)
+    right = {part: (parts[part] == truth[part]).tolist() for part in truth}
+    rows = {}
+    for row, prompt in enumerate(world.prompts(states)):
+        by_part = {part: bool(right[part][row]) for part in truth}
+        rows[prompt] = {EXACT: all(by_part.values()), **by_part}
+    return rows
+
+
+def _model_result(cell: Cell, world_name: str) -> dict[str, Any]:
+    """Generate the data, train, and ask every state; nothing but the result is kept."""
+    from the_experiment.training.config import TrainConfig
+    from the_experiment.training.loop import train
+
+    assert cell.entry is not None
+    recipe = cell.train.model_dump()
+    sizes = Sizes(train=recipe.pop("train_rows"), valid=0, test=0)
+    with tempfile.TemporaryDirectory(prefix="the-experiment-") as scratch:
+        data, run = Path(scratch) / defaults.DATASET, Run(Path(scratch) / "run")
+        folder = generate(find_world(world_name), cell.hold_out, sizes, cell.seed, data)
+        config = TrainConfig(
+            dataset=str(data), seed=cell.seed, device="cpu", **cell.entry.model_dump(), **recipe
+        )
+        result = train(config, run)
+        trained = Trained(run)
+        split = Split(folder.manifest)
+        return {
+            "fitted": result.fitted,
+            "steps": result.steps,
+            "seconds": result.seconds,
+            "parameters": trained.record["parameters"],
+            "seen": _asked(trained, split, split.seen),
+            "held_out": _asked(trained, split, split.held_out),
+        }
+
+
+def _asked(trained: Trained, split: Split, states: Integers) -> States:
+    completions = trained.complete(split.world.prompts(states))
+    return {
+        one.prompt: {
+            EXACT: one.exact,
+            **{part: grade.correct for part, grade in one.parts.items()},
+        }
+        for one in completions
+    }

@@ -1,0 +1,115 @@
+"""Architectures by name, and the width at which one has the parameters asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+
+from the_experiment.base.errors import ExperimentError
+from the_experiment.base.registry import Registry
+
+Size = Literal["match", "seed"]
+
+REFERENCE = "gpt2"  # the model whose parameters the others match
+REFERENCE_WIDTH = 128
+LARGEST_WIDTH = 8192
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a model needs to know of its texts, and how wide it is."""
+
+    vocabulary: int  # tokens
+    positions: int  # tokens of the longest text
+    width: int = REFERENCE_WIDTH
+    pad: int = 0  # token ids
+    eos: int = 1
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A transformers configuration for every shape, and which widths and sizes it comes in."""
+
+    configure: Callable[[Shape], PreTrainedConfig]
+    step: int  # widths are multiples of this
+    seed_ratio: float  # parameters as a multiple of GPT-2's under `--size seed`
+
+
+ARCHITECTURES: Registry[Architecture] = Registry(
+    "model", "the_experiment.models.shipped", "the_experiment.models"
+)
+
+
+def architecture(
+    name: str, *, step: int = 4, seed_ratio: float = 1.0
+) -> Callable[[Callable[[Shape], PreTrainedConfig]], Callable[[Shape], PreTrainedConfig]]:
+    """Decorator: the function below it, from shape to configuration, is an architecture."""
+
+    def add(configure: Callable[[Shape], PreTrainedConfig]) -> Callable[[Shape], PreTrainedConfig]:
+        ARCHITECTURES.register(name)(Architecture(configure, step, seed_ratio))
+        return configure
+
+    return add
+
+
+def positions_for(longest: int) -> int:
+    """Room for the longest text and its end token, at least 64, a multiple of 8.
+
+    >>> positions_for(24), positions_for(64)
+    (64, 72)
+    """
+    return max(64, -(-(longest + 1) // 8) * 8)
+
+
+def build(name: str, shape: Shape, size: Size = "match") -> PreTrainedModel:
+    """A freshly initialised model from torch's global random state.
+
+    The width of `shape` is that of the GPT-2 to compare with; the model gets the width at which
+    its parameters come closest to GPT-2's (`match`), or to its multiple of them (`seed`).
+    Raises `UsageError` for an unknown name.
+    """
+    chosen = ARCHITECTURES[name]
+    target = parameters(ARCHITECTURES[REFERENCE].configure(shape))
+    if size == "seed":
+        target = round(target * chosen.seed_ratio)
+    config = chosen.configure(_with_width(shape, _width(chosen, shape, target)))
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
+    return model
+
+
+def parameters(config: PreTrainedConfig) -> int:
+    """How many parameters a model of this configuration has; none of them is made."""
+    with torch.device("meta"):
+        return count(AutoModelForCausalLM.from_config(config))
+
+
+def count(model: PreTrainedModel) -> int:
+    """The parameters of a model, shared ones once."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _with_width(shape: Shape, width: int) -> Shape:
+    return Shape(shape.vocabulary, shape.positions, width, shape.pad, shape.eos)
+
+
+def _width(chosen: Architecture, shape: Shape, target: int) -> int:
+    """The width whose parameter count is nearest to `target`, by bisection: counts grow with it."""
+
+    def size(steps: int) -> int:
+        return parameters(chosen.configure(_with_width(shape, steps * chosen.step)))
+
+    low, high = 1, LARGEST_WIDTH // chosen.step
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if size(middle) <= target else (low, middle)
+    nearest = min(low, high, key=lambda steps: abs(size(steps) - target))
+    if abs(size(nearest) - target) > target * 0.05:
+        raise ExperimentError(
+            f"no width brings this model within 5% of {target:,} parameters",
+            "register its architecture with a smaller step",
+        )
+    return nearest * chosen.step

@@ -1,0 +1,57 @@
+"""RNN: two LSTM layers, as wide as their embedding."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
+
+from the_experiment.models.architectures import Shape, architecture
+from the_experiment.models.causal import CausalModel
+
+MODEL_TYPE = "the-experiment-rnn"
+
+
+class RNNConfig(PreTrainedConfig):
+    """`hidden_size` is the width of the embedding and of each layer."""
+
+    model_type = MODEL_TYPE
+    hidden_size: int = 128
+    num_hidden_layers: int = 2
+    vocab_size: int = 256
+    dropout: float = 0.1
+
+
+class RNNForCausalLM(CausalModel):
+    """Each layer reads the one below and is dropped out before it is read."""
+
+    config_class = RNNConfig
+
+    def __init__(self, config: RNNConfig) -> None:
+        super().__init__(config)
+        width = config.hidden_size
+        self.layers = nn.ModuleList(
+            nn.LSTM(width, width, batch_first=True) for _ in range(config.num_hidden_layers)
+        )
+        self.post_init()
+
+    def features(self, embedded: Tensor) -> Tensor:
+        """(batch, length, width) to the same; the state starts at zero."""
+        hidden = embedded
+        for layer in self.layers:
+            hidden = self.dropout(layer(hidden)[0])
+        return hidden
+
+
+@architecture("rnn", seed_ratio=7.0)
+def rnn(shape: Shape) -> RNNConfig:
+    """The seed's RNN had seven times the parameters of its GPT-2: hence `seed_ratio`."""
+    return RNNConfig(
+        vocab_size=shape.vocabulary,
+        hidden_size=shape.width,
+        eos_token_id=shape.eos,
+        pad_token_id=shape.pad,
+    )
+
+
+AutoConfig.register(MODEL_TYPE, RNNConfig, exist_ok=True)
+AutoModelForCausalLM.register(RNNConfig, RNNForCausalLM, exist_ok=True)

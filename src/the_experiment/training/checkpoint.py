@@ -1,0 +1,64 @@
+"""The folder a training resumes from: replaced whole, read back exactly. No pickle."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from the_experiment.base.errors import ExperimentError
+from the_experiment.base.files import read_json, replaced_folder, write_json
+
+AGAIN = "train again without --resume; what is there is kept in archive/"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands after `step` steps. All randomness follows from seed and step."""
+
+    step: int
+    streak: int  # fit checks in a row that were all right
+    losses: list[float]  # since the last line of metrics
+    seconds: float  # of training so far
+    config: dict[str, object]
+    fingerprint: str  # of the rows
+
+
+def save(folder: Path, state: dict[str, Tensor], progress: Progress) -> None:
+    """Replace the checkpoint in `folder`; a reader finds the old one or the new one."""
+    with replaced_folder(folder) as beside:
+        save_file({name: tensor.cpu() for name, tensor in state.items()}, beside / "state.safetensors")
+        write_json(beside / "progress.json", asdict(progress))
+
+
+def load(
+    folder: Path, config: dict[str, object], fingerprint: str
+) -> tuple[dict[str, Tensor], Progress]:
+    """The checkpoint in `folder`.
+
+    Raises `ExperimentError` if it is torn, or belongs to another configuration or other rows.
+    """
+    progress = _progress(folder / "progress.json")
+    changed = [key for key in config if progress.config.get(key) != config[key]]
+    if changed:
+        raise ExperimentError(
+            f"{folder} was trained with another {', '.join(changed)}",
+            f"resume with the same settings, or {AGAIN}",
+        )
+    if progress.fingerprint != fingerprint:
+        raise ExperimentError(f"the rows have changed since {folder} was written", AGAIN)
+    try:
+        return load_file(folder / "state.safetensors"), progress
+    except (OSError, SafetensorError) as error:
+        raise ExperimentError(f"{folder} is not whole ({error})", AGAIN) from None
+
+
+def _progress(path: Path) -> Progress:
+    read = read_json(path)
+    names = {field.name for field in fields(Progress)}
+    if not isinstance(read, dict) or set(read) != names:
+        raise ExperimentError(f"{path} is not a checkpoint's", AGAIN)
+    return Progress(**read)

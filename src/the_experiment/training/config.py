@@ -1,0 +1,73 @@
+"""The configuration of a training. Defaults that the command shares are in base/defaults.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from the_experiment.base import defaults
+from the_experiment.base.errors import UsageError
+
+
+class TrainConfig(BaseModel):
+    """What is trained, on what, and how. Round-trips through YAML.
+
+    >>> TrainConfig.from_yaml(TrainConfig(model="rnn").to_yaml()).model
+    'rnn'
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = defaults.MODEL
+    dataset: str = defaults.DATASET
+    size: Literal["match", "seed"] = "match"
+    tokenizer: str | None = None  # a folder or hub name; None: one token a character
+    epochs: int = Field(defaults.EPOCHS, ge=1)
+    learning_rate: float = Field(defaults.LEARNING_RATE, gt=0)
+    batch_size: int = Field(defaults.BATCH_SIZE, ge=1)
+    loss: Literal["all", "completion"] = "all"
+    until_fit: bool = False
+    weight_decay: float = Field(0.0, ge=0)
+    clip: float = Field(1.0, gt=0)  # the largest norm of the gradient
+    seed: int = defaults.SEED
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    checkpoint_every: int = Field(defaults.CHECKPOINT_EVERY, ge=1)  # steps
+
+    @classmethod
+    def checked(cls, **values: object) -> TrainConfig:
+        """A configuration from single values. Raises `UsageError` that names a wrong one."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise UsageError("this training configuration is wrong", _problem(error)) from None
+
+    def to_yaml(self) -> str:
+        """YAML with every key."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+    @classmethod
+    def from_yaml(cls, text: str) -> TrainConfig:
+        """Read `to_yaml`'s text, or any part of it. Raises `UsageError` that names the key."""
+        try:
+            return cls.model_validate(yaml.safe_load(text) or {})
+        except (yaml.YAMLError, ValidationError) as error:
+            raise UsageError("this training configuration is wrong", _problem(error)) from None
+
+    @classmethod
+    def from_file(cls, path: Path) -> TrainConfig:
+        """Read a YAML file."""
+        try:
+            return cls.from_yaml(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UsageError(f"{path} can't be read ({error.strerror})") from None
+
+
+def _problem(error: yaml.YAMLError | ValidationError) -> str:
+    if isinstance(error, yaml.YAMLError):
+        return "mend its YAML: " + " ".join(str(error).split())
+    first = error.errors()[0]
+    return f"mend {'.'.join(map(str, first['loc'])) or 'its form'}: {first['msg']}"

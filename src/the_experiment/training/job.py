@@ -1,0 +1,78 @@
+"""Everything a training needs before its first step, made from its configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from the_experiment.base.errors import ExperimentError
+from the_experiment.base.seeds import derived_seed
+from the_experiment.data.reading import DatasetInfo, dataset_info, read_pairs
+from the_experiment.data.tokenizer import character_tokenizer
+from the_experiment.models.architectures import Shape, build, positions_for
+from the_experiment.models.loading import pick_device
+from the_experiment.models.texts import pad_id
+from the_experiment.training.config import TrainConfig
+from the_experiment.training.precision import Precision, pick_precision
+from the_experiment.training.rows import Rows, encode_rows
+
+
+@dataclass(frozen=True)
+class Job:
+    """A model that knows nothing yet, and what it is to learn from."""
+
+    config: TrainConfig
+    info: DatasetInfo
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    train: Rows
+    valid: Rows | None  # never steers anything: its loss is told at the end
+    device: torch.device
+    precision: Precision
+
+
+def prepare(config: TrainConfig) -> Job:
+    """Read the data and build the model. Raises `ExperimentError` for what can't be had."""
+    device = pick_device(config.device)
+    info = dataset_info(config.dataset)
+    tokenizer = _tokenizer(config, info)
+    train = encode_rows(tokenizer, read_pairs(config.dataset, "train"))
+    valid = read_pairs(config.dataset, "valid")
+    torch.manual_seed(derived_seed(config.seed, "parameters"))
+    return Job(
+        config=config,
+        info=info,
+        model=build(config.model, _shape(tokenizer, train, info), config.size).to(device),
+        tokenizer=tokenizer,
+        train=train.to(device),
+        valid=encode_rows(tokenizer, valid).to(device) if valid else None,
+        device=device,
+        precision=pick_precision(config.precision, device),
+    )
+
+
+def _shape(tokenizer: PreTrainedTokenizerBase, train: Rows, info: DatasetInfo) -> Shape:
+    assert isinstance(tokenizer.eos_token_id, int)  # `encode` has refused tokenizers without one
+    longest = max(info.longest, int(train.lengths.max()))
+    return Shape(
+        vocabulary=len(tokenizer),
+        positions=positions_for(longest),
+        pad=pad_id(tokenizer),
+        eos=tokenizer.eos_token_id,
+    )
+
+
+def _tokenizer(config: TrainConfig, info: DatasetInfo) -> PreTrainedTokenizerBase:
+    if config.tokenizer is None:
+        return character_tokenizer(info.alphabet)
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(config.tokenizer)
+    except Exception as error:  # transformers raises many kinds; all mean that there is none
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        raise ExperimentError(
+            f"no tokenizer can be read from {config.tokenizer} ({reason})",
+            "give a folder with a Hugging Face tokenizer, or leave --tokenizer out",
+        ) from None
+    return tokenizer

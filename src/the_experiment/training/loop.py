@@ -1,0 +1,230 @@
+"""Training from a configuration to a run folder; see `train`."""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from loguru import logger
+from transformers.utils.logging import disable_progress_bar as silence_bars
+
+from the_experiment.base.files import archived, explained, replaced_folder, write_json, write_text
+from the_experiment.base.runs import Run
+from the_experiment.base.seeds import derived_seed
+from the_experiment.data.folder import MANIFEST
+from the_experiment.models.architectures import count
+from the_experiment.training import checkpoint, fit
+from the_experiment.training.checkpoint import Progress
+from the_experiment.training.config import TrainConfig
+from the_experiment.training.interrupt import delayed_interrupt
+from the_experiment.training.job import Job, prepare
+from the_experiment.training.lean import lean
+from the_experiment.training.losses import mean_loss
+from the_experiment.training.precision import autocast
+from the_experiment.training.progress import TrainProgress
+from the_experiment.training.record import (
+    Metrics,
+    TrainResult,
+    dataset_hashes,
+    result_of,
+    versions,
+)
+from the_experiment.training.rows import Batches
+from the_experiment.training.step import Step
+
+METRICS_EVERY = 50  # steps
+PROGRESS_EVERY = 10
+WARMUP = 50  # steps, with until-fit only
+
+
+def train(
+    config: TrainConfig,
+    run: Run,
+    *,
+    resume: bool = False,
+    progress: TrainProgress | None = None,
+) -> TrainResult:
+    """Train a model into the folder of `run`.
+
+    A run already there is moved to the archive once this one has made its first step. With
+    `resume` an unfinished one goes on from its checkpoint instead, to the same weights (on the
+    CPU: bit by bit) as if it had never stopped, and a finished one is returned as it is.
+
+    Ctrl-C leaves a checkpoint and raises `KeyboardInterrupt`. Raises `ExperimentError` for data,
+    device or checkpoint that don't fit, and for a disk that is full or can't be written.
+    """
+    if resume and run.complete:
+        logger.info("{} is complete already", run.name)
+        return result_of(run)
+    training = Training(prepare(config), run, progress)
+    if resume:
+        training.resume()
+    training.go()
+    return training.finish()
+
+
+class Training:
+    """One training while it runs."""
+
+    def __init__(self, job: Job, run: Run, progress: TrainProgress | None) -> None:
+        config = job.config
+        self.job, self.run, self.progress = job, run, progress
+        self.batches = Batches(job.train, config.batch_size, config.seed)
+        self.total = config.epochs * self.batches.per_epoch
+        self.targets = job.train.labels if config.loss == "all" else job.train.answers
+        self.step = Step(
+            job.model,
+            clip=config.clip,
+            weight_decay=config.weight_decay,
+            autocast=autocast(job.precision, job.device),
+        )
+        self.check = fit.FitCheck(job.model, job.train)
+        self.metrics = Metrics(run.metrics)
+        self.done = 0  # steps
+        self.losses: list[torch.Tensor] = []  # since the last line of metrics
+        self.seconds = 0.0
+        self.claimed = False  # whether the run's folder is ours
+        self.loss = math.nan  # of the last line of metrics
+
+    def resume(self) -> None:
+        """Go on from the run's checkpoint, where there is one."""
+        if not self.run.checkpoint.is_dir():
+            logger.info("{} has no checkpoint yet: starting over", self.run.name)
+            return
+        state, saved = checkpoint.load(
+            self.run.checkpoint, self.job.config.model_dump(), self.job.train.fingerprint
+        )
+        self.step.restore(state, saved.step)
+        self.done, self.check.streak, self.seconds = saved.step, saved.streak, saved.seconds
+        self.losses = [torch.tensor(loss) for loss in saved.losses]
+        self.metrics.forget_after(self.done)
+        self.claimed = True
+        logger.info("{} goes on from step {}", self.run.name, self.done)
+
+    def go(self) -> None:
+        """Make steps until the epochs are over, or all that was seen is fitted."""
+        self.job.model.train()
+        on_cpu = self.job.device.type == "cpu" and self.job.precision == "fp32"
+        stand_ins = lean(self.job.model) if on_cpu else nullcontext()
+        with stand_ins, delayed_interrupt() as interrupt:
+            while self.done < self.total and not self.check.fitted:
+                self._one_step()
+                if interrupt.pressed:
+                    self._save()
+                    logger.info("{} stopped at step {}", self.run.name, self.done)
+                    raise KeyboardInterrupt
+
+    def _one_step(self) -> None:
+        started = time.perf_counter()
+        texts = self.batches.texts(self.done)
+        length = int(self.job.train.lengths[texts].max())
+        torch.manual_seed(derived_seed(self.job.config.seed, "dropout", self.done))
+        loss = self.step(
+            self.job.train.inputs[texts, :length], self.targets[texts, :length], self._rate()
+        )
+        self.losses.append(loss)
+        self.done += 1
+        self.seconds += time.perf_counter() - started
+        if not self.claimed:
+            self._claim()
+        self._tell()
+        if self.job.config.until_fit and self.done % fit.EVERY == 0:
+            exact = self.check.check()
+            self.metrics.add(step=self.done, all_seen_exact=exact, in_a_row=self.check.streak)
+        if self.done % self.job.config.checkpoint_every == 0:
+            self._save()
+
+    def _rate(self) -> float:
+        """The learning rate of the next step: linear to zero, as transformers' Trainer has it.
+
+        Until-fit has no known end to decay to: it stays constant after a short warm-up.
+        """
+        if self.job.config.until_fit:
+            return self.job.config.learning_rate * min(1.0, (self.done + 1) / WARMUP)
+        return self.job.config.learning_rate * (1 - self.done / self.total)
+
+    def _claim(self) -> None:
+        """Take the run's folder, moving what is there into the archive."""
+        self.claimed = True
+        folder = self.run.folder
+        with explained(f"writing {folder}"):
+            if folder.exists():
+                place = archived(folder, self.run.archive)
+                logger.info("the earlier {} is kept in {}", self.run.name, place)
+            folder.mkdir(parents=True)
+        write_text(self.run.config, self.job.config.to_yaml())
+        manifest = Path(self.job.config.dataset) / MANIFEST
+        if manifest.is_file():  # the split it is trained on, whatever becomes of the data
+            write_text(self.run.dataset, manifest.read_text(encoding="utf-8"))
+
+    def _tell(self) -> None:
+        """Progress now and then, and a line of metrics less often."""
+        last = self.done == self.total
+        speed = self.done / self.seconds
+        if self.progress and (self.done % PROGRESS_EVERY == 0 or last):
+            self.progress.on_step(
+                self.done, self.total, float(self.losses[-1]), self._rate(), speed
+            )
+        if self.done % METRICS_EVERY == 0 or last:
+            self.loss = fmean(map(float, self.losses))
+            self.losses.clear()
+            self.metrics.add(
+                step=self.done,
+                total=self.total,
+                epoch=self.done / self.batches.per_epoch,
+                loss=self.loss,
+                learning_rate=self._rate(),
+                steps_per_second=speed,
+            )
+
+    def _save(self) -> None:
+        checkpoint.save(
+            self.run.checkpoint,
+            self.step.state(),
+            Progress(
+                step=self.done,
+                streak=self.check.streak,
+                losses=[float(loss) for loss in self.losses],
+                seconds=self.seconds,
+                config=self.job.config.model_dump(),
+                fingerprint=self.job.train.fingerprint,
+            ),
+        )
+
+    def finish(self) -> TrainResult:
+        """Write the model, then `run.json`, which makes the run complete."""
+        job = self.job
+        job.model.eval()
+        silence_bars()  # of writing one small file
+        with replaced_folder(self.run.final) as folder:
+            job.model.save_pretrained(folder)
+            job.tokenizer.save_pretrained(folder)
+        write_json(self.run.run_json, self._record())
+        return result_of(self.run)
+
+    def _record(self) -> dict[str, Any]:
+        job, config = self.job, self.job.config
+        return {
+            "name": self.run.name,
+            "model": config.model,
+            "size": config.size,
+            "world": job.info.world_name,
+            "parameters": count(job.model),
+            "steps": self.done,
+            "epochs": self.done / self.batches.per_epoch,
+            "fitted": self.check.fitted if config.until_fit else None,
+            "loss": self.loss,
+            "valid_loss": None if job.valid is None else mean_loss(job.model, job.valid),
+            "seconds": round(self.seconds, 3),
+            "device": str(job.device),
+            "precision": job.precision,
+            "seed": config.seed,
+            "dataset": config.dataset,
+            "dataset_sha256": dataset_hashes(config.dataset),
+            "versions": versions(),
+        }

@@ -1,0 +1,33 @@
+"""Where half the bits pay, and where they cost."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
+import torch
+
+Precision = Literal["fp32", "bf16"]
+
+
+def pick_precision(asked: str, device: torch.device) -> Precision:
+    """`auto` is bf16 where the hardware multiplies it: elsewhere it is emulated, and far slower."""
+    if asked == "auto":
+        return "bf16" if _multiplies_bf16(device) else "fp32"
+    return "bf16" if asked == "bf16" else "fp32"
+
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """The context to run a forward in."""
+    if precision == "fp32":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def _multiplies_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # not in every torch
+        return any(getattr(torch.cpu, name, bool)() for name in names)
+    return False

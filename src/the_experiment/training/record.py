@@ -1,0 +1,82 @@
+"""What a run folder says about a training: lines along the way, and `run.json` at the end."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from the_experiment.base.files import explained, read_json, write_text
+from the_experiment.base.runs import Run
+
+PACKAGES = ("the-experiment", "torch", "transformers")
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What came out of a training."""
+
+    run: Run
+    steps: int
+    epochs: float
+    fitted: bool | None  # None where nobody asked
+    loss: float  # mean of the last steps, on seen rows, with dropout
+    valid_loss: float | None
+    seconds: float
+
+
+def result_of(run: Run) -> TrainResult:
+    """The result that a complete run recorded."""
+    record = run.record()
+    keys = ("steps", "epochs", "fitted", "loss", "valid_loss", "seconds")
+    return TrainResult(run, **{key: record[key] for key in keys})
+
+
+class Metrics:
+    """`metrics.jsonl`: one JSON object a line, on disk as soon as it is known."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def add(self, **values: Any) -> None:
+        """Append a line."""
+        with explained(f"writing {self._path}"), self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+
+    def forget_after(self, step: int) -> None:
+        """Drop the lines of later steps, which will be taken again, and a torn last line."""
+        if self._path.is_file():
+            kept = [line for line in self._lines() if json.loads(line)["step"] <= step]
+            write_text(self._path, "".join(line + "\n" for line in kept))
+
+    def _lines(self) -> Iterator[str]:
+        for line in self._path.read_text(encoding="utf-8").splitlines():
+            with suppress(ValueError):
+                json.loads(line)
+                yield line
+
+
+def last_metrics(path: Path) -> dict[str, Any] | None:
+    """The last line about losses, or None where there is none yet."""
+    if not path.is_file():
+        return None
+    whole = path.read_text(encoding="utf-8").rpartition("\n")[0]
+    lines = (json.loads(line) for line in reversed(whole.splitlines()))
+    return next((line for line in lines if "loss" in line), None)
+
+
+def dataset_hashes(dataset: str) -> dict[str, str]:
+    """SHA-256 by file as our dataset folder says; of other data sets there are none."""
+    manifest = Path(dataset) / "dataset.json"
+    hashes: dict[str, str] = read_json(manifest)["sha256"] if manifest.is_file() else {}
+    return hashes
+
+
+def versions() -> dict[str, str]:
+    """Of what the numbers depend on."""
+    return {name: version(name) for name in PACKAGES} | {"python": platform.python_version()}

@@ -1,0 +1,79 @@
+"""The rows of a data set as tensors, made once. Each distinct text is encoded and kept once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from the_experiment.base.seeds import Integers, Stream
+from the_experiment.models.texts import encode, pad_id, padded
+
+IGNORED = -100  # no loss on these labels, as everywhere in transformers
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Distinct texts, and which of them each row is."""
+
+    inputs: Tensor  # (distinct, longest), without each text's last token, which nothing follows
+    labels: Tensor  # (distinct, longest), the token that follows each input
+    answers: Tensor  # (distinct, longest), the same but ignored before the completion
+    lengths: Tensor  # (distinct,), on the CPU
+    rows: Tensor  # (rows,), on the CPU: the distinct text of each row
+
+    def to(self, device: torch.device) -> Rows:
+        """The texts on `device`; what the order is decided with stays on the CPU."""
+        moved = (tensor.to(device) for tensor in (self.inputs, self.labels, self.answers))
+        return Rows(*moved, self.lengths, self.rows)
+
+    @property
+    def fingerprint(self) -> str:
+        """A SHA-256 of all tokens in their order: equal when a training on them is the same."""
+        tensors = (self.inputs, self.labels, self.answers, self.rows)
+        parts = [tensor.cpu().numpy().tobytes() for tensor in tensors]
+        return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def encode_rows(
+    tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]]
+) -> Rows:
+    """Tensors of the (prompt, completion) pairs, in their order."""
+    numbers: dict[tuple[str, str], int] = {}
+    rows = [numbers.setdefault(pair, len(numbers)) for pair in pairs]
+    encoded = [encode(tokenizer, prompt, completion) for prompt, completion in numbers]
+    ignored = [[IGNORED] * (len(one.prompt) - 1) for one in encoded]
+    return Rows(
+        inputs=padded([one.ids[:-1] for one in encoded], pad_id(tokenizer)),
+        labels=padded([one.ids[1:] for one in encoded], IGNORED),
+        answers=padded(
+            [[*skip, *one.completion] for skip, one in zip(ignored, encoded, strict=True)], IGNORED
+        ),
+        lengths=torch.tensor([len(one.ids) - 1 for one in encoded]),
+        rows=torch.tensor(rows),
+    )
+
+
+class Batches:
+    """Which texts each step sees: a pure function of seed and step, so that resuming is easy."""
+
+    def __init__(self, data: Rows, batch_size: int, seed: int) -> None:
+        self._data = data
+        self._size = batch_size
+        self._seed = seed
+        self.per_epoch = -(-len(data.rows) // batch_size)
+        self._order = lru_cache(maxsize=1)(self._shuffled)
+
+    def texts(self, step: int) -> Tensor:
+        """The distinct texts (batch,) of step 0, 1, …; an epoch's last batch may be smaller."""
+        epoch, batch = divmod(step, self.per_epoch)
+        places = self._order(epoch)[batch * self._size : (batch + 1) * self._size]
+        return self._data.rows[torch.from_numpy(places)]
+
+    def _shuffled(self, epoch: int) -> Integers:
+        return Stream(self._seed, "order", epoch).shuffled(len(self._data.rows))

@@ -1,0 +1,54 @@
+"""Training one architecture, or all of them side by side, under their usual names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from the_experiment.base.errors import UsageError
+from the_experiment.base.processes import cores, in_parallel
+from the_experiment.base.runs import Run, default_name
+from the_experiment.data.reading import dataset_info
+from the_experiment.models.architectures import ARCHITECTURES
+from the_experiment.training.config import TrainConfig
+from the_experiment.training.loop import train
+from the_experiment.training.progress import training_bar, watching_bars
+from the_experiment.training.record import TrainResult
+
+ALL = "all"
+
+
+def train_each(
+    model: str, shared: TrainConfig, out: Path, *, name: str = "", resume: bool = False
+) -> Iterator[TrainResult]:
+    """Train `model`, or every architecture for `all`, and yield each result as it is there.
+
+    All of them run in processes of one thread each, as many at a time as there are cores.
+    Raises `UsageError` for an unknown model, and for one name for several models.
+    """
+    names = ARCHITECTURES.names()
+    if model not in (ALL, *names):
+        raise UsageError(f"there is no model called {model!r}", f"one of {', '.join(names)}, all")
+    if model == ALL and name:
+        raise UsageError("--name can't name all models", "train them one by one to name them")
+    world = dataset_info(shared.dataset).world_name
+    configs = {
+        Run(out / (name or default_name(each, world))): shared.model_copy(update={"model": each})
+        for each in (names if model == ALL else [model])
+    }
+    if len(configs) > 1:
+        yield from _side_by_side(configs, resume)
+        return
+    for run, config in configs.items():
+        with training_bar(run.name) as progress:
+            yield train(config, run, resume=resume, progress=progress)
+
+
+def _side_by_side(configs: dict[Run, TrainConfig], resume: bool) -> Iterator[TrainResult]:
+    calls = [(config, run, resume) for run, config in configs.items()]
+    with watching_bars(list(configs)) as look:
+        yield from in_parallel(_train, calls, min(cores(), len(calls)), look)
+
+
+def _train(config: TrainConfig, run: Run, resume: bool) -> TrainResult:
+    return train(config, run, resume=resume)

@@ -1,0 +1,1 @@
+"""The playground in the browser: shows what the rest can do, computes nothing itself."""

@@ -1,0 +1,99 @@
+"""The playground: toggle the inputs of a world; see what the rules and the models make of them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from loguru import logger
+
+from the_experiment.base.errors import ExperimentError
+from the_experiment.evaluation.answers import Answers, answer
+from the_experiment.evaluation.trained import Trained, trained_models
+from the_experiment.report.html import answers_fragment
+from the_experiment.worlds import Domain, World
+
+STYLE = (Path(__file__).parent / "playground.css").read_text(encoding="utf-8")
+
+
+def playground(world: World, models: Sequence[Trained]) -> Any:
+    """The page as Gradio blocks: a toggle or slider for each input, the rules, the answers."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    import gradio as gr
+
+    def show(*values: int) -> str:
+        state = np.array([values], dtype=np.int64)
+        return answers_fragment(ask(world, models, world.prompts(state)[0]))
+
+    start = world.state(world.example_prompt)[0].tolist()
+    with gr.Blocks(title="The Experiment", analytics_enabled=False) as page:
+        gr.HTML(f"<h1>World {world.name}</h1><p>Click an input. Did they learn the rule?</p>")
+        with gr.Row(elem_id="inputs"):
+            inputs = [
+                _input(gr, name, domain, value)
+                for (name, domain), value in zip(world.inputs.items(), start, strict=True)
+            ]
+        answers = gr.HTML(show(*start), elem_id="answers")
+        for each in inputs:
+            each.change(show, inputs, answers, show_progress="hidden")
+    return page
+
+
+def ask(world: World, models: Sequence[Trained], prompt: str) -> Answers:
+    """The answers to a prompt; where there are no models, those of the rules alone."""
+    if models:
+        return answer(prompt, models)
+    return Answers(world, prompt, world.answer(prompt), [])
+
+
+def _input(gr: Any, name: str, domain: Domain, value: int) -> Any:
+    if domain.boolean:
+        return gr.Checkbox(
+            bool(value), label=name, elem_classes="toggle", container=False, min_width=64
+        )
+    return gr.Slider(domain.low, domain.high, value, step=1, label=name)
+
+
+def serve(world_name: str | None, out: Path, port: int) -> None:
+    """Serve the playground on this machine alone until interrupted.
+
+    Raises `ExperimentError` where there is neither a world nor a model, or the port is taken.
+    """
+    import gradio as gr
+
+    world, models = _world_and_models(world_name, out)
+    try:
+        playground(world, models).launch(
+            server_name="127.0.0.1",
+            server_port=port,
+            share=False,
+            quiet=True,
+            prevent_thread_lock=True,
+            css=STYLE,
+            theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
+            footer_links=[],
+        )
+    except OSError as error:
+        raise ExperimentError(
+            f"port {port} can't be served on ({error})", "choose another with --port"
+        ) from None
+    logger.info("the playground is at http://127.0.0.1:{} (Ctrl-C ends it)", port)
+    threading.Event().wait()
+
+
+def _world_and_models(world_name: str | None, out: Path) -> tuple[World, list[Trained]]:
+    """The world asked for and its models; by default the world of the first model there is."""
+    from the_experiment.base.runs import find_runs
+    from the_experiment.worlds import find_world
+
+    if world_name is None:
+        models = trained_models(out)
+        world = models[0].split.world
+    else:
+        world = find_world(world_name)
+        models = trained_models(out) if find_runs(out) else []
+    return world, [model for model in models if model.split.world.name == world.name]

@@ -1,0 +1,57 @@
+"""What the tests share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# No deadline: a busy machine is no failure. `pytest --hypothesis-profile=long` looks harder.
+settings.register_profile("default", deadline=None)
+settings.register_profile("long", deadline=None, max_examples=5_000)
+settings.load_profile("default")
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def the_experiment(tmp_path: Path) -> Command:
+    """Run the console command in a process of its own, in an empty folder."""
+
+    def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "the_experiment", *words],
+            cwd=tmp_path,
+            env={**os.environ, "COLUMNS": "100", **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with GPT-2, RNN and CNN, each fitted to six of the eight states of a world."""
+    from the_experiment.data.generate import Sizes, generate
+    from the_experiment.data.holdout import HoldOut
+    from the_experiment.training.config import TrainConfig
+    from the_experiment.training.several import train_each
+    from the_experiment.worlds import find_world
+
+    folder = tmp_path_factory.mktemp("trained")
+    world = find_world(str(EXAMPLES / "three-bits.yaml"))
+    data = folder / "dataset"
+    generate(world, HoldOut(fraction=0.25), Sizes(train=8_000, valid=50, test=50), 1, data)
+    results = train_each("all", TrainConfig(dataset=str(data), until_fit=True), folder / "out")
+    assert all(result.fitted for result in results)
+    return folder / "out"

@@ -1,0 +1,226 @@
+"""The console command: help, streams, exit codes and what it says about wrong words."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from conftest import Command
+from the_experiment.base.registry import Registry
+from the_experiment.cli import main
+from the_experiment.cli.app import app
+from the_experiment.cli.printed_flags import PRINTED_FLAGS
+
+HEAVY = ["torch", "transformers", "gradio", "datasets", "sklearn", "scipy", "numpy", "matplotlib"]
+SMALL = ("--train-size", "20", "--valid-size", "2", "--test-size", "2")
+
+
+def verbs(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, command in group.commands.items():
+        yield (*path, name), command
+        if hasattr(command, "commands"):  # newer typers' groups are not click's
+            yield from verbs(command, *path, name)
+
+
+VERBS = dict(verbs(typer.main.get_command(app)))
+each_verb = pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+
+
+@each_verb
+def test_every_verb_has_a_help_with_two_examples(verb: tuple[str, ...]) -> None:
+    command = VERBS[verb]
+    assert command.help
+    examples = [line for line in (command.epilog or "").split("\n") if line.startswith("$ ")]
+    assert len(examples) >= 2
+    assert all(line.startswith("$ the-experiment ") for line in examples)
+
+
+@each_verb
+def test_every_example_names_verbs_and_options_that_there_are(verb: tuple[str, ...]) -> None:
+    for line in (VERBS[verb].epilog or "").split("\n"):
+        words = line.removeprefix("$ the-experiment ").split()
+        if not line.startswith("$ ") or words[0] in PRINTED_FLAGS:
+            continue
+        name = tuple(words[:2]) if tuple(words[:2]) in VERBS else tuple(words[:1])
+        known = {flag for option in VERBS[name].params for flag in option.opts}
+        assert {word.split("=")[0] for word in words if word.startswith("-")} <= known
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = f"""
+import sys
+from the_experiment.cli import main
+for call in {[[], *map(list, VERBS)]}:
+    try:
+        main([*call, "--help"])
+    except SystemExit as ended:
+        assert not ended.code, (call, ended.code)
+print("heavy:", *sorted(set({HEAVY}) & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.splitlines()[-1] == "heavy:"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("words", [("-h",), ("--help",)])
+def test_the_printed_flags_and_all_verbs_are_in_the_help(
+    the_experiment: Command, words: tuple[str, ...]
+) -> None:
+    done = the_experiment(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    for word in (*PRINTED_FLAGS, *(verb[0] for verb in VERBS)):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("flag", PRINTED_FLAGS)
+def test_a_printed_flag_has_the_help_of_its_verb(
+    flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = []
+    for call in ([flag, "-h"], [*PRINTED_FLAGS[flag], "-h"]):
+        with pytest.raises(SystemExit):
+            main(call)
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] != ""
+
+
+def test_the_first_command_line_of_the_description(the_experiment: Command, tmp_path: Path) -> None:
+    done = the_experiment("--generate", "-o", "1,1,1,1,1;0,0,0,0,0")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "held out: 0,0,0,0,0  1,1,1,1,1" in done.stdout
+    assert "n = 2 distinct held-out states, not rows" in done.stdout
+    rows = {path.stem: path.read_bytes().count(b"\n") for path in tmp_path.rglob("*.jsonl")}
+    assert rows == {"train": 20_000, "valid": 2_000, "test": 2_000, "heldout": 2}
+
+
+# -- streams and exit codes ----------------------------------------------------------------------
+
+
+def test_data_goes_to_stdout_alone(the_experiment: Command) -> None:
+    for words in (("list",), ("show", "causal")):
+        done = the_experiment("worlds", *words, "--json")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "causal" in str(json.loads(done.stdout))
+
+
+def test_no_bar_and_no_colour_where_there_is_no_terminal(the_experiment: Command) -> None:
+    done = the_experiment("generate", "--omit-fraction", "0.2", *SMALL)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\x1b" not in done.stdout
+    assert "writing rows" not in done.stdout
+
+
+def test_options_can_be_set_in_the_environment(the_experiment: Command, tmp_path: Path) -> None:
+    the_experiment("generate", *SMALL, THE_EXPERIMENT_GENERATE_SEED="7")
+    assert json.loads((tmp_path / "dataset/dataset.json").read_text())["seed"] == 7
+
+
+Ended = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Ended:
+    """Call the command in this process, in an empty folder: exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(list(words))
+        said = capsys.readouterr()
+        assert "Traceback" not in said.out + said.err
+        return ended.value.code or 0, said.out, said.err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        ((), 2, "Usage"),
+        (("nothing",), 2, "No such command 'nothing'"),
+        (("generate", "--sed", "1"), 2, "No such option"),
+        (("generate", "--seed", "x"), 2, "--seed"),
+        (("generate", "--seed", "-1"), 2, "--seed"),
+        (("generate", "--train-size", "0"), 2, "--train-size"),
+        (("generate", "--omit-fraction", "2"), 2, "--omit-fraction"),
+        (("generate", "--omit-fraction", "1"), 2, "give one from 0 to below 1"),
+        (("generate", "--omit-fraction", "nan"), 2, "--omit-fraction"),
+        (("generate", "--omit-where", "A AND"), 2, "--omit-where, column 6: the rule breaks off"),
+        (("generate", "--omit-where", "A or not A"), 2, "leave some to train on"),
+        (("generate", "-w", "nowhere"), 2, "one of causal, modular, relay"),
+        (("generate", "-w", "nowhere.yaml"), 1, "nowhere.yaml can't be read: No such file"),
+        (("generate", "--out", "."), 1, "choose another place with --out"),
+        (("worlds",), 2, "Usage"),
+        (("worlds", "show"), 2, "Missing argument"),
+        (("worlds", "show", "nowhere"), 2, "there is no world called 'nowhere'"),
+        (("worlds", "check", "taken.txt"), 1, "taken.txt: "),
+        (("worlds", "new", "taken.txt"), 1, "is there already"),
+    ],
+)
+def test_wrong_calls(ended: Ended, words: tuple[str, ...], code: int, says: str) -> None:
+    Path("taken.txt").write_text("my work")
+    came, out, err = ended(*words)
+    assert came == code
+    assert says in " ".join((out + err).replace("│", " ").split())
+    assert [path.name for path in Path().iterdir()] == ["taken.txt"]
+
+
+@pytest.mark.parametrize(
+    "sequence",
+    [
+        *("1,0,1,0", "1,0,1,0,1,0", "a,b,c,d,e", "1 0 1 0 1", "1, 0, 1, 0, 1", "10101"),
+        *("1,0,1,0,2", "1,0,1,0,1.", "-1,0,1,0,1", "[/]", "[red]", "'1,0,1,0,1'"),
+    ],
+)
+def test_a_wrong_sequence_is_told_with_a_right_one(ended: Ended, sequence: str) -> None:
+    code, out, err = ended("generate", "-o", sequence)
+    assert (code, out) == (2, "")
+    first, mend = err.splitlines()
+    assert first.startswith(f"error: {sequence!r} is no sequence of world causal")
+    assert mend == "  → write A, B, C, D, E like '1,0,1,0,0'"
+    assert not Path("dataset").exists()
+
+
+@pytest.mark.parametrize("sequence", [";", " ; "])
+def test_separators_alone_name_no_sequence(ended: Ended, sequence: str) -> None:
+    assert ended("generate", "-o", sequence)[0] == 2
+
+
+def test_an_empty_sequence_holds_nothing_out_and_says_so(ended: Ended) -> None:
+    code, out, _ = ended("generate", "-o", "", *SMALL)
+    assert code == 0
+    assert "Nothing is held out" in out
+
+
+@pytest.mark.parametrize("folder", ["[/]", "[red]"])
+def test_paths_with_brackets_are_shown_as_they_are(ended: Ended, folder: str) -> None:
+    code, out, _ = ended("generate", "--out", folder, *SMALL)
+    assert code == 0
+    assert folder in out
+    Path(folder, "x.yaml").write_text("")
+    ended("worlds", "new", f"{folder}/mine.yaml")
+    assert ended("worlds", "check", f"{folder}/mine.yaml")[1].startswith(f"{folder}/mine.yaml: ")
+
+
+# -- registries ----------------------------------------------------------------------------------
+
+
+def test_a_registry_refuses_a_second_thing_of_one_name() -> None:
+    registry: Registry[int] = Registry("number", "the_experiment.base", "the_experiment.nothing")
+    registry.register("one")(1)
+    with pytest.raises(ValueError, match="two numbers are called 'one'"):
+        registry.register("one")(2)
+    assert registry.names() == ["one"]
+    with pytest.raises(Exception, match="there is no number called 'two': one of one"):
+        registry["two"]

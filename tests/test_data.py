@@ -1,0 +1,407 @@
+"""Dataset folders: the same bytes for the same seed, no held-out rows, whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conftest import Command
+from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.files import sha256
+from the_experiment.data.folder import HELD_OUT, MANIFEST, SPLITS, DatasetFolder
+from the_experiment.data.generate import Sizes, generate
+from the_experiment.data.holdout import HoldOut
+from the_experiment.data.reading import dataset_info, read_pairs
+from the_experiment.data.split import Split
+from the_experiment.worlds import find_world
+from the_experiment.worlds.files import world_from_text
+
+SMALL = Sizes(train=300, valid=30, test=30)
+CAUSAL = find_world("causal")
+ALL_FILES = {MANIFEST, *(f"{split}.jsonl" for split in (*SPLITS, HELD_OUT))}
+
+
+def small(out: Path, hold_out: HoldOut | None = None, world: str = "causal") -> DatasetFolder:
+    return generate(find_world(world), hold_out or HoldOut(), SMALL, 42, out)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+# -- the same seed, the same bytes ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("world", "hold_out", "sizes", "seed", "train"),
+    [
+        (
+            *("causal", HoldOut(sequences=("1,0,1,0,1",)), Sizes(), 42),
+            "390ce7099c9327639ea2d86c19eb65fbcb59285fd77e1cf8799a5208b815bdc8",
+        ),
+        (
+            *("modular", HoldOut(fraction=0.25), Sizes(train=1000), 7),
+            "b071521aad2fc7ab35f042db0138a72bfac24f9257f36245bb9096ca6fbddf5a",
+        ),
+        (
+            *("relay", HoldOut(fraction=0.25), Sizes(train=1000), 7),
+            "644404221f96c85cba0783b77748a6ac2dccdd75588178298b929cb77309147c",
+        ),
+    ],
+)
+def test_the_same_seed_gives_the_same_bytes_everywhere(
+    tmp_path: Path, world: str, hold_out: HoldOut, sizes: Sizes, seed: int, train: str
+) -> None:
+    manifest = generate(find_world(world), hold_out, sizes, seed, tmp_path / "data").manifest
+    assert manifest.sha256["train.jsonl"] == train
+
+
+def test_the_manifest_tells_what_is_in_the_folder(tmp_path: Path) -> None:
+    hold_out = HoldOut(sequences=("1,0,1,0,1",), where="A AND B AND C")
+    folder = small(tmp_path / "data", hold_out)
+    manifest = folder.manifest
+    assert set(contents(folder.path)) == ALL_FILES
+    assert manifest.world_text == CAUSAL.source
+    assert manifest.hold_out == hold_out
+    assert manifest.held_out == ["1,0,1,0,1", "1,1,1,0,0", "1,1,1,0,1", "1,1,1,1,0", "1,1,1,1,1"]
+    assert manifest.rows == {"train": 300, "valid": 30, "test": 30, "heldout": 5}
+    assert {name: len(folder.rows(name)) for name in manifest.rows} == manifest.rows
+    assert manifest.sha256 == {
+        name: sha256(folder.path / name) for name in sorted(ALL_FILES - {MANIFEST})
+    }
+    assert (manifest.seed, manifest.states) == (42, 32)
+    assert set(manifest.versions) == {"the-experiment", "numpy", "python"}
+
+
+def test_another_seed_gives_other_rows_and_splits_differ(tmp_path: Path) -> None:
+    one = small(tmp_path / "one")
+    other = generate(CAUSAL, HoldOut(), SMALL, 43, tmp_path / "other")
+    assert one.rows("train") != other.rows("train")
+    assert one.rows("valid") != one.rows("test")
+    assert one.rows("valid") != one.rows("train")[:30]
+
+
+def test_rows_are_as_they_were_described(tmp_path: Path) -> None:
+    small(tmp_path / "data", HoldOut(sequences=("0,1,1,1,0",)))
+    line = (tmp_path / "data/heldout.jsonl").read_bytes()
+    assert line == b'{"prompt": "0,1,1,1,0", "completion": "\\n1,0,0,0\\n3 - 1\\n"}\n'
+
+
+# -- hold-outs -----------------------------------------------------------------------------------
+
+HOLD_OUTS = st.builds(
+    HoldOut,
+    sequences=st.lists(st.integers(0, 31), max_size=8).map(
+        lambda numbers: tuple(CAUSAL.prompts(CAUSAL.states_at(np.array(numbers, dtype=np.int64))))
+    ),
+    fraction=st.sampled_from((0.0, 0.01, 0.1, 0.5, 0.9)),
+    where=st.sampled_from(("", "A AND C", "newD", "A + B + C > 2", "newA XOR newB", "0")),
+)
+
+
+@given(HOLD_OUTS, st.integers(0, 2**40))
+@settings(max_examples=30)
+def test_held_out_states_are_in_no_other_file(hold_out: HoldOut, seed: int) -> None:
+    with tempfile.TemporaryDirectory() as parent:
+        try:
+            folder = generate(CAUSAL, hold_out, SMALL, seed, Path(parent) / "data")
+        except UsageError:
+            return  # all of them would be held out; tested below
+        held_out = [row["prompt"] for row in folder.rows("heldout")]
+        assert held_out == sorted(set(held_out)) == folder.manifest.held_out
+        assert set(hold_out.sequences) <= set(held_out)
+        rows = [row for split in (*SPLITS, HELD_OUT) for row in folder.rows(split)]
+        assert all(CAUSAL.answer(row["prompt"]) == row["completion"] for row in rows)
+        shown = {row["prompt"] for split in SPLITS for row in folder.rows(split)}
+        assert not shown & set(held_out)
+        split = Split(folder.manifest)
+        assert CAUSAL.prompts(split.held_out) == held_out
+        trained_on = {row["prompt"] for row in folder.rows("train")}
+        assert CAUSAL.prompts(split.seen) == sorted(trained_on)
+        assert all(split.holds_out(prompt) for prompt in held_out)
+        assert not any(split.holds_out(prompt) for prompt in shown)
+
+
+def test_a_split_needs_the_manifest_alone_whatever_became_of_the_world(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(CAUSAL.source.replace("name: causal", "name: mine"))
+    folder = generate(find_world(str(file)), HoldOut(where="A"), SMALL, 1, tmp_path / "data")
+    file.unlink()
+    assert len(Split(folder.manifest).held_out) == 16
+    assert Split(folder.manifest).world.answer("0,1,1,1,0") == "\n1,0,0,0\n3 - 1\n"
+
+
+@pytest.mark.parametrize(
+    ("sequences", "fraction", "where", "says"),
+    [
+        ("1,0,1,0", 0, "", "'1,0,1,0' is no sequence of world causal"),
+        ("1,0,1,0,1;2,0,0,0,0", 0, "", r"'2,0,0,0,0' is no sequence .*A is 2, not one of bool"),
+        ("abc", 0, "", "'abc' is no sequence"),
+        ("1,0,1,0,1; 0,0,0,0,0", 0, "", "' 0,0,0,0,0' is no sequence"),
+        (";", 0, "", "';' names no sequence"),
+        ("", 1.0, "", r"a share of 1\.0 can't be held out"),
+        ("", -0.1, "", "can't be held out"),
+        ("", float("nan"), "", "a share of nan can't be held out"),
+        ("", 0, "1", "all 32 states of world causal would be held out"),
+        ("", 0, "A OR NOT A", "all 32 states"),
+        ("", 0, "newE", "unknown name 'newE'"),
+    ],
+)
+def test_hold_outs_that_can_not_be(sequences: str, fraction: float, where: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        HoldOut.parse(sequences, fraction, where).resolve(CAUSAL, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("hold_out", "told"),
+    [
+        (HoldOut(), "nothing"),
+        (HoldOut(sequences=("1,0,1,0,1",)), "1,0,1,0,1"),
+        (HoldOut(fraction=0.07), "a random 7% of all states"),
+        (HoldOut(fraction=0.125), "a random 12.5% of all states"),
+        (HoldOut(fraction=0.001, where="A"), "a random 0.1% of all states; every state where A"),
+    ],
+)
+def test_hold_outs_tell_what_they_are(hold_out: HoldOut, told: str) -> None:
+    assert str(hold_out) == told
+
+
+def test_almost_everything_held_out_of_a_large_world_is_no_endless_draw(tmp_path: Path) -> None:
+    names = [f"A{number}" for number in range(17)]
+    world = world_from_text(
+        f"name: wide\ninputs: {{{', '.join(f'{name}: bool' for name in names)}}}\n"
+        f"rules: {{r: A0}}\ncompletion: '-{{r}}'\n"
+        f"prompt: '{''.join(f'{{{name}}}' for name in names)}'",
+        "wide.yaml",
+    )
+    hold_out = HoldOut(where=f"{' + '.join(names)} < 17")
+    sizes = Sizes(train=500, valid=1, test=1)
+    draws = generate(world, hold_out, sizes, 0, tmp_path / "data").rows("train")
+    assert {row["prompt"] for row in draws} == {"1" * 17}
+
+
+# -- reading -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("world", ["causal", "modular", "relay"])
+def test_hugging_face_datasets_reads_the_files(
+    tmp_path: Path, world: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    import datasets
+
+    folder = small(tmp_path / "data", HoldOut(fraction=0.2), world)
+    names = (*SPLITS, HELD_OUT)
+    files = {name: str(folder.path / f"{name}.jsonl") for name in names}
+    loaded = datasets.load_dataset("json", data_files=files, cache_dir=str(tmp_path / "cache"))
+    for name in names:
+        assert loaded[name].column_names == ["prompt", "completion"]
+        assert list(loaded[name]) == folder.rows(name)
+
+
+def test_pairs_are_the_rows_in_order(tmp_path: Path) -> None:
+    folder = small(tmp_path / "data")
+    pairs = [(row["prompt"], row["completion"]) for row in folder.rows("train")]
+    assert read_pairs(str(folder.path), "train") == pairs
+    info = dataset_info(str(folder.path))
+    assert (info.world_name, info.alphabet, info.longest) == ("causal", CAUSAL.alphabet, 24)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (b'{"prompt": "0,1,1,1,0", "compl\n', "line 7 is not whole JSON"),
+        (b"\n", "line 7 is not whole JSON"),
+        (b"\xff\xfe\x00\n", "line 7 is not whole JSON"),
+        (b"[" * 100_000 + b"\n", "line 7 is not whole JSON"),
+        (b"[1]\n", "line 7 is not a JSON object"),
+        (b'{"prompt": "0,1,1,1,0"}\n', "line 7 has no text 'completion'"),
+        (b'{"prompt": 1, "completion": ""}\n', "line 7 has no text 'prompt'"),
+    ],
+)
+def test_a_torn_line_is_named_by_its_number(tmp_path: Path, line: bytes, says: str) -> None:
+    folder = small(tmp_path / "data")
+    path = folder.path / "train.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:6], line, *lines[7:]]))
+    for read in (lambda: folder.rows("train"), lambda: read_pairs(str(folder.path), "train")):
+        with pytest.raises(ExperimentError, match=f"train.jsonl, {says}"):
+            read()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is not whole JSON"),
+        ('{"world": "cau', "is not whole JSON"),
+        ("[" * 100_000, "is not whole JSON"),
+        ("[]", "file: Input should be"),
+        ("{}", "world: Field required"),
+    ],
+)
+def test_a_wrong_manifest_is_told_by_its_key(tmp_path: Path, text: str, says: str) -> None:
+    folder = small(tmp_path / "data")
+    (folder.path / MANIFEST).write_text(text)
+    with pytest.raises(ExperimentError, match=says):
+        DatasetFolder(folder.path)
+
+
+def test_a_missing_file_or_folder_is_told_with_its_mend(tmp_path: Path) -> None:
+    with pytest.raises(ExperimentError, match=r"no dataset in .* run `the-experiment generate`"):
+        DatasetFolder(tmp_path / "nowhere")
+    folder = small(tmp_path / "data")
+    (folder.path / "train.jsonl").unlink()
+    with pytest.raises(ExperimentError, match=r"train\.jsonl is missing: run `the-experiment gen"):
+        folder.rows("train")
+
+
+# -- whole or not there --------------------------------------------------------------------------
+
+
+def test_a_dataset_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    small(tmp_path / "data", HoldOut(sequences=("1,0,1,0,1",)))
+    (tmp_path / "data/notes.txt").write_text("mine")
+    small(tmp_path / "data")
+    assert set(contents(tmp_path / "data")) == ALL_FILES
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_an_empty_folder_is_taken_and_parents_are_made(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    small(tmp_path / "data")
+    small(tmp_path / "a/b/data")
+    assert set(contents(tmp_path / "data")) == set(contents(tmp_path / "a/b/data")) == ALL_FILES
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_a_link(tmp_path: Path, there: bool) -> None:
+    if there:
+        small(tmp_path / "data", HoldOut(sequences=("1,0,1,0,1",)))
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    small(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert DatasetFolder(tmp_path / "data").manifest.held_out == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "link"]
+
+
+@pytest.mark.parametrize("name", ["thesis.tex", "train.jsonl", ".hidden"])
+def test_a_folder_that_is_no_dataset_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("my life's work")
+    for out in (tmp_path, tmp_path / name):
+        with pytest.raises(ExperimentError, match="is there and is no dataset folder"):
+            small(out)
+    assert contents(tmp_path) == {name: b"my life's work"}
+
+
+def test_a_failing_generate_leaves_the_old_dataset_whole(tmp_path: Path) -> None:
+    before = contents(small(tmp_path / "data").path)
+
+    def fail(_: int) -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        generate(CAUSAL, HoldOut(), SMALL, 1, tmp_path / "data", fail)
+    assert contents(tmp_path / "data") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def interrupted_generate(parent: Path, how: signal.Signals) -> subprocess.Popen[str]:
+    """A generate that got `how` while it wrote its rows, once it has ended."""
+    words = ("generate", "--seed", "7", "--train-size", "50000000", "--out", str(parent / "data"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "the_experiment", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not any(path.stat().st_size for path in parent.glob(".data.*/train.jsonl")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(how)
+    process.wait(timeout=60)
+    return process
+
+
+def test_kill_9_leaves_the_old_dataset_whole(tmp_path: Path) -> None:
+    before = contents(small(tmp_path / "data").path)
+    assert interrupted_generate(tmp_path, signal.SIGKILL).returncode == -signal.SIGKILL
+    assert contents(tmp_path / "data") == before
+    small(tmp_path / "data", HoldOut(where="A"))
+    assert len(DatasetFolder(tmp_path / "data").rows("heldout")) == 16
+
+
+def test_ctrl_c_leaves_the_old_dataset_whole_and_nothing_beside(tmp_path: Path) -> None:
+    before = contents(small(tmp_path / "data").path)
+    process = interrupted_generate(tmp_path, signal.SIGINT)
+    assert process.returncode == 130
+    assert process.stderr is not None
+    assert "Traceback" not in process.stderr.read()
+    assert contents(tmp_path / "data") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 600 kB, for which one has to be root."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(place)]
+    if os.name != "posix" or os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_is_told_and_leaves_the_old_dataset_whole(
+    tiny_disk: Path, the_experiment: Command
+) -> None:
+    before = contents(small(tiny_disk / "data").path)
+    done = the_experiment("generate", "--out", str(tiny_disk / "data"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "No space left on device" in done.stderr
+    assert "→ free some space" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert contents(tiny_disk / "data") == before
+    assert [path.name for path in tiny_disk.iterdir()] == ["data"]
+
+
+def test_a_read_only_folder_is_told(tiny_disk: Path, the_experiment: Command) -> None:
+    before = contents(small(tiny_disk / "data").path)
+    subprocess.run(["mount", "-o", "remount,ro", str(tiny_disk)], check=True)
+    for words in (
+        ("generate", "--out", str(tiny_disk / "data")),
+        ("generate", "--out", str(tiny_disk / "new/data")),
+        ("worlds", "new", str(tiny_disk / "mine.yaml")),
+    ):
+        done = the_experiment(*words)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "Read-only file system" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert contents(tiny_disk / "data") == before
+
+
+@pytest.mark.slow
+def test_a_million_rows_of_relay_in_under_ten_seconds(tmp_path: Path) -> None:
+    start = time.perf_counter()
+    sizes = Sizes(train=1_000_000)
+    generate(find_world("relay"), HoldOut(fraction=0.25), sizes, 0, tmp_path / "data")
+    assert time.perf_counter() - start < 10
+    with (tmp_path / "data/train.jsonl").open() as file:
+        prompts = {json.loads(line)["prompt"] for line in file}
+    assert len(prompts) == 768

@@ -1,0 +1,193 @@
+"""Grading trained models, baselines, intervals and the verdict."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Command
+from hypothesis import given
+from hypothesis import strategies as st
+
+from the_experiment.data.split import Split
+from the_experiment.evaluation.answers import answer
+from the_experiment.evaluation.baseline import baselines, predicted_parts
+from the_experiment.evaluation.compare import EXACT, compare
+from the_experiment.evaluation.statistics import Rate
+from the_experiment.evaluation.trained import trained_models
+from the_experiment.evaluation.verdict import Kind, verdict
+from the_experiment.worlds import World, find_world
+
+
+def held_out_share(world: World, baseline: str, held_out: list[int]) -> float:
+    """Exact match of a baseline on held-out states, fitted to all others."""
+    states = world.states()
+    asked = states[held_out]
+    predicted = predicted_parts(
+        baselines[baseline], world, np.delete(states, held_out, axis=0), asked
+    )
+    assert predicted is not None
+    truth = world.part_values(asked)
+    return float(np.mean(np.all([predicted[part] == truth[part] for part in truth], axis=0)))
+
+
+@pytest.mark.parametrize(
+    ("baseline", "share"),
+    [
+        ("majority", 0.0),
+        ("nearest neighbour", 1.0),
+        ("logistic regression", 0.0),
+        ("decision tree", 1.0),
+        ("interpolation", 1.0),
+    ],
+)
+def test_one_held_out_state_proves_nothing(baseline: str, share: float) -> None:
+    world = find_world("causal")
+    assert [held_out_share(world, baseline, [state]) for state in range(32)] == [share] * 32
+
+
+@pytest.mark.parametrize("where", ["A AND C", "B AND E", "NOT A AND D"])
+@pytest.mark.parametrize("baseline", baselines.names())
+def test_a_hidden_quadrant_is_beyond_every_baseline(baseline: str, where: str) -> None:
+    from the_experiment.data.holdout import HoldOut
+
+    world = find_world("causal")
+    held_out = HoldOut(where=where).resolve(world, seed=0).tolist()
+    assert held_out_share(world, baseline, held_out) == 0.0
+
+
+@pytest.mark.parametrize("baseline", baselines.names())
+@pytest.mark.parametrize("name", ["causal", "modular", "relay"])
+def test_every_baseline_answers_or_declines_on_every_world(baseline: str, name: str) -> None:
+    world = find_world(name)
+    states = world.states()
+    predicted = predicted_parts(baselines[baseline], world, states[::3], states[1:4])
+    assert predicted is None or {part: len(v) for part, v in predicted.items()} == dict.fromkeys(
+        world.parts, 3
+    )
+
+
+@given(st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_the_interval_holds_the_share(k_and_n: tuple[int, int]) -> None:
+    rate = Rate(*k_and_n)
+    assert 0 <= rate.low <= rate.share + 1e-12
+    assert rate.share - 1e-12 <= rate.high <= 1
+
+
+@pytest.mark.parametrize(("n", "low"), [(1, 0.21), (6, 0.61), (8, 0.68), (32, 0.89), (100, 0.96)])
+def test_wilson_lower_bounds_of_all_right(n: int, low: float) -> None:
+    assert round(Rate(n, n).low, 2) == low
+
+
+@pytest.mark.parametrize(
+    ("seen", "held_out", "others", "kind"),
+    [
+        (Rate(25, 26), Rate(6, 6), {}, Kind.DID_NOT_FIT),
+        (Rate(32, 32), Rate(0, 0), {}, Kind.CANNOT_TELL),
+        (Rate(31, 31), Rate(1, 1), {"decision tree": Rate(1, 1)}, Kind.CANNOT_TELL),
+        (Rate(16, 16), Rate(2, 16), {"decision tree": Rate(11, 16)}, Kind.LOOKUP),
+        (
+            Rate(16, 16),
+            Rate(16, 16),
+            {"decision tree": Rate(8, 16), "interpolation": Rate(16, 16)},
+            Kind.INTERPOLATES,
+        ),
+        (
+            Rate(24, 24),
+            Rate(8, 8),
+            {"decision tree": Rate(0, 8), "interpolation": Rate(0, 8)},
+            Kind.BEYOND,
+        ),
+        (Rate(26, 26), Rate(6, 6), {"decision tree": Rate(5, 6)}, Kind.CANNOT_TELL),
+    ],
+)
+def test_verdict(seen: Rate, held_out: Rate, others: dict[str, Rate], kind: Kind) -> None:
+    assert verdict(seen, held_out, others).kind is kind
+
+
+def test_every_model_is_asked_on_every_state_of_its_own_split(trained: Path) -> None:
+    (comparison,) = compare(trained_models(trained))
+    models = [one for one in comparison.contestants if one.is_model]
+    assert [one.name for one in models] == [
+        "tiny-cnn-three-bits",
+        "tiny-gpt2-three-bits",
+        "tiny-rnn-three-bits",
+    ]
+    for model in models:
+        assert model.seen[EXACT] == Rate(6, 6)  # trained until fit
+        assert model.held_out[EXACT].n == 2
+        assert model.held_out[EXACT].k == min(rate.k for rate in model.held_out.values())
+
+
+def test_answers_say_what_was_held_out_and_grade_by_part(trained: Path) -> None:
+    models = trained_models(trained)
+    held_out = models[0].split.manifest.held_out[0]
+    told = answer(held_out, models).as_json()
+    world = models[0].split.world
+    assert told["rule"]["completion"] == world.answer(held_out)
+    for model in told["models"].values():
+        assert model["held_out"] is True
+        right = all(part["correct"] for part in model["parts"].values())
+        assert model["correct"] == (model["completion"] == world.answer(held_out))
+        assert right or not model["correct"]
+        assert model["logprob"] <= 0
+        assert all(0 <= part["probability"] <= 1 for part in model["parts"].values())
+
+
+def test_scores_agree_with_transformers_own_greedy_generate(trained: Path) -> None:
+    """Exact by one teacher-forced forward is exact by `generate`, for each model and state."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    for model in trained_models(trained):
+        world = model.split.world
+        prompts = world.prompts(world.states())
+        plain = AutoModelForCausalLM.from_pretrained(model.run.final).eval()
+        tokenizer = AutoTokenizer.from_pretrained(model.run.final)
+        inputs = tokenizer(prompts, return_tensors="pt", add_special_tokens=False)
+        written = plain.generate(
+            input_ids=inputs["input_ids"], max_new_tokens=8, do_sample=False, pad_token_id=0
+        )
+        texts = tokenizer.batch_decode(written[:, 3:], skip_special_tokens=True)
+        for one, text in zip(model.complete(prompts), texts, strict=True):
+            assert one.exact == (text == world.answer(one.prompt))
+            assert one.text == text
+
+
+def test_the_split_is_found_again_from_the_run_alone(trained: Path) -> None:
+    split = Split(trained_models(trained)[0].split.manifest)
+    assert len(split.seen) == 6
+    assert not {*split.world.prompts(split.seen)} & {*split.manifest.held_out}
+
+
+def test_test_and_compare_print_json(
+    the_experiment: Command, trained: Path, tmp_path: Path
+) -> None:
+    told = the_experiment("test", "101", "--out", str(trained), "--json")
+    assert (told.returncode, set(json.loads(told.stdout)["models"])) == (
+        0,
+        {"tiny-cnn-three-bits", "tiny-gpt2-three-bits", "tiny-rnn-three-bits"},
+    )
+    page = tmp_path / "page.html"
+    told = the_experiment("compare", "--out", str(trained), "--json", "--html", str(page))
+    assert json.loads(told.stdout)[0]["states"] == {"seen": 6, "held_out": 2}
+    assert not re.search(r"(src|href)=.http|url\(http|@import", page.read_text())  # no network
+
+
+@pytest.mark.parametrize("sequence", ["", "10", "1011", "abc", "1 1", "121", "-11"])
+def test_a_wrong_sequence_is_told_with_an_example(
+    the_experiment: Command, trained: Path, sequence: str
+) -> None:
+    told = the_experiment("test", "--out", str(trained), "--", sequence)
+    assert told.returncode == 2
+    assert "like '" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_no_model_says_what_to_do(the_experiment: Command) -> None:
+    for verb in (["test", "1,0,1,0,1"], ["compare"], ["testui"]):
+        told = the_experiment(*verb)
+        assert told.returncode == 1
+        assert told.stderr == "error: no model in out/\n  → run `the-experiment train`\n"

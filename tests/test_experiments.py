@@ -1,0 +1,154 @@
+"""Whole experiments: declared in a file, run cell by cell, judged in one sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from the_experiment.base.errors import ExperimentError
+from the_experiment.experiments.cells import cells_of
+from the_experiment.experiments.declaration import (
+    NEW_EXPERIMENT,
+    experiment_names,
+    find_experiment,
+    write_new_experiment,
+)
+from the_experiment.experiments.judgement import judge, sign_flip_p
+from the_experiment.experiments.results import rows_of
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "half-hidden.yaml"
+
+
+@pytest.mark.parametrize("name", experiment_names())
+def test_every_shipped_experiment_reads_and_has_cells(name: str) -> None:
+    experiment = find_experiment(name)
+    keys = [cell.key for cell in cells_of(experiment)]
+    assert len(keys) == len(set(keys))
+    assert {cell.key for cell in cells_of(experiment, quick=True)} < set(keys)
+
+
+def test_seed_claim_holds_out_as_it_says() -> None:
+    cells = [cell for cell in cells_of(find_experiment("seed-claim")) if cell.entry]
+    by_way = {way: [c for c in cells if c.hold_outs == way] for way in {c.hold_outs for c in cells}}
+    assert {way: len(found) for way, found in by_way.items()} == {
+        "leave one out": 32 * 4 * 3,
+        "random 6 of 32": 4 * 3,
+        "random 16 of 32": 4 * 3,
+        "quadrant of newA": 4 * 3,
+        "quadrant of newC": 4 * 3,
+        "quadrant of newD": 4 * 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"nonsense": 1}, "nonsense"),
+        ({"seeds": []}, "seeds"),
+        ({"hold_outs": {"a": {"fraction": 0.5, "where": "A"}}}, "one of each_state"),
+        ({"models": {}}, "models"),
+    ],
+)
+def test_a_wrong_file_names_its_key(tmp_path: Path, change: dict[str, object], told: str) -> None:
+    path = tmp_path / "wrong.yaml"
+    values = yaml.load(NEW_EXPERIMENT.format(name="wrong"), Loader=yaml.BaseLoader)
+    path.write_text(yaml.safe_dump({**values, **change}))
+    with pytest.raises(ExperimentError, match=told):
+        find_experiment(str(path))
+
+
+def test_a_new_file_is_an_experiment_and_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "my own.yaml"
+    write_new_experiment(path)
+    assert find_experiment(str(path)).name == "my-own"
+    with pytest.raises(ExperimentError, match="is there already"):
+        write_new_experiment(path)
+
+
+def test_a_cell_is_another_one_when_what_it_depends_on_changes() -> None:
+    experiment = find_experiment(str(EXAMPLE))
+    longer = experiment.model_copy(
+        update={"train": experiment.train.model_copy(update={"learning_rate": 1e-3})}
+    )
+    before = {cell.contestant: cell.key for cell in cells_of(experiment)}
+    after = {cell.contestant: cell.key for cell in cells_of(longer)}
+    assert {name for name in before if before[name] != after[name]} == {"GPT-2", "RNN"}
+
+
+def test_paired_signs() -> None:
+    assert sign_flip_p([1.0]) == 1.0
+    assert sign_flip_p([1.0] * 5) == 0.0625  # five pairs can't reach .05 …
+    assert sign_flip_p([1.0] * 6) == 0.03125  # … six can
+
+
+def judged(better: list[float], than: list[float], tree: float, unfit: int = 0) -> str:
+    """The outcome for held-out shares by seed, on ten states each."""
+    values = yaml.load(NEW_EXPERIMENT.format(name="made-up"), Loader=yaml.BaseLoader)
+    experiment = find_experiment("seed-claim").model_validate(
+        {
+            **values,
+            "seeds": list(range(len(better))),
+            "hold_outs": {"a quarter": {"fraction": 0.25}},
+        }
+    )
+    shares = {"gpt2": better, "rnn": than}
+    results = {}
+    for cell in cells_of(experiment):
+        share = shares.get(cell.contestant, [tree] * len(better))[cell.seed]
+        states = {str(n): {"exact": n < share * 10, "newA": True} for n in range(10)}
+        for state in states.values():
+            state |= dict.fromkeys(("newB", "newC", "newD"), True)
+        fitted = (
+            None if cell.entry is None else not (cell.contestant == "rnn" and cell.seed < unfit)
+        )
+        results[cell] = {"held_out": states, "seen": {}, "fitted": fitted}
+    assert rows_of(experiment, results)
+    return judge(experiment, results).outcome
+
+
+def test_judgement_weighs_the_rival_the_baseline_and_the_fit() -> None:
+    high, low = [0.9] * 6, [0.2] * 6
+    assert judged(high, low, tree=0.1) == "this counts for the claim"
+    assert judged(low, high, tree=0.1) == "this counts against the claim"
+    assert "a pattern does as well" in judged(high, low, tree=0.9)
+    assert "cannot be told apart" in judged(high, high, tree=0.1)
+    assert "cannot be told apart" in judged(high[:5], low[:5], tree=0.1)
+    assert "cannot be judged" in judged(high, low, tree=0.1, unfit=4)
+
+
+def run_example(folder: Path, *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "the_experiment", "experiments", "run", str(EXAMPLE), *words]
+    return subprocess.Popen(
+        command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def test_the_example_runs_and_a_killed_run_does_only_what_is_missing(tmp_path: Path) -> None:
+    cells = tmp_path / "out" / "experiments" / "half-hidden" / "cells"
+    killed = run_example(tmp_path, "--jobs", "1")
+    while not list(cells.glob("*gpt-2*.json")):  # the cell before the last
+        assert killed.poll() is None
+        time.sleep(0.05)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    there = {path: path.stat().st_mtime_ns for path in cells.glob("*.json")}
+    assert there
+    finished = run_example(tmp_path, "--jobs", "1", "--json")
+    stdout, stderr = finished.communicate()
+    assert finished.returncode == 0, stderr
+    assert {path: path.stat().st_mtime_ns for path in there} == there
+    told = json.loads(stdout)
+    assert told["judgement"]["sentence"].startswith("On half, GPT-2 is right on ")
+    assert {row["contestant"] for row in told["rows"]} >= {"GPT-2", "RNN", "decision tree"}
+    page = (cells.parent / "report.html").read_text()
+    assert told["judgement"]["sentence"] in page
+    assert not re.search(r"(src|href)=.http|url\(http|@import", page)  # needs no network
