@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Command
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import Command
 from the_experiment.data.split import Split
 from the_experiment.evaluation.answers import answer
 from the_experiment.evaluation.baseline import baselines, predicted_parts

@@ -16,6 +16,7 @@ from the_experiment.evaluation.trained import trained_models
 
 pytestmark = pytest.mark.browser
 
+THE_EXPERIMENT = [sys.executable, "-m", "the_experiment"]
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -37,8 +38,8 @@ def free_port() -> int:
 def served(trained: Path) -> Iterator[str]:
     """The address of a playground over the trained models."""
     port = free_port()
-    command = [sys.executable, "-m", "the_experiment", "testui", "--port", str(port)]
-    server = subprocess.Popen([*command, "--out", str(trained)], stderr=subprocess.PIPE, text=True)
+    command = [*THE_EXPERIMENT, "testui", "--port", str(port), "--out", str(trained)]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         for _ in range(600):
             assert server.poll() is None, server.stderr and server.stderr.read()
@@ -74,7 +75,9 @@ def test_each_toggle_changes_what_the_rules_and_the_models_answer(
             page.get_by_label(name, exact=True).click()
             expect(page.locator(".answers")).to_have_attribute("data-prompt", prompt)
             told = answer(prompt, models)
-            truth = {part: str(grade.expected) for part, grade in told.models[0].completion.parts.items()}
+            truth = {
+                part: str(grade.expected) for part, grade in told.models[0].completion.parts.items()
+            }
             assert page.locator("[data-name=rules] .part").all_inner_texts() == list(truth.values())
             for model in told.models:
                 row = page.locator(f"[data-name={model.model}]")
@@ -95,8 +98,7 @@ def test_a_taken_port_is_told(trained: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         told = subprocess.run(
-            [sys.executable, "-m", "the_experiment", "testui", "--port", str(port)]
-            + ["--out", str(trained)],
+            [*THE_EXPERIMENT, "testui", "--port", str(port), "--out", str(trained)],
             capture_output=True,
             text=True,
         )

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from loguru import logger
 
+from the_experiment.base import defaults
+
 ROTATION = "100 MB"
 RETENTION = "10 days"
 
@@ -17,7 +19,7 @@ def log_to_terminal(level: str = "INFO") -> None:
     logger.add(sys.stderr, level=level, format="<level>{message}</level>")
 
 
-def log_to_folder(folder: Path = Path("logs")) -> None:
+def log_to_folder(folder: Path = Path(defaults.LOGS)) -> None:
     """Also keep everything in `folder`: a new file every 100 MB, kept for 10 days."""
     try:
         logger.add(
@@ -26,7 +28,6 @@ def log_to_folder(folder: Path = Path("logs")) -> None:
             rotation=ROTATION,
             retention=RETENTION,
             format="{time:YYYY-MM-DD HH:mm:ss.SSS} {level} {process} {name}: {message}",
-            enqueue=False,
         )
     except OSError as error:
         logger.warning("no log file in {}: {}", folder, error.strerror)

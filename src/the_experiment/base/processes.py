@@ -1,4 +1,4 @@
-"""Calls in worker processes of one thread each, which stop when the process that started them does."""
+"""Calls in worker processes of one thread each, which stop when their starter does."""
 
 from __future__ import annotations
 

@@ -36,6 +36,7 @@ def generate(
     out: Annotated[Path, options.Option(help="The folder to write.")] = Path(defaults.DATASET),
 ) -> None:
     """Write training data from a world, with some of its states held out."""
+    from the_experiment.base.logs import log_to_folder
     from the_experiment.data.generate import Sizes
     from the_experiment.data.generate import generate as generate_dataset
     from the_experiment.data.holdout import HoldOut
@@ -43,6 +44,7 @@ def generate(
     from the_experiment.report.terminal import counting, stdout
     from the_experiment.worlds import find_world
 
+    log_to_folder()
     sizes = Sizes(train=train_size, valid=valid_size, test=test_size)
     hold_out = HoldOut.parse(omit, omit_fraction, omit_where)
     with counting("writing rows", sizes.total()) as progress:

@@ -85,11 +85,13 @@ def train(
     config: options.ConfigFile = None,  # noqa: ARG001 - read before the others, see its callback
 ) -> None:
     """Train GPT-2, an RNN or a CNN on what is not held out."""
+    from the_experiment.base.logs import log_to_folder
     from the_experiment.report.runs import training_summary
     from the_experiment.report.terminal import stdout
     from the_experiment.training.config import TrainConfig
     from the_experiment.training.several import train_each
 
+    log_to_folder()
     shared = TrainConfig.checked(
         dataset=dataset,
         size=size.value,

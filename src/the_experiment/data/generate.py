@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 import numpy as np
+from loguru import logger
 from pydantic import BaseModel, ConfigDict, Field
 
 from the_experiment.base import defaults
@@ -82,6 +83,7 @@ def generate(
             },
         )
         write_json(folder / MANIFEST, manifest.model_dump())
+    logger.debug("wrote {}: {} rows, {} states held out", out, sizes.total(), len(held_out))
     return DatasetFolder(out)
 
 

@@ -55,8 +55,8 @@ class Comparison:
         if not solving:
             return ""
         return (
-            f"This split cannot separate rule from pattern: without being told of any rule, "
-            f"{listed(solving)} {'gets' if len(solving) == 1 else 'get'} every held-out state right."
+            f"This split cannot separate rule from pattern: {listed(solving)}, told of no rule, "
+            f"{'gets' if len(solving) == 1 else 'get'} every held-out state right."
         )
 
     def as_json(self) -> dict[str, Any]:

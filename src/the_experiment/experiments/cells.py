@@ -51,17 +51,18 @@ class Cell:
 
 
 def cells_of(experiment: Experiment, *, quick: bool = False) -> list[Cell]:
-    """All cells, or those that `--quick` leaves. Baselines come first: they take no time."""
+    """All cells, or those that `--quick` leaves, one way of holding out after the other."""
     world = find_world(experiment.world)
     seeds = experiment.quick.seeds if quick else experiment.seeds
     contestants: dict[str, ModelEntry | None] = dict.fromkeys(baselines.names())
     contestants |= experiment.models
+    sample = experiment.quick.each_state if quick else 0
     return [
         Cell(name, split, contestant, entry, hold_out, seed, experiment.train, _identity(world))
-        for contestant, entry in contestants.items()
         for name, way in experiment.hold_outs.items()
+        for contestant, entry in contestants.items()
         for seed in seeds
-        for split, hold_out in _splits(way, world, seed, experiment.quick.each_state * quick)
+        for split, hold_out in _splits(way, world, seed, sample)
     ]
 
 

@@ -172,7 +172,7 @@ def _beside(path: Path, experiment: Experiment) -> Experiment:
 def _loaded(path: Path) -> Any:
     try:
         # BaseLoader leaves scalars strings, so that `on` is a key, not true; pydantic converts.
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ExperimentError(f"{path} can't be read: {' '.join(str(error).split())}") from None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from the_experiment.evaluation.statistics import Rate
+from the_experiment.evaluation.statistics import Rate, listed
 from the_experiment.evaluation.verdict import INTERPOLATION
 from the_experiment.experiments.cells import Cell
 from the_experiment.experiments.declaration import Experiment
@@ -65,11 +65,12 @@ def judge(experiment: Experiment, results: Results) -> Judgement:
     )
     left_out = len(asked) - len(pairs)
     outcome = _outcome(better, than, totals[baseline], p_value, len(pairs), left_out)
+    counted = f"{len(pairs)} paired cell{'' if len(pairs) == 1 else 's'}"
+    unfit = f", {left_out} left out where one of them did not fit" if left_out else ""
     sentence = (
-        f"On {' and '.join(claim.on)}, {claim.better} is right on {_told(better)} held-out states "
-        f"and {claim.than} on {_told(than)} ({claim.measure}; {len(pairs)} paired {'cell' if len(pairs) == 1 else 'cells'}"
-        + (f", {left_out} left out where one of them did not fit" if left_out else "")
-        + f"; p = {p_value:.2g}), while the best baseline without rules, {baseline}, is right on "
+        f"On {listed(claim.on)}, {claim.better} is right on {_told(better)} held-out states and "
+        f"{claim.than} on {_told(than)} ({claim.measure}; {counted}{unfit}; p = {p_value:.2g}), "
+        f"while the best baseline without rules, {baseline}, is right on "
         f"{_told(totals[baseline])}: {outcome}."
     )
     return Judgement(

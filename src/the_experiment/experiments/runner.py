@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from loguru import logger
 
 from the_experiment.base import defaults
 from the_experiment.base.files import read_json, write_json, write_text
@@ -44,28 +45,23 @@ def run_cells(
     missing = [cell for cell in cells if not place[cell].is_file()]
     progress(len(cells) - len(missing))
     calls = [(cell, experiment.world, place[cell]) for cell in missing]
-    for _ in in_parallel(run_cell, calls, jobs or cores()):
+    for key in in_parallel(run_cell, calls, jobs or cores()):
+        logger.debug("{}: cell {} is there", experiment.name, key)
         progress(1)
     return {cell: read_json(path) for cell, path in place.items()}
 
 
-def run_cell(cell: Cell, world_name: str, place: Path) -> None:
-    """Compute one cell and write its result to `place`."""
-    result = (
-        _baseline_result(cell, world_name)
-        if cell.entry is None
-        else _model_result(cell, world_name)
-    )
-    write_json(
-        place,
-        {
-            "hold_outs": cell.hold_outs,
-            "split": cell.split,
-            "contestant": cell.contestant,
-            "seed": cell.seed,
-            **result,
-        },
-    )
+def run_cell(cell: Cell, world_name: str, place: Path) -> str:
+    """Compute one cell, write its result to `place`, and return the cell's key."""
+    compute = _baseline_result if cell.entry is None else _model_result
+    about = {
+        "hold_outs": cell.hold_outs,
+        "split": cell.split,
+        "contestant": cell.contestant,
+        "seed": cell.seed,
+    }
+    write_json(place, about | compute(cell, world_name))
+    return cell.key
 
 
 def _baseline_result(cell: Cell, world_name: str) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-
 from transformers.utils.logging import disable_progress_bar
 
 from the_experiment.base.errors import ExperimentError

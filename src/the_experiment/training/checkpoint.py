@@ -30,7 +30,8 @@ class Progress:
 def save(folder: Path, state: dict[str, Tensor], progress: Progress) -> None:
     """Replace the checkpoint in `folder`; a reader finds the old one or the new one."""
     with replaced_folder(folder) as beside:
-        save_file({name: tensor.cpu() for name, tensor in state.items()}, beside / "state.safetensors")
+        on_cpu = {name: tensor.cpu() for name, tensor in state.items()}
+        save_file(on_cpu, beside / "state.safetensors")
         write_json(beside / "progress.json", asdict(progress))
 
 

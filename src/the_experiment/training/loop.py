@@ -113,13 +113,14 @@ class Training:
         stand_ins = lean(self.job.model) if on_cpu else nullcontext()
         with stand_ins, delayed_interrupt() as interrupt:
             while self.done < self.total and not self.check.fitted:
-                self._one_step()
+                self.one_step()
                 if interrupt.pressed:
                     self._save()
                     logger.info("{} stopped at step {}", self.run.name, self.done)
                     raise KeyboardInterrupt
 
-    def _one_step(self) -> None:
+    def one_step(self) -> None:
+        """One batch, and whatever is due after so many steps."""
         started = time.perf_counter()
         texts = self.batches.texts(self.done)
         length = int(self.job.train.lengths[texts].max())
@@ -180,6 +181,10 @@ class Training:
                 loss=self.loss,
                 learning_rate=self._rate(),
                 steps_per_second=speed,
+            )
+            logger.debug(
+                "{}: step {} of {}, loss {:.4f}, learning rate {:.1e}, {:.1f} steps/s",
+                *(self.run.name, self.done, self.total, self.loss, self._rate(), speed),
             )
 
     def _save(self) -> None:

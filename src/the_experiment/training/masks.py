@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,11 +22,12 @@ class Masks:
         kept = round(LEVELS * (1 - rate))
         self._last_kept = kept - 1 - LEVELS // 2
         self._scale = LEVELS / kept
-        self._ready = torch.empty(0)
         self._taken = 0
+        self.start()
 
     def start(self) -> None:
         """Begin a step: draw at once what the last one took."""
+        self._bits = np.random.SFC64(int(torch.randint(2**62, ())))
         self._ready, self._taken = self._draw(self._taken), 0
 
     def take(self, shape: Sequence[int]) -> Tensor:
@@ -33,13 +35,14 @@ class Masks:
         first, count = self._taken, prod(shape)
         self._taken += count + -count % 4
         if self._taken > len(self._ready):  # a step larger than the last one
-            return self._draw(self._taken - first)[:count].view(*shape)
+            self._ready = torch.cat([self._ready, self._draw(self._taken - len(self._ready))])
         return self._ready[first : first + count].view(*shape)
 
     def _draw(self, count: int) -> Tensor:
-        # Four 16-bit integers from each 64-bit one, which is far cheaper than `bernoulli_`.
-        integers = torch.empty(count // 4, dtype=torch.int64).random_(-(2**63), None)
-        return torch.mul(integers.view(torch.int16) <= self._last_kept, self._scale)
+        # Four 16-bit integers from each 64-bit one: a quarter of the time of `bernoulli_`. They
+        # become floats first, since torch is slow at comparisons that make booleans.
+        integers = torch.from_numpy(self._bits.random_raw(count // 4).view(np.int16))
+        return integers.float().le_(self._last_kept).mul_(self._scale)
 
 
 class LeanDropout(nn.Module):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from the_experiment.base.errors import UsageError
+from the_experiment.base.logs import log_to_folder
 from the_experiment.base.processes import cores, in_parallel
 from the_experiment.base.runs import Run, default_name
 from the_experiment.data.reading import dataset_info
@@ -51,4 +52,5 @@ def _side_by_side(configs: dict[Run, TrainConfig], resume: bool) -> Iterator[Tra
 
 
 def _train(config: TrainConfig, run: Run, resume: bool) -> TrainResult:
+    log_to_folder()
     return train(config, run, resume=resume)

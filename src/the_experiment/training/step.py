@@ -42,7 +42,7 @@ class Step:
         loss = functional.cross_entropy(
             logits.flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED
         )
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         gradient = self._vector.grad
         assert gradient is not None
         norm = torch.linalg.vector_norm(gradient)

@@ -50,7 +50,8 @@ class Layer(nn.Module):
         """(batch, length, width) to the same."""
         past = functional.pad(self.norm(hidden).transpose(1, 2), (self.reach, 0))
         seen = functional.gelu(self.convolution(past)).transpose(1, 2)
-        return hidden + self.dropout(self.mix(seen))
+        mixed: Tensor = self.dropout(self.mix(seen))
+        return hidden + mixed
 
 
 class CNNForCausalLM(CausalModel):
