@@ -143,9 +143,7 @@ def main() -> None:
 
 def print_table(seconds: dict[str, list[float]], threads: int) -> None:
     """Milliseconds a step and how many times ours the others take: median, least, most."""
-    print(
-        f"{platform.processor() or platform.machine()}, {threads} threads, torch {torch.__version__}"
-    )
+    print(f"{platform.machine()}, {threads} threads, torch {torch.__version__}")
     print(f"{'':26}  ms a step      x ours: median (least – most)")
     ours = seconds["the-experiment"]
     for name, times in seconds.items():

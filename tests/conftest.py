@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Two threads of torch beside another busy process wait for each other and crawl.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 # No deadline: a busy machine is no failure. `pytest --hypothesis-profile=long` looks harder.
 settings.register_profile("default", deadline=None)
 settings.register_profile("long", deadline=None, max_examples=5_000)

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from the_experiment.base.errors import ExperimentError
 
 
@@ -21,9 +23,10 @@ def explained(doing: str) -> Iterator[None]:
     """Turn the operating system's refusals (full disk, no permission) into one plain error."""
     try:
         yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        where = f" ({error.filename})" if error.filename else ""
+    except (OSError, SafetensorError) as error:  # safetensors words an OSError of its own
+        reason = getattr(error, "strerror", None) or str(error)
+        file = getattr(error, "filename", None)
+        where = f" ({file})" if file else ""
         raise ExperimentError(
             f"{doing} failed: {reason}{where}",
             "free some space, or choose another folder that you may write to",

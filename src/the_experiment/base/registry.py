@@ -39,15 +39,15 @@ class Registry(Generic[Thing]):
         return add
 
     def names(self) -> list[str]:
-        """All names, in the order in which they were registered."""
+        """All names, sorted."""
         self._load()
-        return list(self._things)
+        return sorted(self._things)
 
     def __getitem__(self, name: str) -> Thing:
         self._load()
         if name not in self._things:
             raise UsageError(
-                f"there is no {self.kind} called {name!r}", f"one of {', '.join(self._things)}"
+                f"there is no {self.kind} called {name!r}", f"one of {', '.join(self.names())}"
             )
         return self._things[name]
 

@@ -46,10 +46,9 @@ def read_pairs(dataset: str, split: str) -> list[Pair]:
 
     Raises `ExperimentError` for a data set that is missing, has other columns or a torn line.
     """
-    if is_ours(dataset):
-        # `datasets` reports a torn line without its number, and caches by file: look first.
-        DatasetFolder(Path(dataset)).rows(split)
-    pairs = _pairs(dataset, split)
+    # `datasets` reports a torn line without its number: look first.
+    rows = DatasetFolder(Path(dataset)).rows(split) if is_ours(dataset) else None
+    pairs = _pairs(dataset, split) if rows is None or rows else []
     if not pairs and split == "train":
         raise ExperimentError(f"{dataset} has no rows to train on")
     return pairs

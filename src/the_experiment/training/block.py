@@ -51,7 +51,8 @@ class LeanBlock(nn.Module):
             self._masks[mlp.dropout.p].take(tokens),
         )
         layers = (block.ln_1, attention.c_attn, attention.c_proj, block.ln_2, mlp.c_fc, mlp.c_proj)
-        result: Tensor = _Block.apply(hidden, heads, kept, layers)
+        apply: Any = _Block.apply  # has types in some releases of torch only
+        result: Tensor = apply(hidden, heads, kept, layers)
         return result
 
 
@@ -62,7 +63,7 @@ class _Block(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(  # type: ignore[override,unused-ignore]
         ctx: Any, hidden: Tensor, heads: int, kept: Kept, layers: tuple[Any, ...]
     ) -> Tensor:
         norm_1, to_qkv, to_mix, norm_2, to_up, to_down = layers
@@ -86,7 +87,7 @@ class _Block(torch.autograd.Function):
         return output.view(batch, length, width)
 
     @staticmethod
-    def backward(ctx: Any, d_output: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, d_output: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override,unused-ignore]
         norm_1, to_qkv, to_mix, norm_2, to_up, to_down = ctx.layers
         rows, read, mean_1, rstd_1, q, k, v, pattern, dropped, z, *rest = ctx.saved_tensors
         middle, seen, mean_2, rstd_2, active, slope, *masks = rest
@@ -121,7 +122,8 @@ def _product(layer: Any, rows: Tensor) -> Tensor:
 def _product_backward(layer: Any, rows: Tensor, d_output: Tensor) -> Tensor:
     layer.weight.grad.addmm_(rows.t(), d_output)
     layer.bias.grad.add_(d_output.sum(0))
-    return d_output @ layer.weight.detach().t()
+    weight: Tensor = layer.weight.detach()
+    return d_output @ weight.t()
 
 
 def _gelu(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -144,7 +146,9 @@ def _norm(layer: nn.LayerNorm, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     )
 
 
-def _norm_backward(layer: Any, rows: Tensor, mean: Tensor, rstd: Tensor, d_output: Tensor) -> Tensor:
+def _norm_backward(
+    layer: Any, rows: Tensor, mean: Tensor, rstd: Tensor, d_output: Tensor
+) -> Tensor:
     d_rows: Tensor
     d_rows, d_weight, d_bias = torch.ops.aten.native_layer_norm_backward(
         *(d_output, rows, layer.normalized_shape, mean, rstd, layer.weight, layer.bias),

@@ -30,8 +30,6 @@ class TrainConfig(BaseModel):
     batch_size: int = Field(defaults.BATCH_SIZE, ge=1)
     loss: Literal["all", "completion"] = "all"
     until_fit: bool = False
-    weight_decay: float = Field(0.0, ge=0)
-    clip: float = Field(1.0, gt=0)  # the largest norm of the gradient
     seed: int = defaults.SEED
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"

@@ -39,6 +39,8 @@ from the_experiment.training.step import Step
 
 METRICS_EVERY = 50  # steps
 PROGRESS_EVERY = 10
+CLIP = 1.0  # the largest norm of the gradient, as transformers' Trainer has it
+WEIGHT_DECAY = 0.0  # the same
 WARMUP = 50  # steps, with until-fit only
 
 
@@ -79,8 +81,8 @@ class Training:
         self.targets = job.train.labels if config.loss == "all" else job.train.answers
         self.step = Step(
             job.model,
-            clip=config.clip,
-            weight_decay=config.weight_decay,
+            clip=CLIP,
+            weight_decay=WEIGHT_DECAY,
             autocast=autocast(job.precision, job.device),
         )
         self.check = fit.FitCheck(job.model, job.train)

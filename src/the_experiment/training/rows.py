@@ -29,8 +29,10 @@ class Rows:
 
     def to(self, device: torch.device) -> Rows:
         """The texts on `device`; what the order is decided with stays on the CPU."""
-        moved = (tensor.to(device) for tensor in (self.inputs, self.labels, self.answers))
-        return Rows(*moved, self.lengths, self.rows)
+        inputs, labels, answers = (
+            tensor.to(device) for tensor in (self.inputs, self.labels, self.answers)
+        )
+        return Rows(inputs, labels, answers, self.lengths, self.rows)
 
     @property
     def fingerprint(self) -> str:
@@ -40,9 +42,7 @@ class Rows:
         return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-def encode_rows(
-    tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]]
-) -> Rows:
+def encode_rows(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]]) -> Rows:
     """Tensors of the (prompt, completion) pairs, in their order."""
     numbers: dict[tuple[str, str], int] = {}
     rows = [numbers.setdefault(pair, len(numbers)) for pair in pairs]

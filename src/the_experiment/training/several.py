@@ -35,7 +35,8 @@ def train_each(
     world = dataset_info(shared.dataset).world_name
     configs = {
         Run(out / (name or default_name(each, world))): shared.model_copy(update={"model": each})
-        for each in (names if model == ALL else [model])
+        # Backwards, since the RNN takes longest: side by side, the longest should begin first.
+        for each in (reversed(names) if model == ALL else [model])
     }
     if len(configs) > 1:
         yield from _side_by_side(configs, resume)

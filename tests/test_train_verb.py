@@ -1,0 +1,182 @@
+"""`train` as a command: settings, wrong data, Ctrl-C on several models, faults of the disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from the_experiment.base.errors import ExperimentError
+from the_experiment.base.runs import Run, find_runs
+from the_experiment.data.generate import Sizes, generate
+from the_experiment.data.holdout import HoldOut
+from the_experiment.data.tokenizer import character_tokenizer
+from the_experiment.training.config import TrainConfig
+from the_experiment.training.job import prepare
+from the_experiment.training.loop import train
+from the_experiment.worlds import find_world
+
+THE_EXPERIMENT = [sys.executable, "-m", "the_experiment"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A small data set of the default world: 40 batches."""
+    folder = tmp_path_factory.mktemp("data") / "dataset"
+    generate(find_world("causal"), HoldOut(fraction=0.2), Sizes(train=640, valid=64), 3, folder)
+    return str(folder)
+
+
+def test_settings_come_from_file_then_environment_then_flags(data: str, tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(yaml.safe_dump({"epochs": 2, "batch_size": 64, "seed": 5, "dataset": data}))
+    command = [*THE_EXPERIMENT, "train", "--config", "settings.yaml"]
+    told = subprocess.run(
+        [*command, "--seed", "7", "cnn"],
+        cwd=tmp_path,
+        env={**os.environ, "THE_EXPERIMENT_TRAIN_BATCH_SIZE": "32"},
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 0, told.stderr
+    run = Run(tmp_path / "out" / "tiny-cnn-causal")
+    config = TrainConfig.from_file(run.config)
+    assert (config.epochs, config.batch_size, config.seed) == (2, 32, 7)
+    assert "loss" in (tmp_path / "logs" / "the-experiment.log").read_text()
+    # A run's own configuration is such a file.
+    again = [*THE_EXPERIMENT, "train", "--config", str(run.config), "--name", "again"]
+    told = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    weights = [
+        (tmp_path / "out" / name / "final" / "model.safetensors").read_bytes()
+        for name in (run.name, "again")
+    ]
+    assert weights[0] == weights[1]
+    file.write_text("epoch: 2")
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert told.returncode == 2
+    assert "unknown key 'epoch'" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["transformer"], "there is no model called 'transformer'"),
+        (["all", "--name", "one"], "--name can't name all models"),
+        (["--learning-rate", "-1"], "learning_rate"),
+        (["--device", "cuda"], "--device auto"),
+        (["--dataset", "nowhere"], "run `the-experiment generate`"),
+        (["--tokenizer", "."], "no tokenizer can be read"),
+    ],
+)
+def test_a_wrong_call_is_told(data: str, tmp_path: Path, words: list[str], told: str) -> None:
+    ended = subprocess.run(
+        [*THE_EXPERIMENT, "train", "--dataset", data, *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode in (1, 2)
+    assert told in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ("missing", "no dataset in"),
+        ("torn", "train.jsonl, line 640"),
+        ("columns", "no text 'completion'"),
+        ("empty", "no rows"),
+    ],
+)
+def test_data_that_cannot_be_trained_on_is_told(
+    data: str, tmp_path: Path, damage: str, told: str
+) -> None:
+    folder = tmp_path / "dataset"
+    shutil.copytree(data, folder)
+    rows = folder / "train.jsonl"
+    if damage == "missing":
+        shutil.rmtree(folder)
+    elif damage == "torn":
+        rows.write_text(rows.read_text()[:-20])
+    elif damage == "columns":
+        rows.write_text('{"prompt": "0"}\n')
+    else:
+        rows.write_text("")
+    with pytest.raises(ExperimentError, match=told):
+        train(TrainConfig(dataset=str(folder)), Run(tmp_path / "run"))
+
+
+def test_a_data_set_without_a_world_is_trained_on_but_not_judged(tmp_path: Path) -> None:
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    row = json.dumps({"prompt": "ab", "completion": "ba"}) + "\n"
+    (folder / "train.jsonl").write_text(row * 64)
+    command = [*THE_EXPERIMENT, "train", "cnn", "--dataset", str(folder), "--epochs", "1"]
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    told = subprocess.run(
+        [*THE_EXPERIMENT, "compare"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert told.returncode == 1
+    assert "without a world" in told.stderr
+
+
+def test_any_hugging_face_tokenizer_can_be_used(data: str, tmp_path: Path) -> None:
+    character_tokenizer("0123456789,-\n ").save_pretrained(tmp_path / "tokenizer")
+    job = prepare(TrainConfig(dataset=data, tokenizer=str(tmp_path / "tokenizer")))
+    assert job.model.config.vocab_size == 17
+
+
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[Path]:
+    """A small file system of its own; skips where none may be mounted."""
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder]).returncode:
+        pytest.skip("may not mount a file system here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"), [("size=1m", "No space left"), ("ro", r"[Rr]ead-only")]
+)
+def test_a_disk_that_is_full_or_read_only_is_told(
+    data: str, tmp_path: Path, options: str, told: str
+) -> None:
+    config = TrainConfig(dataset=data, epochs=1, checkpoint_every=5)
+    with mounted(tmp_path / "disk", options) as disk, pytest.raises(ExperimentError, match=told):
+        train(config, Run(disk / "run"))
+
+
+def test_ctrl_c_stops_all_models_and_keeps_their_checkpoints(data: str, tmp_path: Path) -> None:
+    begun = subprocess.Popen(
+        [*THE_EXPERIMENT, "train", "all", "--dataset", data, "--epochs", "30"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while len(list(tmp_path.glob("out/*/metrics.jsonl"))) < 2:
+        assert begun.poll() is None
+        time.sleep(0.05)
+    begun.send_signal(signal.SIGINT)
+    _, stderr = begun.communicate(timeout=60)
+    assert begun.returncode == 130
+    assert stderr.count("stopped at step") >= 2
+    assert "Traceback" not in stderr
+    assert not find_runs(tmp_path / "out")
+    assert len(list(tmp_path.glob("out/*/checkpoint/progress.json"))) >= 2

@@ -1,0 +1,362 @@
+"""The training loop: its step, its checkpoints, and what it leaves in the run folder."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from conftest import EXAMPLES
+from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.runs import Run
+from the_experiment.base.seeds import Stream
+from the_experiment.data.generate import Sizes, generate
+from the_experiment.data.holdout import HoldOut
+from the_experiment.data.tokenizer import character_tokenizer
+from the_experiment.models.architectures import Shape, build
+from the_experiment.models.loading import load
+from the_experiment.models.scoring import score
+from the_experiment.training.config import TrainConfig
+from the_experiment.training.lean import lean
+from the_experiment.training.loop import train
+from the_experiment.training.masks import Masks
+from the_experiment.training.rows import Batches, encode_rows
+from the_experiment.training.step import Step
+from the_experiment.worlds import find_world
+
+LINES = [("0,1", "\n1\n"), ("1,1", "\n0\n"), ("1,1,1", "\n1,0\n")]
+STEPS = 40  # of `short`
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rows of a world of eight states, two of them held out."""
+    folder = tmp_path_factory.mktemp("data") / "dataset"
+    world = find_world(str(EXAMPLES / "three-bits.yaml"))
+    generate(world, HoldOut(fraction=0.25), Sizes(train=320, valid=20, test=0), 1, folder)
+    return folder
+
+
+def short(dataset: Path, **changes: object) -> TrainConfig:
+    """A training of 40 steps of the model that trains fastest."""
+    values = {"model": "cnn", "epochs": 2, "checkpoint_every": 15, "device": "cpu", **changes}
+    return TrainConfig(dataset=str(dataset), **values)  # type: ignore[arg-type]
+
+
+def weights(run: Run) -> bytes:
+    return (run.final / "model.safetensors").read_bytes()
+
+
+def metrics(run: Run) -> list[dict[str, float]]:
+    return [json.loads(line) for line in run.metrics.read_text().splitlines()]
+
+
+# ---- the step
+
+
+def without_dropout(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    model = build(name, Shape(16, 64)).train()
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return model
+
+
+@pytest.mark.parametrize("name", ["gpt2", "rnn", "cnn"])
+def test_a_step_is_that_of_plain_transformers(name: str) -> None:
+    """Ten steps of AdamW without dropout lead to the same weights, up to rounding."""
+    model = without_dropout(name)
+    plain = copy.deepcopy(model)
+    optimizer = torch.optim.AdamW(plain.parameters(), lr=5e-4, weight_decay=0.1)
+    step = Step(model, clip=1.0, weight_decay=0.1, autocast=nullcontext())
+    generator = torch.Generator().manual_seed(1)
+    with lean(model):
+        for length in (25, 12, 30, 25, 25, 20, 25, 25, 25, 25):
+            ids = torch.randint(3, 16, (16, length), generator=generator)
+            ours = step(ids[:, :-1], ids[:, 1:], 5e-4)
+            theirs = plain(input_ids=ids, labels=ids).loss
+            theirs.backward()
+            nn.utils.clip_grad_norm_(plain.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
+    for one, other in zip(model.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=3e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "rnn", "cnn"])
+def test_a_model_is_plain_again_after_lean_training(name: str) -> None:
+    torch.manual_seed(0)
+    model = build(name, Shape(16, 64))
+    before = [type(module) for module in model.modules()]
+    with lean(model):
+        assert [type(module) for module in model.modules()] != before
+    assert [type(module) for module in model.modules()] == before
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5])
+def test_masks_drop_at_their_rate_and_keep_the_mean(rate: float) -> None:
+    torch.manual_seed(0)
+    masks = Masks(rate)
+    drawn = []
+    for _ in range(3):
+        masks.start()
+        drawn.append(torch.cat([masks.take((500, 301)).flatten(), masks.take((7,))]))
+    assert all(mask.unique().tolist() == pytest.approx([0, 1 / (1 - rate)][rate == 0 :], rel=1e-4)
+               for mask in drawn)  # fmt: skip
+    dropped = [(mask == 0).double() for mask in drawn]
+    assert torch.stack(dropped).mean() == pytest.approx(rate, abs=0.003)
+    if rate:  # steps have nothing to do with each other
+        assert abs(torch.corrcoef(torch.stack(dropped))[0, 1]) < 0.01
+
+
+def test_masks_follow_from_the_random_state_alone() -> None:
+    """Whether drawn at once or on demand: a resumed training starts without a last step."""
+    fresh, used = Masks(0.1), Masks(0.1)
+    for shape in [(5, 3), (2, 9)]:
+        used.take(shape)
+    shapes = [(3, 5), (10, 10), (1,)]
+    torch.manual_seed(1)
+    fresh.start()
+    first = [fresh.take(shape) for shape in shapes]
+    torch.manual_seed(1)
+    used.start()
+    assert all(torch.equal(mask, used.take(mask.shape)) for mask in first)
+
+
+# ---- rows and batches
+
+
+def test_each_epoch_has_every_row_once_in_an_order_of_its_own() -> None:
+    pairs = [LINES[number] for number in Stream(0, "rows").below(3, 50).tolist()]
+    data = encode_rows(character_tokenizer("\n,01"), pairs)
+    assert len(data.inputs) == 3  # distinct texts
+    batches = Batches(data, 16, seed=1)
+    assert batches.per_epoch == 4
+    epochs = [torch.cat([batches.texts(4 * epoch + step) for step in range(4)]) for epoch in (0, 1)]
+    assert all(torch.equal(epoch.sort().values, data.rows.sort().values) for epoch in epochs)
+    assert not torch.equal(*epochs)
+    assert torch.equal(Batches(data, 16, seed=1).texts(6), batches.texts(6))
+
+
+def test_rows_carry_loss_where_there_is_text() -> None:
+    tokenizer = character_tokenizer("\n,01")
+    data = encode_rows(tokenizer, LINES)
+    for row, (prompt, completion) in enumerate(LINES):
+        told = data.labels[row][data.labels[row] != -100]
+        asked = data.answers[row][data.answers[row] != -100]
+        assert tokenizer.decode(told) == (prompt + completion)[1:] + "<eos>"
+        assert tokenizer.decode(asked) == completion + "<eos>"
+        assert data.lengths[row] == len(prompt + completion)
+
+
+# ---- whole trainings
+
+
+def test_a_run_folder_is_whole_and_repeatable(dataset: Path, tmp_path: Path) -> None:
+    first, second, other = (Run(tmp_path / name) for name in ("first", "second", "other"))
+    result = train(short(dataset), first)
+    train(short(dataset), second)
+    train(short(dataset, seed=43), other)
+    assert weights(first) == weights(second) != weights(other)
+    assert TrainConfig.from_file(first.config) == short(dataset)
+    record = first.record()
+    assert (record["world"], record["steps"], record["fitted"]) == ("three-bits", STEPS, None)
+    assert record["dataset_sha256"]["train.jsonl"]
+    assert result.valid_loss == record["valid_loss"] < metrics(first)[0]["loss"] + 1
+    model, _ = load(first.final)
+    assert model.num_parameters() == record["parameters"]
+
+
+def test_until_fit_asks_only_what_was_seen(dataset: Path, tmp_path: Path) -> None:
+    """Wrong rows in valid.jsonl, which nobody could learn, change nothing."""
+    spoiled = tmp_path / "spoiled"
+    spoiled.mkdir()
+    seen = (dataset / "train.jsonl").read_text()
+    (spoiled / "train.jsonl").write_text(seen)
+    (spoiled / "valid.jsonl").write_text(seen.replace('"=', '"1='))
+    run = Run(tmp_path / "run")
+    result = train(short(spoiled, until_fit=True, epochs=50), run)
+    assert result.fitted
+    assert result.epochs < 50
+    model, tokenizer = load(run.final)
+    rows = [json.loads(line) for line in seen.splitlines()]
+    pairs = sorted({(row["prompt"], row["completion"]) for row in rows})
+    assert all(one.exact for one in score(model, tokenizer, pairs))
+    checks = [line for line in metrics(run) if "all_seen_exact" in line]
+    assert [line["in_a_row"] for line in checks[-5:]] == [1, 2, 3, 4, 5]
+
+
+def test_until_fit_says_when_it_did_not(dataset: Path, tmp_path: Path) -> None:
+    result = train(short(dataset, until_fit=True, epochs=1), Run(tmp_path / "run"))
+    assert result.fitted is False
+    assert result.epochs == 1
+
+
+def test_loss_over_the_completion_leaves_prompts_unlearned(dataset: Path, tmp_path: Path) -> None:
+    both, completion = Run(tmp_path / "both"), Run(tmp_path / "completion")
+    train(short(dataset, epochs=4), both)
+    train(short(dataset, epochs=4, loss="completion"), completion)
+    assert both.record()["valid_loss"] < completion.record()["valid_loss"]
+    assert metrics(completion)[-1]["loss"] < metrics(both)[-1]["loss"]  # prompts are a coin toss
+
+
+# ---- interrupted and resumed
+
+
+class Press:
+    """Presses Ctrl-C when the training has made so many steps."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def on_step(self, step: int, *_: float) -> None:
+        if step == self.at:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("model", ["gpt2", "rnn", "cnn"])
+def test_ctrl_c_and_resume_lead_to_the_same_weights(
+    model: str, dataset: Path, tmp_path: Path
+) -> None:
+    """Bit by bit, and the metrics have no step twice."""
+    whole, halves = Run(tmp_path / "whole"), Run(tmp_path / "halves")
+    config = short(dataset, model=model, until_fit=True)
+    train(config, whole)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, halves, progress=Press(at=20))
+    assert not halves.complete
+    train(config, halves, resume=True)
+    assert weights(whole) == weights(halves)
+    timeless = [
+        [{**line, "steps_per_second": 0} for line in metrics(run)] for run in (whole, halves)
+    ]
+    assert timeless[0] == timeless[1]
+    assert not (tmp_path / "archive").exists()
+
+
+TRAIN = """
+import sys
+from pathlib import Path
+from the_experiment.base.runs import Run
+from the_experiment.training.config import TrainConfig
+from the_experiment.training.loop import train
+train(TrainConfig.from_yaml(sys.argv[1]), Run(Path(sys.argv[2])), resume=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_process_resumes_to_the_same_weights(
+    sent: signal.Signals, dataset: Path, tmp_path: Path
+) -> None:
+    whole, killed = Run(tmp_path / "whole"), Run(tmp_path / "killed")
+    config = short(dataset, epochs=20)
+
+    def start(run: Run) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-c", TRAIN, config.to_yaml(), str(run.folder)],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+    process = start(killed)
+    for _ in range(3):  # kill it thrice, each time once it has got further
+        before = killed.checkpoint.stat().st_mtime_ns if killed.checkpoint.exists() else 0
+        while not killed.checkpoint.exists() or killed.checkpoint.stat().st_mtime_ns == before:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(sent)
+        assert process.wait() != 0
+        assert not killed.complete
+        process = start(killed)
+    assert process.wait() == 0
+    assert start(whole).wait() == 0
+    assert weights(whole) == weights(killed)
+    lines = [line["step"] for line in metrics(killed)]
+    assert lines == sorted(set(lines))
+
+
+def interrupted(config: TrainConfig, folder: Path, at: int = 20) -> Run:
+    run = Run(folder)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, run, progress=Press(at))
+    return run
+
+
+def test_resuming_with_other_settings_or_rows_is_refused(dataset: Path, tmp_path: Path) -> None:
+    run = interrupted(short(dataset), tmp_path / "run")
+    with pytest.raises(ExperimentError, match=r"another seed, learning_rate|learning_rate, seed"):
+        train(short(dataset, seed=1, learning_rate=1e-3), run, resume=True)
+    progress = run.checkpoint / "progress.json"
+    progress.write_text(progress.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
+    with pytest.raises(ExperimentError, match="rows have changed"):
+        train(short(dataset), run, resume=True)
+
+
+@pytest.mark.parametrize("name", ["state.safetensors", "progress.json"])
+def test_a_torn_checkpoint_is_refused(name: str, dataset: Path, tmp_path: Path) -> None:
+    run = interrupted(short(dataset), tmp_path / "run")
+    file = run.checkpoint / name
+    file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(ExperimentError, match="not whole"):
+        train(short(dataset), run, resume=True)
+
+
+def test_a_run_in_the_way_is_archived_and_a_finished_one_not_resumed(
+    dataset: Path, tmp_path: Path
+) -> None:
+    run = interrupted(short(dataset), tmp_path / "run")
+    train(short(dataset), run)  # without resume: begins again
+    assert (tmp_path / "archive").is_dir()
+    (unfinished,) = (tmp_path / "archive").iterdir()
+    assert (unfinished / "checkpoint").is_dir()
+    written = run.run_json.stat().st_mtime_ns
+    assert train(short(dataset), run, resume=True).steps == STEPS
+    assert run.run_json.stat().st_mtime_ns == written
+    train(short(dataset, seed=1), run)
+    assert len(list((tmp_path / "archive").iterdir())) == 2
+
+
+def test_a_training_that_cannot_start_leaves_the_old_run(dataset: Path, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    train(short(dataset), run)
+    before = weights(run)
+    with pytest.raises(ExperimentError, match="no dataset"):
+        train(short(tmp_path / "nothing"), run)
+    assert weights(run) == before
+    assert not (tmp_path / "archive").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_with_a_mend(
+    dataset: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ExperimentError, match="choose another folder"):
+        train(short(dataset), Run(tmp_path / "file" / "run"))
+
+
+# ---- configuration
+
+
+def test_a_configuration_is_checked() -> None:
+    config = TrainConfig(model="rnn", until_fit=True, tokenizer="somewhere")
+    assert TrainConfig.from_yaml(config.to_yaml()) == config
+    for wrong, said in [
+        ("epochs: 0", "epochs"),
+        ("rate: 1", "rate"),
+        ("loss: [", "YAML"),
+        ("- 1", "form"),
+    ]:
+        with pytest.raises(UsageError, match=said):
+            TrainConfig.from_yaml(wrong)
