@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -21,13 +22,15 @@ def log_to_terminal(level: str = "INFO") -> None:
 
 def log_to_folder(folder: Path = Path(defaults.LOGS)) -> None:
     """Also keep everything in `folder`: a new file every 100 MB, kept for 10 days."""
-    try:
-        logger.add(
-            folder / "the-experiment.log",
-            level="DEBUG",
-            rotation=ROTATION,
-            retention=RETENTION,
-            format="{time:YYYY-MM-DD HH:mm:ss.SSS} {level} {process} {name}: {message}",
-        )
-    except OSError as error:
-        logger.warning("no log file in {}: {}", folder, error.strerror)
+    nearest = folder if folder.exists() else folder.parent
+    if not os.access(nearest, os.W_OK):
+        logger.warning("no log is kept: {} can't be written to", nearest.resolve())
+        return
+    logger.add(
+        folder / "the-experiment.log",
+        level="DEBUG",
+        rotation=ROTATION,
+        retention=RETENTION,
+        delay=True,  # a call that ends in an error leaves no empty log behind
+        format="{time:YYYY-MM-DD HH:mm:ss.SSS} {level} {process} {name}: {message}",
+    )

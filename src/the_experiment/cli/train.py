@@ -89,7 +89,6 @@ def train(
     from the_experiment.report.runs import training_summary
     from the_experiment.report.terminal import stdout
     from the_experiment.training.config import TrainConfig
-    from the_experiment.training.several import train_each
 
     log_to_folder()
     shared = TrainConfig.checked(
@@ -106,5 +105,7 @@ def train(
         precision=precision.value,
         checkpoint_every=checkpoint_every,
     )
+    from the_experiment.training.several import train_each  # slow; wrong settings are told before
+
     for result in train_each(model, shared, out, name=name, resume=resume):
         stdout.print(training_summary(result))
