@@ -89,6 +89,8 @@ def test_wilson_lower_bounds_of_all_right(n: int, low: float) -> None:
         (Rate(32, 32), Rate(0, 0), {}, Kind.CANNOT_TELL),
         (Rate(31, 31), Rate(1, 1), {"decision tree": Rate(1, 1)}, Kind.CANNOT_TELL),
         (Rate(16, 16), Rate(2, 16), {"decision tree": Rate(11, 16)}, Kind.LOOKUP),
+        (Rate(26, 26), Rate(1, 6), {"decision tree": Rate(6, 6)}, Kind.LOOKUP),
+        (Rate(26, 26), Rate(5, 6), {"decision tree": Rate(6, 6)}, Kind.CANNOT_TELL),
         (
             Rate(16, 16),
             Rate(16, 16),

@@ -42,6 +42,4 @@ def demo(
     held_out = DatasetFolder(dataset).manifest.held_out[0]
     say(f"$ the-experiment test '{held_out}' --out {out}")
     test(held_out, out=out)
-    stdout.print(
-        f"\nThe report is in [bold]{page}[/]; click through it with `the-experiment testui`."
-    )
+    say(f"The report is in {page}. To try states by hand: the-experiment testui --out {out}")

@@ -41,7 +41,8 @@ def verdict(seen: Rate, held_out: Rate, baselines: Mapping[str, Rate]) -> Verdic
     """Judge a model by exact match on seen and held-out states, beside baselines on the same.
 
     The best baseline that only knows patterns (all but interpolation) has to be beaten by more
-    than chance: the lower end of the model's 95% interval above its share.
+    than chance: the lower end of the model's 95% interval above its share. A model whose interval
+    lies below that baseline's has not even learnt the pattern.
 
     >>> verdict(Rate(24, 24), Rate(8, 8), {"decision tree": Rate(0, 8)}).kind.value
     'beyond interpolation'
@@ -53,20 +54,23 @@ def verdict(seen: Rate, held_out: Rate, baselines: Mapping[str, Rate]) -> Verdic
     if not held_out.n:
         return Verdict(Kind.CANNOT_TELL, "nothing was held out")
     patterns = {name: rate for name, rate in baselines.items() if name != INTERPOLATION}
+    best = max(patterns.values(), key=lambda rate: rate.k, default=Rate(0, held_out.n))
+    figures = f"{held_out} of the held-out states against {best.k}/{best.n} for the best pattern"
+    if held_out.high < best.low:
+        return Verdict(Kind.LOOKUP, figures)
     solving = solved_by(patterns)
     if solving:
         gets = "gets" if len(solving) == 1 else "get"
         return Verdict(Kind.CANNOT_TELL, f"{listed(solving)} {gets} all of it right without a rule")
-    best = max(patterns.values(), key=lambda rate: rate.k, default=Rate(0, held_out.n))
-    figures = f"{held_out} of the held-out states against {best.k}/{best.n} for the best pattern"
     if held_out.low > best.share:
-        simple = baselines.get(INTERPOLATION)
-        if simple is not None and simple.k >= held_out.k:
-            return Verdict(
-                Kind.INTERPOLATES,
-                f"{figures}; the simplest polynomial that fits what was seen gets {simple.k}",
-            )
-        return Verdict(Kind.BEYOND, figures)
-    if held_out.high < best.share or held_out.k <= best.k:
+        return _better_than_patterns(held_out, baselines.get(INTERPOLATION), figures)
+    if held_out.k <= best.k:
         return Verdict(Kind.LOOKUP, figures)
     return Verdict(Kind.CANNOT_TELL, f"{figures}: too few states to call it better")
+
+
+def _better_than_patterns(held_out: Rate, simple: Rate | None, figures: str) -> Verdict:
+    if simple is not None and simple.k >= held_out.k:
+        because = f"{figures}; the simplest polynomial that fits what was seen gets {simple.k}"
+        return Verdict(Kind.INTERPOLATES, because)
+    return Verdict(Kind.BEYOND, figures)
