@@ -57,9 +57,11 @@ def cells_of(experiment: Experiment, *, quick: bool = False) -> list[Cell]:
     contestants: dict[str, ModelEntry | None] = dict.fromkeys(baselines.names())
     contestants |= experiment.models
     sample = experiment.quick.each_state if quick else 0
+    kept = experiment.quick.hold_outs if quick else []
     return [
         Cell(name, split, contestant, entry, hold_out, seed, experiment.train, _identity(world))
         for name, way in experiment.hold_outs.items()
+        if name in kept or not kept
         for contestant, entry in contestants.items()
         for seed in seeds
         for split, hold_out in _splits(way, world, seed, sample)

@@ -72,6 +72,7 @@ class Quick(Strict):
     """What `--quick` leaves of it."""
 
     seeds: list[int] = [1]
+    hold_outs: list[str] = []  # these ways only; none named: all
     each_state: int = Field(2, ge=1)  # how many of the single-state splits
 
 
@@ -96,6 +97,7 @@ class Experiment(Strict):
             ("claim.better", [self.claim.better], self.models),
             ("claim.than", [self.claim.than], self.models),
             ("claim.on", self.claim.on, self.hold_outs),
+            ("quick.hold_outs", self.quick.hold_outs, self.hold_outs),
             ("claim.measure", [self.claim.measure], measures),
         ):
             for name in names:

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import write_text
+from the_experiment.worlds.parts import Domain
 from the_experiment.worlds.rules import RuleWorld, WorldError
-from the_experiment.worlds.world import Domain
 
 LONGEST_FILE = 100_000  # characters
 

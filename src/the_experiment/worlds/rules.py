@@ -11,6 +11,7 @@ import numpy as np
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.seeds import Integers
 from the_experiment.worlds.language import RESERVED, RuleError, parse
+from the_experiment.worlds.parts import Domain
 from the_experiment.worlds.template import Field, Template
 from the_experiment.worlds.tree import (
     Bounds,
@@ -22,7 +23,7 @@ from the_experiment.worlds.tree import (
     evaluate,
     names_in,
 )
-from the_experiment.worlds.world import MOST_STATES, Domain, World
+from the_experiment.worlds.world import MOST_STATES, World
 
 CHUNK = 2**18  # states evaluated at a time when all are checked
 MOST_LISTED_PROMPTS = 2**20  # states whose prompts are compared one by one

@@ -6,12 +6,12 @@ import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.seeds import Integers, Stream
+from the_experiment.worlds.parts import Domain, Grade, PartGrade
 from the_experiment.worlds.template import Span, Template
 from the_experiment.worlds.tree import Bounds, bounds
 from the_experiment.worlds.tree import evaluate as evaluate_tree
@@ -19,44 +19,6 @@ from the_experiment.worlds.tree import evaluate as evaluate_tree
 MOST_STATES = 2**24  # what is enumerated at most; 16.8 million states
 MOST_NUMBERED = 2**62  # what can be numbered in 64 bits
 WIDEST = 2**32  # values of one input; what a `Stream` draws from at most
-
-
-@dataclass(frozen=True)
-class Domain:
-    """The whole numbers from `low` to `high`, both included; a boolean is 0 or 1."""
-
-    low: int
-    high: int
-    boolean: bool = False
-
-    def __str__(self) -> str:
-        return "bool" if self.boolean else f"{self.low}..{self.high}"
-
-    @property
-    def size(self) -> int:
-        """How many values there are."""
-        return self.high - self.low + 1
-
-
-@dataclass(frozen=True)
-class PartGrade:
-    """One part of a completion: what was written (None: missing) and what the rules say."""
-
-    written: int | None
-    expected: int
-
-    @property
-    def correct(self) -> bool:
-        """Whether the part is what the rules say."""
-        return self.written == self.expected
-
-
-@dataclass(frozen=True)
-class Grade:
-    """A completion graded against the rules; `exact` means equal to the last character."""
-
-    exact: bool
-    parts: dict[str, PartGrade]
 
 
 class World(ABC):
