@@ -56,6 +56,11 @@ def test_seed_claim_holds_out_as_it_says() -> None:
         ({"seeds": []}, "seeds"),
         ({"hold_outs": {"a": {"fraction": 0.5, "where": "A"}}}, "one of each_state"),
         ({"models": {}}, "models"),
+        (
+            {"hold_outs": {"a quarter": {"fraction": 0.25}, "b": {"where": "A"}}}
+            | {"quick": {"hold_outs": ["b"]}},
+            "none of them is what the claim is about",
+        ),
     ],
 )
 def test_a_wrong_file_names_its_key(tmp_path: Path, change: dict[str, object], told: str) -> None:
@@ -123,6 +128,16 @@ def test_judgement_weighs_the_rival_the_baseline_and_the_fit() -> None:
     assert "cannot be told apart" in judged(high, high, tree=0.1)
     assert "cannot be told apart" in judged(high[:5], low[:5], tree=0.1)
     assert "cannot be judged" in judged(high, low, tree=0.1, unfit=4)
+
+
+def test_a_quick_sentence_names_only_what_was_run() -> None:
+    experiment = find_experiment("seed-claim")
+    wrong = {"1": dict.fromkeys(("exact", "newA", "newB", "newC", "newD", "sum", "sum2"), False)}
+    results = {
+        cell: {"held_out": wrong, "seen": {}, "fitted": True if cell.entry else None}
+        for cell in cells_of(experiment, quick=True)
+    }
+    assert judge(experiment, results).sentence.startswith("On random 6 of 32, GPT-2 is right on 0")
 
 
 def run_example(folder: Path, *words: str) -> subprocess.Popen[str]:

@@ -103,6 +103,8 @@ class Experiment(Strict):
             for name in names:
                 if name not in known:
                     raise ValueError(f"{key}: {name!r} is none of {', '.join(sorted(known))}")
+        if self.quick.hold_outs and not {*self.quick.hold_outs} & {*self.claim.on}:
+            raise ValueError("quick.hold_outs: none of them is what the claim is about")
         return self
 
 

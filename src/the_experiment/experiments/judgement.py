@@ -53,6 +53,7 @@ def judge(experiment: Experiment, results: Results) -> Judgement:
     claim = experiment.claim
     rates = _fitted_rates(experiment, results)
     asked = {_place(cell) for cell in results if cell.hold_outs in claim.on}
+    ways = [way for way in claim.on if any(place[0] == way for place in asked)]  # not all if quick
     pairs = sorted(rates[claim.better].keys() & rates[claim.than].keys())
     totals = {
         name: _total([of[pair] for pair in pairs if pair in of]) for name, of in rates.items()
@@ -68,7 +69,7 @@ def judge(experiment: Experiment, results: Results) -> Judgement:
     counted = f"{len(pairs)} paired cell{'' if len(pairs) == 1 else 's'}"
     unfit = f", {left_out} left out where one of them did not fit" if left_out else ""
     sentence = (
-        f"On {listed(claim.on)}, {claim.better} is right on {_told(better)} held-out states and "
+        f"On {listed(ways)}, {claim.better} is right on {_told(better)} held-out states and "
         f"{claim.than} on {_told(than)} ({claim.measure}; {counted}{unfit}; p = {p_value:.2g}), "
         f"while the best baseline without rules, {baseline}, is right on "
         f"{_told(totals[baseline])}: {outcome}."
