@@ -16,8 +16,6 @@ def main(arguments: list[str] | None = None) -> None:
     """
     from the_experiment.base.errors import ExperimentError
 
-    # Threads of torch that spin for each other crawl beside another busy process.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = as_verbs(sys.argv[1:] if arguments is None else arguments)
     try:
         app(words, prog_name="the-experiment")
