@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ class Cell:
             "hold_out": self.hold_out.model_dump(),
             "seed": self.seed,
             "train": self.train.model_dump() if self.entry else None,
+            "version": version("the-experiment"),
             "world": self.world,
         }
         text = json.dumps(made_of, sort_keys=True)
