@@ -87,6 +87,7 @@ def test_each_toggle_changes_what_the_rules_and_the_models_answer(
                     assert shown.inner_text() == str(grade.written)
                     colour = "right" if grade.correct else "wrong"
                     assert colour in (shown.get_attribute("class") or "").split()
+        assert page.locator(".rules li").all_inner_texts() == world.in_words()
         browser.close()
     assert asked
     assert all(url.startswith((served, "data:", "blob:")) for url in asked), asked

@@ -21,8 +21,10 @@ from the_experiment.data.split import Split
 from the_experiment.worlds import Domain, World, find_world, world_names
 from the_experiment.worlds.analysis import fourier_degree
 from the_experiment.worlds.files import world_from_text
+from the_experiment.worlds.language import parse
 from the_experiment.worlds.rules import RuleWorld
 from the_experiment.worlds.template import Template
+from the_experiment.worlds.words import sentence
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -93,6 +95,31 @@ def test_facts_of_the_default_world() -> None:
         zip(parts, ("AC", "D", "BE", "AD", "ABCDE", "ABCDE"), strict=True)
     )
     assert [fourier_degree(CAUSAL, part) for part in parts] == [2, 1, 2, 2, None, None]
+
+
+def test_the_default_worlds_rules_in_words() -> None:
+    assert find_world("causal").in_words() == [
+        "newA is true when exactly one of A and C is true",
+        "newB is true when D is false",
+        "newC is true when B and E are both true",
+        "newD is true when at least one of A and newB is true",
+        "sum is A + B + C + D + E",
+        "sum2 is newA + newB + newC + newD",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("A XOR B XOR C", "an odd number of A, B and C is true"),
+        ("A XOR (B AND C)", "exactly one of these holds: A is true; (B and C are both true)"),
+        ("NOT (A OR B)", "not (at least one of A and B is true)"),
+        ("A + 1 > B OR NOT C", "((A + 1) > B) or C is false"),
+        ("min(A, B) AND C", "(min(A, B) is not 0) and C is true"),
+    ],
+)
+def test_a_rule_in_words(rule: str, words: str) -> None:
+    assert sentence("new", parse(rule), rule) == f"new is true when {words}"
 
 
 def test_spans_tell_where_each_part_stands() -> None:

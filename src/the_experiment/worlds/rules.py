@@ -23,6 +23,7 @@ from the_experiment.worlds.tree import (
     evaluate,
     names_in,
 )
+from the_experiment.worlds.words import sentence
 from the_experiment.worlds.world import MOST_STATES, World
 
 CHUNK = 2**18  # states evaluated at a time when all are checked
@@ -156,6 +157,9 @@ class RuleWorld(World):
         """What the completion writes for this part; else the rule or input."""
         fields = {field.name: field.tree for field in self.completion_template.fields}
         return fields.get(part, Name(part))
+
+    def _rule_in_words(self, name: str) -> str:
+        return sentence(name, self.trees[name], self.rules[name])
 
     # -- checks ----------------------------------------------------------------------------------
 

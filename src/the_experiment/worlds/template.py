@@ -28,6 +28,7 @@ class Field:
 
     name: str
     tree: Tree
+    text: str
     column: int
 
 
@@ -113,8 +114,8 @@ def _fixed_width(reach: Bounds) -> int | None:
     return len(str(low)) if low >= 0 and len(str(low)) == len(str(high)) else None
 
 
-def _split(text: str) -> tuple[list[str], list[tuple[Tree, int]]]:
-    """The literals around the fields (one more than fields), and each field's tree and column."""
+def _split(text: str) -> tuple[list[str], list[tuple[Tree, str, int]]]:
+    """The literals around the fields (one more than fields); each field's tree, text and column."""
     literals, expressions, position = [""], [], 0
     for found in re.finditer(r"\{\{|\}\}|\{([^{}]*)\}|[{}]", text):
         literals[-1] += text[position : found.start()]
@@ -124,7 +125,8 @@ def _split(text: str) -> tuple[list[str], list[tuple[Tree, int]]]:
         elif found[1] is None:
             raise RuleError(f"a lone {found[0]!r}; write it twice", text, found.start() + 1)
         else:
-            expressions.append((_parsed_field(found[1], text, found.start(1)), found.start() + 1))
+            tree = _parsed_field(found[1], text, found.start(1))
+            expressions.append((tree, found[1], found.start() + 1))
             literals.append("")
     literals[-1] += text[position:]
     return literals, expressions
@@ -137,18 +139,18 @@ def _parsed_field(expression: str, text: str, start: int) -> Tree:
         raise RuleError(error.what, text, start + error.column) from None
 
 
-def _named(expressions: list[tuple[Tree, int]]) -> list[Field]:
+def _named(expressions: list[tuple[Tree, str, int]]) -> list[Field]:
     taken: set[str] = set()
-    plain_names = {tree.name for tree, _ in expressions if isinstance(tree, Name)}
+    plain_names = {tree.name for tree, *_ in expressions if isinstance(tree, Name)}
     fields = []
-    for tree, column in expressions:
+    for tree, text, column in expressions:
         plain = _called(tree)
         name, count = plain, 1
         while name in taken or (name in plain_names and tree != Name(name)):
             count += 1
             name = f"{plain}{count}"
         taken.add(name)
-        fields.append(Field(name, tree, column))
+        fields.append(Field(name, tree, text, column))
     return fields
 
 

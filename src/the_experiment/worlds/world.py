@@ -13,8 +13,9 @@ from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.seeds import Integers, Stream
 from the_experiment.worlds.parts import Domain, Grade, PartGrade
 from the_experiment.worlds.template import Span, Template
-from the_experiment.worlds.tree import Bounds, bounds
+from the_experiment.worlds.tree import Bounds, Name, bounds
 from the_experiment.worlds.tree import evaluate as evaluate_tree
+from the_experiment.worlds.words import sentence
 
 MOST_STATES = 2**24  # what is enumerated at most; 16.8 million states
 MOST_NUMBERED = 2**62  # what can be numbered in 64 bits
@@ -167,6 +168,18 @@ class World(ABC):
     def answer(self, prompt: str) -> str:
         """The right completion of a prompt. Raises `UsageError` for a text that is none."""
         return self.completions(self.state(prompt))[0]
+
+    def in_words(self) -> list[str]:
+        """What each rule gives, and what else the completion writes: a sentence each."""
+        fields = self.completion_template.fields
+        written = [field for field in fields if not isinstance(field.tree, Name)]
+        return [
+            *(self._rule_in_words(name) for name in self.rules),
+            *(sentence(field.name, field.tree, field.text) for field in written),
+        ]
+
+    def _rule_in_words(self, name: str) -> str:
+        return f"{name} is {self.rules[name]}"
 
     def spans(self, completion: str) -> dict[str, Span | None]:
         """Where each part stands in a completion; None for a part that isn't there."""
