@@ -392,6 +392,7 @@ def test_a_read_only_folder_is_told(tiny_disk: Path, the_experiment: Command) ->
         done = the_experiment(*words)
         assert (done.returncode, done.stdout) == (1, "")
         assert "Read-only file system" in done.stderr
+        assert "→ choose another folder" in done.stderr
         assert "Traceback" not in done.stderr
     assert contents(tiny_disk / "data") == before
 

@@ -153,14 +153,22 @@ def mounted(folder: Path, options: str) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"), [("size=1m", "No space left"), ("ro", r"[Rr]ead-only")]
+    ("options", "told", "mend"),
+    [
+        ("size=1m", "No space left", "free some space"),
+        ("ro", r"[Rr]ead-only", "choose another folder"),
+    ],
 )
 def test_a_disk_that_is_full_or_read_only_is_told(
-    data: str, tmp_path: Path, options: str, told: str
+    data: str, tmp_path: Path, options: str, told: str, mend: str
 ) -> None:
     config = TrainConfig(dataset=data, epochs=1, checkpoint_every=5)
-    with mounted(tmp_path / "disk", options) as disk, pytest.raises(ExperimentError, match=told):
+    with (
+        mounted(tmp_path / "disk", options) as disk,
+        pytest.raises(ExperimentError, match=told) as raised,
+    ):
         train(config, Run(disk / "run"))
+    assert mend in raised.value.mend
 
 
 def test_ctrl_c_stops_all_models_and_keeps_their_checkpoints(data: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -27,10 +28,14 @@ def explained(doing: str) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or str(error)
         file = getattr(error, "filename", None)
         where = f" ({file})" if file else ""
-        raise ExperimentError(
-            f"{doing} failed: {reason}{where}",
-            "free some space, or choose another folder that you may write to",
-        ) from error
+        raise ExperimentError(f"{doing} failed: {reason}{where}", _mend(error)) from error
+
+
+def _mend(error: Exception) -> str:
+    full = {errno.ENOSPC, errno.EDQUOT} & {getattr(error, "errno", None)}
+    if full or "No space left" in str(error):  # safetensors passes on the words alone
+        return "free some space, or choose a folder on another disk"
+    return "choose another folder, one that you may write to"
 
 
 @contextmanager
