@@ -95,9 +95,9 @@ def trainer_turn(config: TrainConfig, pad_to: int | None, steps: int, scratch: P
 
 def job_pairs(config: TrainConfig) -> list[tuple[str, str]]:
     """The rows that all three are trained on."""
-    from the_experiment.data.reading import read_pairs
+    from the_experiment.data.reading import read_dataset
 
-    return read_pairs(config.dataset, "train")
+    return read_dataset(config.dataset)["train"]
 
 
 def our_turn(config: TrainConfig, steps: int, scratch: Path) -> float:

@@ -23,7 +23,7 @@ from the_experiment.base.files import sha256
 from the_experiment.data.folder import HELD_OUT, MANIFEST, SPLITS, DatasetFolder
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
-from the_experiment.data.reading import dataset_info, read_pairs
+from the_experiment.data.reading import dataset_info, read_dataset
 from the_experiment.data.split import Split
 from the_experiment.worlds import find_world
 from the_experiment.worlds.files import world_from_text
@@ -214,8 +214,9 @@ def test_hugging_face_datasets_reads_the_files(
 def test_pairs_are_the_rows_in_order(tmp_path: Path) -> None:
     folder = small(tmp_path / "data")
     pairs = [(row["prompt"], row["completion"]) for row in folder.rows("train")]
-    assert read_pairs(str(folder.path), "train") == pairs
-    info = dataset_info(str(folder.path))
+    read = read_dataset(str(folder.path))
+    assert read["train"] == pairs
+    info = dataset_info(str(folder.path), read)
     assert (info.world_name, info.alphabet, info.longest) == ("causal", CAUSAL.alphabet, 24)
 
 
@@ -236,9 +237,51 @@ def test_a_torn_line_is_named_by_its_number(tmp_path: Path, line: bytes, says: s
     path = folder.path / "train.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:6], line, *lines[7:]]))
-    for read in (lambda: folder.rows("train"), lambda: read_pairs(str(folder.path), "train")):
+    for read in (lambda: folder.rows("train"), lambda: read_dataset(str(folder.path))):
         with pytest.raises(ExperimentError, match=f"train.jsonl, {says}"):
             read()
+
+
+def test_texts_that_look_like_dates_stay_texts(tmp_path: Path) -> None:
+    months = world_from_text(
+        "{name: m, inputs: {M: 1..9}, rules: {n: M}, prompt: '2024-0{M}-01', completion: '{n}'}", ""
+    )
+    folder = generate(months, HoldOut(), Sizes(train=20, valid=1, test=1), 0, tmp_path / "data")
+    prompts = {prompt for prompt, _ in read_dataset(str(folder.path))["train"]}
+    assert prompts <= {f"2024-0{month}-01" for month in range(1, 10)}
+
+
+def test_rows_changed_by_hand_are_refused(tmp_path: Path) -> None:
+    folder = small(tmp_path / "data", HoldOut(sequences=("1,0,1,0,1",)))
+    with (folder.path / "train.jsonl").open("a") as file:
+        file.write(json.dumps({"prompt": "1,0,1,0,1", "completion": "\n0,1,0,1\n3 - 2\n"}) + "\n")
+    with pytest.raises(ExperimentError, match="has been changed since"):
+        read_dataset(str(folder.path))
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('{"prompt": 1, "completion": "a"}', "line 1 has no text 'prompt'"),
+        ('{"prompt": "a", "completion": null}', "line 1 has no text 'completion'"),
+        ('{"prompt": "a", "text": "b"}', "no column completion"),
+        ('{"prompt": "a", "compl', "line 1 is not whole JSON"),
+        ("", "no rows to train on"),
+    ],
+)
+def test_foreign_rows_that_can_not_be_used_are_told(tmp_path: Path, line: str, says: str) -> None:
+    (tmp_path / "train.jsonl").write_text(line)
+    with pytest.raises(ExperimentError, match=says):
+        read_dataset(str(tmp_path))
+
+
+def test_a_misspelt_folder_is_not_asked_for_on_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    with pytest.raises(ExperimentError, match="no dataset in data/typo"):
+        read_dataset("data/typo")
 
 
 @pytest.mark.parametrize(
@@ -272,8 +315,8 @@ def test_a_missing_file_or_folder_is_told_with_its_mend(tmp_path: Path) -> None:
 
 def test_a_dataset_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
     small(tmp_path / "data", HoldOut(sequences=("1,0,1,0,1",)))
-    (tmp_path / "data/notes.txt").write_text("mine")
     small(tmp_path / "data")
+    assert DatasetFolder(tmp_path / "data").manifest.held_out == []
     assert set(contents(tmp_path / "data")) == ALL_FILES
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
@@ -294,6 +337,16 @@ def test_a_link_stays_a_link(tmp_path: Path, there: bool) -> None:
     assert (tmp_path / "link").is_symlink()
     assert DatasetFolder(tmp_path / "data").manifest.held_out == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "link"]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "run.json"])
+def test_a_dataset_with_something_else_in_it_is_kept(tmp_path: Path, name: str) -> None:
+    small(tmp_path / "data")
+    (tmp_path / "data" / name).write_text("mine")
+    before = contents(tmp_path / "data")
+    with pytest.raises(ExperimentError, match=f"something else than a dataset: {name}"):
+        small(tmp_path / "data")
+    assert contents(tmp_path / "data") == before
 
 
 @pytest.mark.parametrize("name", ["thesis.tex", "train.jsonl", ".hidden"])

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.files import read_json, read_jsonl
+from the_experiment.base.files import read_json, read_jsonl, sha256
 from the_experiment.data.holdout import HoldOut
 
 MANIFEST = "dataset.json"  # written with the rest; a folder without it is no dataset of ours
@@ -43,10 +43,26 @@ class DatasetFolder:
             raise ExperimentError(f"no dataset in {path}/", "run `the-experiment generate`")
         self.manifest = read_manifest(path / MANIFEST)
 
+    def check_unchanged(self) -> None:
+        """Raise `ExperimentError` where a file is not the one that was generated.
+
+        What was held out would be a guess otherwise.
+        """
+        for name, generated in self.manifest.sha256.items():
+            path = self.path / name
+            if not path.is_file() or sha256(path) != generated:
+                checked_rows(read_jsonl(path), str(path))  # says more where a line is torn
+                raise ExperimentError(
+                    f"{path} has been changed since it was generated, so that nobody knows what "
+                    "is held out",
+                    "run `the-experiment generate` again, or remove "
+                    f"{MANIFEST} to train on it as data of your own",
+                )
+
     def rows(self, split: str) -> list[dict[str, Any]]:
         """The rows of a split, each with `prompt` and `completion`."""
         path = self.path / f"{split}.jsonl"
-        return checked_rows(read_jsonl(path), path)
+        return checked_rows(read_jsonl(path), str(path))
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -61,12 +77,12 @@ def read_manifest(path: Path) -> Manifest:
         ) from None
 
 
-def checked_rows(rows: Sequence[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
+def checked_rows(rows: Sequence[dict[str, Any]], where: str) -> list[dict[str, Any]]:
     """The same rows, once each is known to have a text for prompt and for completion."""
     for number, row in enumerate(rows, start=1):
         for key in ("prompt", "completion"):
             if not isinstance(row.get(key), str):
-                raise ExperimentError(f"{path}, line {number} has no text {key!r}")
+                raise ExperimentError(f"{where}, line {number} has no text {key!r}")
     return list(rows)
 
 

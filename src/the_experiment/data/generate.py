@@ -88,15 +88,18 @@ def generate(
 
 
 def check_replaceable(out: Path) -> None:
-    """Refuse to replace anything but a dataset folder or an empty one."""
+    """Refuse to replace anything but an empty folder, or a dataset with nothing else beside it."""
+    ours = {MANIFEST, *(f"{split}.jsonl" for split in (*SPLITS, HELD_OUT))}
     with explained(f"looking at {out}"):
-        foreign = out.exists() and (
-            not out.is_dir() or (not (out / MANIFEST).is_file() and any(out.iterdir()))
-        )
-    if foreign:
-        raise ExperimentError(
-            f"{out} is there and is no dataset folder", "choose another place with --out"
-        )
+        there = {path.name for path in out.iterdir()} if out.is_dir() else set()
+        a_file = out.exists() and not out.is_dir()
+    if a_file or (there and MANIFEST not in there):
+        what = "is no dataset folder"
+    elif there - ours:
+        what = f"holds something else than a dataset: {', '.join(sorted(there - ours))}"
+    else:
+        return
+    raise ExperimentError(f"{out} is there and {what}", "choose another place with --out")
 
 
 def _jsonl(folder: Path, split: str) -> TextIO:

@@ -62,6 +62,11 @@ class HoldOut(BaseModel):
         if self.where:
             found.append(self._where(world))
         held_out = np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
+        if found and not len(held_out):
+            raise UsageError(
+                f"{self} is none of the {world.size} states of world {world.name}",
+                "hold out more, or nothing at all",
+            )
         if len(held_out) >= world.size:
             raise UsageError(
                 f"all {world.size} states of world {world.name} would be held out",

@@ -9,7 +9,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.seeds import derived_seed
-from the_experiment.data.reading import DatasetInfo, dataset_info, read_pairs
+from the_experiment.data.reading import DatasetInfo, dataset_info, read_dataset
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.models.architectures import Shape, build, positions_for
 from the_experiment.models.loading import pick_device
@@ -36,10 +36,11 @@ class Job:
 def prepare(config: TrainConfig) -> Job:
     """Read the data and build the model. Raises `ExperimentError` for what can't be had."""
     device = pick_device(config.device)
-    info = dataset_info(config.dataset)
+    pairs = read_dataset(config.dataset)
+    info = dataset_info(config.dataset, pairs)
     tokenizer = _tokenizer(config, info)
-    train = encode_rows(tokenizer, read_pairs(config.dataset, "train"))
-    valid = read_pairs(config.dataset, "valid")
+    train = encode_rows(tokenizer, pairs["train"])
+    valid = pairs.get("valid")
     torch.manual_seed(derived_seed(config.seed, "parameters"))
     return Job(
         config=config,

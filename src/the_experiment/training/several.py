@@ -9,7 +9,7 @@ from the_experiment.base.errors import UsageError
 from the_experiment.base.logs import log_to_folder
 from the_experiment.base.processes import cores, in_parallel
 from the_experiment.base.runs import Run, default_name
-from the_experiment.data.reading import dataset_info
+from the_experiment.data.reading import world_name
 from the_experiment.models.architectures import ARCHITECTURES
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.loop import train
@@ -32,7 +32,7 @@ def train_each(
         raise UsageError(f"there is no model called {model!r}", f"one of {', '.join(names)}, all")
     if model == ALL and name:
         raise UsageError("--name can't name all models", "train them one by one to name them")
-    world = dataset_info(shared.dataset).world_name
+    world = world_name(shared.dataset)
     configs = {
         Run(out / (name or default_name(each, world))): shared.model_copy(update={"model": each})
         # Backwards, since the RNN takes longest: side by side, the longest should begin first.
