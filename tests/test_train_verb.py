@@ -73,6 +73,10 @@ def test_settings_come_from_file_then_environment_then_flags(data: str, tmp_path
     [
         (["transformer"], "there is no model called 'transformer'"),
         (["all", "--name", "one"], "--name can't name all models"),
+        (["cnn", "--name", "../mine"], "a run can't be called '../mine'"),
+        (["cnn", "--name", "."], "a run can't be called '.'"),
+        (["cnn", "--name", "archive"], "a run can't be called 'archive'"),
+        (["cnn", "--name", "experiments"], "a run can't be called 'experiments'"),
         (["--learning-rate", "-1"], "learning_rate"),
         (["--device", "cuda"], "--device auto"),
         (["--dataset", "nowhere"], "run `the-experiment generate`"),
@@ -98,7 +102,7 @@ def test_a_wrong_call_is_told(data: str, tmp_path: Path, words: list[str], told:
         ("missing", "no dataset in"),
         ("torn", "train.jsonl, line 640"),
         ("columns", "no text 'completion'"),
-        ("empty", "no rows"),
+        ("empty", "has been changed"),
     ],
 )
 def test_data_that_cannot_be_trained_on_is_told(

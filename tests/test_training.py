@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from conftest import EXAMPLES
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.runs import Run
 from the_experiment.base.seeds import Stream
+from the_experiment.data.folder import MANIFEST, read_manifest
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.data.tokenizer import character_tokenizer
@@ -27,6 +30,7 @@ from the_experiment.models.architectures import Shape, build
 from the_experiment.models.loading import load
 from the_experiment.models.scoring import score
 from the_experiment.training.config import TrainConfig
+from the_experiment.training.hold import Hold
 from the_experiment.training.lean import lean
 from the_experiment.training.loop import train
 from the_experiment.training.masks import Masks
@@ -251,6 +255,7 @@ import sys
 from pathlib import Path
 from the_experiment.base.runs import Run
 from the_experiment.training.config import TrainConfig
+from the_experiment.training.hold import Hold
 from the_experiment.training.loop import train
 train(TrainConfig.from_yaml(sys.argv[1]), Run(Path(sys.argv[2])), resume=True)
 """
@@ -326,6 +331,61 @@ def test_a_run_in_the_way_is_archived_and_a_finished_one_not_resumed(
     assert run.run_json.stat().st_mtime_ns == written
     train(short(dataset, seed=1), run)
     assert len(list((tmp_path / "archive").iterdir())) == 2
+
+
+def test_a_folder_that_is_no_run_is_left_alone(dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "thesis.tex").write_text("my life's work")
+    with pytest.raises(ExperimentError, match="is there and is no run"):
+        train(short(dataset), Run(tmp_path / "notes"))
+    assert [path.name for path in tmp_path.rglob("*")] == ["notes", "thesis.tex"]
+
+
+def test_a_run_that_another_process_trains_is_left_alone(dataset: Path, tmp_path: Path) -> None:
+    run = interrupted(short(dataset), tmp_path / "run")
+    hold = Hold(run)
+    for resume in (False, True):
+        with pytest.raises(ExperimentError, match="being trained by another process"):
+            train(short(dataset), run, resume=resume)
+    hold.release()
+    train(short(dataset), run, resume=True)
+    assert not run.lock.exists()
+
+
+def test_a_finished_run_is_not_taken_for_one_with_other_settings(
+    dataset: Path, tmp_path: Path
+) -> None:
+    run = Run(tmp_path / "run")
+    train(short(dataset), run)
+    with pytest.raises(ExperimentError, match="trained with another seed"):
+        train(short(dataset, seed=8), run, resume=True)
+
+
+def test_resuming_at_the_last_step_still_tells_the_loss(dataset: Path, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    first = train(short(dataset, checkpoint_every=5), run)
+    assert math.isfinite(first.loss)
+    run.run_json.unlink()
+    again = train(short(dataset, checkpoint_every=5), run, resume=True)
+    assert again.loss == first.loss
+
+
+def test_what_was_trained_on_is_recorded_though_the_data_is_replaced(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(dataset, data)
+    before = read_manifest(data / MANIFEST).sha256
+
+    def replaced_meanwhile(*_: object) -> float:
+        generate(find_world("causal"), HoldOut(), Sizes(train=64, valid=1, test=1), 9, data)
+        return 0.0
+
+    monkeypatch.setattr("the_experiment.training.loop.mean_loss", replaced_meanwhile)
+    run = Run(tmp_path / "run")
+    train(short(data), run)
+    assert read_manifest(data / MANIFEST).sha256 != before
+    assert run.record()["dataset_sha256"] == before
 
 
 def test_a_training_that_cannot_start_leaves_the_old_run(dataset: Path, tmp_path: Path) -> None:

@@ -13,19 +13,25 @@ from the_experiment.base import defaults
 ROTATION = "100 MB"
 RETENTION = "10 days"
 
+_kept: set[Path] = set()  # the folders that this process logs to
+
 
 def log_to_terminal(level: str = "INFO") -> None:
     """Send messages of `level` and above to stderr, coloured where it is a terminal."""
     logger.remove()
+    _kept.clear()
     logger.add(sys.stderr, level=level, format="<level>{message}</level>")
 
 
 def log_to_folder(folder: Path = Path(defaults.LOGS)) -> None:
     """Also keep everything in `folder`: a new file every 100 MB, kept for 10 days."""
+    if folder in _kept:
+        return
     nearest = folder if folder.exists() else folder.parent
     if not os.access(nearest, os.W_OK):
         logger.warning("no log is kept: {} can't be written to", nearest.resolve())
         return
+    _kept.add(folder)
     logger.add(
         folder / "the-experiment.log",
         level="DEBUG",

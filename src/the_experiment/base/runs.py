@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from the_experiment.base.errors import ExperimentError
+from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json
+from the_experiment.base.names import NAME
 
 ARCHIVE = "archive"
+EXPERIMENTS = "experiments"  # both are folders beside the runs
 TRAIN = "run `the-experiment train`"
 
 
@@ -59,6 +62,11 @@ class Run:
         return self.folder / "final"
 
     @property
+    def lock(self) -> Path:
+        """Held by the process that trains it."""
+        return self.folder / ".lock"
+
+    @property
     def archive(self) -> Path:
         """Where this run goes when a new one takes its name."""
         return self.folder.parent / ARCHIVE
@@ -72,6 +80,25 @@ class Run:
         """What `run.json` says. Raises `ExperimentError` where it is missing or torn."""
         record: dict[str, Any] = read_json(self.run_json)
         return record
+
+
+def refuse_foreign(run: Run) -> None:
+    """Raise `ExperimentError` where the run's folder holds something that is no run."""
+    there = {path.name for path in run.folder.iterdir()}
+    ours = {run.config.name, run.run_json.name}
+    if not there & ours and there - {run.lock.name}:
+        raise ExperimentError(
+            f"{run.folder} is there and is no run", "choose another name with --name"
+        )
+
+
+def check_name(name: str) -> None:
+    """Raise `UsageError` for a name that a run can't have: it is that of one folder in `out`."""
+    if name in (ARCHIVE, EXPERIMENTS) or not re.fullmatch(NAME, name):
+        raise UsageError(
+            f"a run can't be called {name!r}",
+            f"letters, digits, . _ and - only, 64 at most, and neither {ARCHIVE} nor {EXPERIMENTS}",
+        )
 
 
 def default_name(model: str, world: str) -> str:

@@ -1,4 +1,4 @@
-"""Reading training data through Hugging Face `datasets`: our folder, a local one, or the hub's."""
+"""Reading training data: our folder, JSONL of one's own, or whatever `datasets` can load."""
 
 from __future__ import annotations
 

@@ -1,11 +1,16 @@
-"""Makes the RNN and the CNN known to transformers' Auto classes."""
+"""Makes our models known to transformers' Auto classes."""
 
 from __future__ import annotations
 
 import importlib
+import pkgutil
 
 
 def register() -> None:
-    """Register both with `AutoConfig` and `AutoModelForCausalLM`; again does nothing."""
-    for name in ("rnn", "cnn"):  # each registers its classes when it is imported
-        importlib.import_module(f"the_experiment.models.shipped.{name}")
+    """Import every shipped model, each of which registers its classes; again does nothing.
+
+    Those of plug-ins are not: they may be half imported themselves when transformers arrives.
+    """
+    package = importlib.import_module("the_experiment.models.shipped")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")

@@ -16,7 +16,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.runs import TRAIN
-from the_experiment.models.auto import register
+from the_experiment.models.architectures import ARCHITECTURES
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -31,7 +31,7 @@ def load(
     """
     if not (folder / "config.json").is_file():
         raise ExperimentError(f"no model in {folder}/", TRAIN)
-    register()
+    ARCHITECTURES.names()  # imports them all, plug-ins too: each registers its classes
     disable_progress_bar()  # of reading one small file
     try:
         model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)

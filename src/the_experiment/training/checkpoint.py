@@ -43,18 +43,23 @@ def load(
     Raises `ExperimentError` if it is torn, or belongs to another configuration or other rows.
     """
     progress = _progress(folder / "progress.json")
-    changed = [key for key in config if progress.config.get(key) != config[key]]
-    if changed:
-        raise ExperimentError(
-            f"{folder} was trained with another {', '.join(changed)}",
-            f"resume with the same settings, or {AGAIN}",
-        )
+    refuse_changes(folder, progress.config, config)
     if progress.fingerprint != fingerprint:
         raise ExperimentError(f"the rows have changed since {folder} was written", AGAIN)
     try:
         return load_file(folder / "state.safetensors"), progress
     except (OSError, SafetensorError) as error:
         raise ExperimentError(f"{folder} is not whole ({error})", AGAIN) from None
+
+
+def refuse_changes(folder: Path, before: dict[str, object], now: dict[str, object]) -> None:
+    """Raise `ExperimentError` where `folder` was trained with another configuration than now."""
+    changed = [key for key in now if before.get(key) != now[key]]
+    if changed:
+        raise ExperimentError(
+            f"{folder} was trained with another {', '.join(changed)}",
+            f"resume with the same settings, or {AGAIN}",
+        )
 
 
 def _progress(path: Path) -> Progress:

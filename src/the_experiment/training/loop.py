@@ -14,13 +14,14 @@ from loguru import logger
 from transformers.utils.logging import disable_progress_bar as silence_bars
 
 from the_experiment.base.files import archived, explained, replaced_folder, write_json, write_text
-from the_experiment.base.runs import Run
+from the_experiment.base.runs import Run, refuse_foreign
 from the_experiment.base.seeds import derived_seed
 from the_experiment.data.folder import MANIFEST
 from the_experiment.models.architectures import count
 from the_experiment.training import checkpoint, fit
 from the_experiment.training.checkpoint import Progress
 from the_experiment.training.config import TrainConfig
+from the_experiment.training.hold import Hold
 from the_experiment.training.interrupt import delayed_interrupt
 from the_experiment.training.job import Job, prepare
 from the_experiment.training.lean import lean
@@ -31,6 +32,7 @@ from the_experiment.training.record import (
     Metrics,
     TrainResult,
     dataset_hashes,
+    last_metrics,
     result_of,
     versions,
 )
@@ -61,13 +63,19 @@ def train(
     device or checkpoint that don't fit, and for a disk that is full or can't be written.
     """
     if resume and run.complete:
+        checkpoint.refuse_changes(
+            run.folder, TrainConfig.from_file(run.config).model_dump(), config.model_dump()
+        )
         logger.info("{} is complete already", run.name)
         return result_of(run)
     training = Training(prepare(config), run, progress)
-    if resume:
-        training.resume()
-    training.go()
-    return training.finish()
+    try:
+        if resume:
+            training.resume()
+        training.go()
+        return training.finish()
+    finally:
+        training.release()
 
 
 class Training:
@@ -90,7 +98,7 @@ class Training:
         self.done = 0  # steps
         self.losses: list[torch.Tensor] = []  # since the last line of metrics
         self.seconds = 0.0
-        self.claimed = False  # whether the run's folder is ours
+        self.hold: Hold | None = None  # of the run's folder, once it is ours
         self.loss = math.nan  # of the last line of metrics
 
     def resume(self) -> None:
@@ -98,6 +106,7 @@ class Training:
         if not self.run.checkpoint.is_dir():
             logger.info("{} has no checkpoint yet: starting over", self.run.name)
             return
+        self.hold = Hold(self.run)
         state, saved = checkpoint.load(
             self.run.checkpoint, self.job.config.model_dump(), self.job.train.fingerprint
         )
@@ -105,7 +114,7 @@ class Training:
         self.done, self.check.streak, self.seconds = saved.step, saved.streak, saved.seconds
         self.losses = [torch.tensor(loss) for loss in saved.losses]
         self.metrics.forget_after(self.done)
-        self.claimed = True
+        self.loss = (last_metrics(self.run.metrics) or {}).get("loss", math.nan)
         logger.info("{} goes on from step {}", self.run.name, self.done)
 
     def go(self) -> None:
@@ -133,8 +142,8 @@ class Training:
         self.losses.append(loss)
         self.done += 1
         self.seconds += time.perf_counter() - started
-        if not self.claimed:
-            self._claim()
+        if self.hold is None:
+            self.hold = self._claim()
         self._tell()
         if self.job.config.until_fit and self.done % fit.EVERY == 0:
             exact = self.check.check()
@@ -151,19 +160,22 @@ class Training:
             return self.job.config.learning_rate * min(1.0, (self.done + 1) / WARMUP)
         return self.job.config.learning_rate * (1 - self.done / self.total)
 
-    def _claim(self) -> None:
+    def _claim(self) -> Hold:
         """Take the run's folder, moving what is there into the archive."""
-        self.claimed = True
         folder = self.run.folder
         with explained(f"writing {folder}"):
             if folder.exists():
+                refuse_foreign(self.run)
+                Hold(self.run).release()
                 place = archived(folder, self.run.archive)
                 logger.info("the earlier {} is kept in {}", self.run.name, place)
             folder.mkdir(parents=True)
+        hold = Hold(self.run)
         write_text(self.run.config, self.job.config.to_yaml())
         manifest = Path(self.job.config.dataset) / MANIFEST
         if manifest.is_file():  # the split it is trained on, whatever becomes of the data
             write_text(self.run.dataset, manifest.read_text(encoding="utf-8"))
+        return hold
 
     def _tell(self) -> None:
         """Progress now and then, and a line of metrics less often."""
@@ -211,8 +223,15 @@ class Training:
         with replaced_folder(self.run.final) as folder:
             job.model.save_pretrained(folder)
             job.tokenizer.save_pretrained(folder)
+        if self.losses:  # since the last line of metrics
+            self.loss = fmean(map(float, self.losses))
         write_json(self.run.run_json, self._record())
         return result_of(self.run)
+
+    def release(self) -> None:
+        """Let other trainings at the run's folder."""
+        if self.hold:
+            self.hold.release()
 
     def _record(self) -> dict[str, Any]:
         job, config = self.job, self.job.config
@@ -232,6 +251,6 @@ class Training:
             "precision": job.precision,
             "seed": config.seed,
             "dataset": config.dataset,
-            "dataset_sha256": dataset_hashes(config.dataset),
+            "dataset_sha256": dataset_hashes(self.run),
             "versions": versions(),
         }

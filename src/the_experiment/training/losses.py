@@ -1,4 +1,4 @@
-"""The loss of a model over rows it is not trained on."""
+"""The loss of a model over rows, without dropout."""
 
 from __future__ import annotations
 

@@ -11,8 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from the_experiment.base.files import explained, read_json, write_text
-from the_experiment.base.runs import Run
+from the_experiment.base.errors import ExperimentError
+from the_experiment.base.files import explained, write_text
+from the_experiment.base.runs import TRAIN, Run
+from the_experiment.data.folder import read_manifest
 
 PACKAGES = ("the-experiment", "torch", "transformers")
 
@@ -34,7 +36,10 @@ def result_of(run: Run) -> TrainResult:
     """The result that a complete run recorded."""
     record = run.record()
     keys = ("steps", "epochs", "fitted", "loss", "valid_loss", "seconds")
-    return TrainResult(run, **{key: record[key] for key in keys})
+    try:
+        return TrainResult(run, **{key: record[key] for key in keys})
+    except (KeyError, TypeError):
+        raise ExperimentError(f"{run.run_json} is not whole", f"{TRAIN} again") from None
 
 
 class Metrics:
@@ -70,11 +75,12 @@ def last_metrics(path: Path) -> dict[str, Any] | None:
     return next((line for line in lines if "loss" in line), None)
 
 
-def dataset_hashes(dataset: str) -> dict[str, str]:
-    """SHA-256 by file as our dataset folder says; of other data sets there are none."""
-    manifest = Path(dataset) / "dataset.json"
-    hashes: dict[str, str] = read_json(manifest)["sha256"] if manifest.is_file() else {}
-    return hashes
+def dataset_hashes(run: Run) -> dict[str, str]:
+    """SHA-256 of each file of the data, as the run's copy of its manifest says; of other data none.
+
+    The data itself may have been replaced since it was read.
+    """
+    return read_manifest(run.dataset).sha256 if run.dataset.is_file() else {}
 
 
 def versions() -> dict[str, str]:

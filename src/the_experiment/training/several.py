@@ -8,7 +8,7 @@ from pathlib import Path
 from the_experiment.base.errors import UsageError
 from the_experiment.base.logs import log_to_folder
 from the_experiment.base.processes import cores, in_parallel
-from the_experiment.base.runs import Run, default_name
+from the_experiment.base.runs import Run, check_name, default_name
 from the_experiment.data.reading import world_name
 from the_experiment.models.architectures import ARCHITECTURES
 from the_experiment.training.config import TrainConfig
@@ -32,6 +32,8 @@ def train_each(
         raise UsageError(f"there is no model called {model!r}", f"one of {', '.join(names)}, all")
     if model == ALL and name:
         raise UsageError("--name can't name all models", "train them one by one to name them")
+    if name:
+        check_name(name)
     world = world_name(shared.dataset)
     configs = {
         Run(out / (name or default_name(each, world))): shared.model_copy(update={"model": each})
