@@ -112,21 +112,15 @@ def default_name(model: str, world: str) -> str:
 
 def find_runs(out: Path) -> list[Run]:
     """The complete runs in `out`, by name. The archive is not looked into."""
+    return [run for run in _runs(out) if run.complete]
+
+
+def unfinished_runs(out: Path) -> list[Run]:
+    """The runs in `out` that were begun and not finished, by name."""
+    return [run for run in _runs(out) if run.config.is_file() and not run.complete]
+
+
+def _runs(out: Path) -> list[Run]:
     if not out.is_dir():
         return []
-    runs = [Run(folder) for folder in sorted(out.iterdir()) if folder.name != ARCHIVE]
-    return [run for run in runs if run.complete]
-
-
-def find_run(out: Path, name_or_folder: str) -> Run:
-    """The complete run of that name in `out`, or in that folder; else an `ExperimentError`."""
-    for run in (Run(out / name_or_folder), Run(Path(name_or_folder))):
-        if run.complete:
-            return run
-    unfinished = (out / name_or_folder).is_dir()
-    raise ExperimentError(
-        f"the run {out / name_or_folder} is not finished"
-        if unfinished
-        else f"no model in {out / name_or_folder}",
-        f"{TRAIN} --resume" if unfinished else TRAIN,
-    )
+    return [Run(folder) for folder in sorted(out.iterdir()) if folder.name != ARCHIVE]

@@ -46,6 +46,10 @@ class Split:
         """Whether this sequence was held out."""
         return prompt in set(self.manifest.held_out)
 
+    def shows(self, prompt: str) -> bool:
+        """Whether this sequence stands in a training row; large worlds have some in no split."""
+        return bool((self.seen == self.world.state(prompt)).all(axis=1).any())
+
     @cached_property
     def _held_out_indices(self) -> Integers:
         states = [self.world.state(prompt) for prompt in self.manifest.held_out]

@@ -8,7 +8,7 @@ from typing import Any
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.evaluation.completions import Completion
-from the_experiment.evaluation.trained import Trained
+from the_experiment.evaluation.trained import Trained, of_world
 from the_experiment.worlds.world import World
 
 
@@ -19,6 +19,14 @@ class ModelAnswer:
     model: str
     completion: Completion
     held_out: bool
+    seen: bool  # neither: it was not held out, but stands in no training row either
+
+    @property
+    def shown(self) -> str:
+        """The same in words."""
+        if self.held_out:
+            return "held out from it"
+        return "seen in training" if self.seen else "in none of its training rows"
 
 
 @dataclass(frozen=True)
@@ -44,19 +52,22 @@ class Answers:
 def answer(prompt: str, models: Sequence[Trained]) -> Answers:
     """The answers of all models to one prompt.
 
-    Models of other worlds are left out; the world is the first one's in which the prompt is one.
+    The world is that of the first model in which this is a prompt; models of others are left out.
     Raises `UsageError` where it is a prompt in none of them.
     """
-    worlds = {model.split.world.name: model.split.world for model in models}
-    world = _world_of(prompt, list(worlds.values()))
-    asked = [model for model in models if model.split.world.name == world.name]
+    world = _world_of(prompt, [model.split.world for model in models])
     return Answers(
         world,
         prompt,
         world.answer(prompt),
         [
-            ModelAnswer(model.name, model.complete([prompt])[0], model.split.holds_out(prompt))
-            for model in asked
+            ModelAnswer(
+                model.name,
+                model.complete([prompt])[0],
+                model.split.holds_out(prompt),
+                model.split.shows(prompt),
+            )
+            for model in of_world(models, world)
         ],
     )
 

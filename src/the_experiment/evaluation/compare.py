@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from the_experiment.base.seeds import Integers, Stream
 from the_experiment.data.split import Split
@@ -39,14 +40,16 @@ class Comparison:
     world: str
     hold_out: str
     parts: list[str]
-    seen_states: int
+    seen_states: int  # asked, of `seen_in_all`
     held_out_states: int
+    seen_in_all: int
+    held_out_in_all: int
     contestants: list[Contestant]
     verdicts: dict[str, Verdict] = field(default_factory=dict)
 
     @property
     def cannot_separate(self) -> str:
-        """A sentence where a baseline solves the split; empty where none does."""
+        """A sentence where a pattern solves the split; empty where none does."""
         if not self.held_out_states:
             return "Nothing is held out, so this split cannot separate rule from pattern."
         solving = solved_by(
@@ -65,6 +68,7 @@ class Comparison:
             "world": self.world,
             "hold_out": self.hold_out,
             "states": {"seen": self.seen_states, "held_out": self.held_out_states},
+            "states_in_all": {"seen": self.seen_in_all, "held_out": self.held_out_in_all},
             "contestants": {
                 one.name: {
                     "model": one.is_model,
@@ -105,6 +109,8 @@ def _compared(models: Sequence[Trained]) -> Comparison:
         parts=split.world.parts,
         seen_states=len(seen),
         held_out_states=len(held_out),
+        seen_in_all=len(split.seen),
+        held_out_in_all=len(split.held_out),
         contestants=[*entries, *rivals],
         verdicts={
             one.name: verdict(one.seen[EXACT], one.held_out[EXACT], references) for one in entries
@@ -146,24 +152,21 @@ def baseline_contestants(
     world: World, fitted_to: Integers, seen: Integers, held_out: Integers
 ) -> list[Contestant]:
     """Every baseline that can be applied, fitted to the seen states of the split."""
+    asked = np.concatenate([seen, held_out])
+    truth = world.part_values(asked)
     contestants = []
     for name in baselines.names():
-        on_seen, on_held_out = (
-            predicted_parts(baselines[name], world, fitted_to, asked) for asked in (seen, held_out)
-        )
-        if on_seen is not None and on_held_out is not None:
-            contestants.append(
-                Contestant(
-                    name,
-                    False,
-                    _value_rates(on_seen, world.part_values(seen)),
-                    _value_rates(on_held_out, world.part_values(held_out)),
-                )
+        given = predicted_parts(baselines[name], world, fitted_to, asked)
+        if given is not None:
+            right = {part: given[part] == truth[part] for part in truth}
+            on_seen, on_held_out = (
+                _rates({part: each[rows] for part, each in right.items()})
+                for rows in (slice(len(seen)), slice(len(seen), None))
             )
+            contestants.append(Contestant(name, False, on_seen, on_held_out))
     return contestants
 
 
-def _value_rates(given: Mapping[str, Integers], truth: Mapping[str, Integers]) -> Rates:
-    right = {part: given[part] == truth[part] for part in truth}
+def _rates(right: dict[str, npt.NDArray[np.bool_]]) -> Rates:
     every = np.logical_and.reduce(list(right.values()))
     return {name: Rate(int(one.sum()), len(one)) for name, one in {EXACT: every, **right}.items()}

@@ -8,11 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loguru import logger
+
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.runs import TRAIN, Run, find_run, find_runs
+from the_experiment.base.runs import TRAIN, Run, find_runs, unfinished_runs
 from the_experiment.data.folder import read_manifest
 from the_experiment.data.split import Split
 from the_experiment.evaluation.completions import Completion, complete
+from the_experiment.worlds import World, find_world
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -36,15 +39,7 @@ class Trained:
 
     @cached_property
     def split(self) -> Split:
-        """The states it was trained on and those held out from it.
-
-        Raises `ExperimentError` for a run trained on data without a world.
-        """
-        if not self.run.dataset.is_file():
-            raise ExperimentError(
-                f"{self.name} was trained on data without a world, so no rules can judge it",
-                "train it on a folder that `the-experiment generate` wrote",
-            )
+        """The states it was trained on and those held out from it."""
         return Split(read_manifest(self.run.dataset))
 
     def complete(self, prompts: Sequence[str]) -> list[Completion]:
@@ -59,9 +54,41 @@ class Trained:
         return load(self.run.final, pick_device())
 
 
-def trained_models(out: Path, only: Sequence[str] = ()) -> list[Trained]:
-    """Every complete run in `out`, or those named. Raises `ExperimentError` where there is none."""
-    runs = [find_run(out, name) for name in only] if only else find_runs(out)
+def trained_models(out: Path, world: str | None = None) -> list[Trained]:
+    """The complete runs in `out` that rules can judge; with `world`, those of that world.
+
+    `world` is a name or a YAML file. Raises `ExperimentError` where there is none.
+    """
+    runs = find_runs(out)
     if not runs:
-        raise ExperimentError(f"no model in {out}/", TRAIN)
-    return [Trained(run) for run in runs]
+        raise _no_model(out)
+    models = [Trained(run) for run in runs if run.dataset.is_file()]
+    for run in runs:
+        if not run.dataset.is_file():
+            logger.warning("{} is left out: its data came without rules to judge it by", run.name)
+    if world is not None:
+        name = find_world(world).name
+        models = [model for model in models if model.split.world.name == name]
+    if not models:
+        of = f"of world {find_world(world).name}" if world else "that rules can judge"
+        raise ExperimentError(f"no model {of} in {out}/", TRAIN)
+    return models
+
+
+def of_world(models: Sequence[Trained], world: World) -> list[Trained]:
+    """The models of this world; a warning tells of those of others, or of another version of it."""
+    for model in models:
+        if not model.split.world.same_as(world):
+            what = model.split.world.name
+            which = f"another version of world {what}" if what == world.name else f"world {what}"
+            logger.warning("{} is left out: it was trained on {}", model.name, which)
+    return [model for model in models if model.split.world.same_as(world)]
+
+
+def _no_model(out: Path) -> ExperimentError:
+    unfinished = ", ".join(run.name for run in unfinished_runs(out))
+    if unfinished:
+        return ExperimentError(
+            f"no finished model in {out}/ (begun: {unfinished})", f"{TRAIN} with --resume"
+        )
+    return ExperimentError(f"no model in {out}/", TRAIN)

@@ -33,18 +33,19 @@ class Verdict:
 
 
 def solved_by(baselines: Mapping[str, Rate]) -> list[str]:
-    """The baselines that are right on every held-out state; with one, the split can't tell."""
-    return [name for name, rate in baselines.items() if rate.n and rate.k == rate.n]
+    """The patterns that are right on every held-out state; with one, the split can't tell."""
+    return [name for name, rate in _patterns(baselines).items() if rate.n and rate.k == rate.n]
 
 
 def verdict(seen: Rate, held_out: Rate, baselines: Mapping[str, Rate]) -> Verdict:
     """Judge a model by exact match on seen and held-out states, beside baselines on the same.
 
-    The best baseline that only knows patterns (all but interpolation) has to be beaten by more
-    than chance: the lower end of the model's 95% interval above its share. A model whose interval
-    lies below that baseline's has not even learnt the pattern.
+    It has to beat the best baseline that only knows patterns (all but interpolation), and then
+    interpolation, by more than chance: its 95% interval has to lie above theirs. A model whose
+    interval lies below that of the best pattern has not even learnt that.
 
-    >>> verdict(Rate(24, 24), Rate(8, 8), {"decision tree": Rate(0, 8)}).kind.value
+    >>> nothing = {"decision tree": Rate(0, 8), "interpolation": Rate(0, 8)}
+    >>> verdict(Rate(24, 24), Rate(8, 8), nothing).kind.value
     'beyond interpolation'
     >>> verdict(Rate(31, 31), Rate(1, 1), {"decision tree": Rate(1, 1)}).kind.value
     'this split cannot tell'
@@ -53,24 +54,31 @@ def verdict(seen: Rate, held_out: Rate, baselines: Mapping[str, Rate]) -> Verdic
         return Verdict(Kind.DID_NOT_FIT, f"only {seen.k} of {seen.n} seen states are exact")
     if not held_out.n:
         return Verdict(Kind.CANNOT_TELL, "nothing was held out")
-    patterns = {name: rate for name, rate in baselines.items() if name != INTERPOLATION}
-    best = max(patterns.values(), key=lambda rate: rate.k, default=Rate(0, held_out.n))
+    best = max(_patterns(baselines).values(), key=lambda rate: rate.k, default=Rate(0, held_out.n))
     figures = f"{held_out} of the held-out states against {best.k}/{best.n} for the best pattern"
     if held_out.high < best.low:
         return Verdict(Kind.LOOKUP, figures)
-    solving = solved_by(patterns)
+    solving = solved_by(baselines)
     if solving:
         gets = "gets" if len(solving) == 1 else "get"
         return Verdict(Kind.CANNOT_TELL, f"{listed(solving)} {gets} all of it right without a rule")
-    if held_out.low > best.share:
+    if held_out.low > best.high:
         return _better_than_patterns(held_out, baselines.get(INTERPOLATION), figures)
     if held_out.k <= best.k:
         return Verdict(Kind.LOOKUP, figures)
     return Verdict(Kind.CANNOT_TELL, f"{figures}: too few states to call it better")
 
 
+def _patterns(baselines: Mapping[str, Rate]) -> dict[str, Rate]:
+    return {name: rate for name, rate in baselines.items() if name != INTERPOLATION}
+
+
 def _better_than_patterns(held_out: Rate, simple: Rate | None, figures: str) -> Verdict:
-    if simple is not None and simple.k >= held_out.k:
-        because = f"{figures}; the simplest polynomial that fits what was seen gets {simple.k}"
+    if simple is None:
+        return Verdict(Kind.CANNOT_TELL, f"{figures}, but interpolation can't be tried here")
+    because = f"{figures}; the simplest polynomial that fits what was seen gets {simple.k}"
+    if held_out.low > simple.high:
+        return Verdict(Kind.BEYOND, because)
+    if simple.k >= held_out.k:
         return Verdict(Kind.INTERPOLATES, because)
-    return Verdict(Kind.BEYOND, figures)
+    return Verdict(Kind.CANNOT_TELL, f"{because}: too few states to call it better")

@@ -90,8 +90,16 @@ def greedy(
     Prompts of all lengths run together, padded on the left. Raises `ExperimentError` for an empty
     prompt and for more tokens than the model has positions.
     """
-    if not prompts:
-        return []
+    chunks = [prompts[start : start + ROWS] for start in range(0, len(prompts), ROWS)]
+    return [text for chunk in chunks for text in _written(model, tokenizer, chunk, max_new_tokens)]
+
+
+def _written(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    max_new_tokens: int,
+) -> list[str]:
     rows = [prompt_ids(tokenizer, prompt) for prompt in prompts]
     inputs = padded(rows, pad_id(tokenizer), "left")  # (prompts, length)
     mask = padded([[1] * len(row) for row in rows], 0, "left")

@@ -21,7 +21,7 @@ def answers_table(answers: Answers) -> Group:
         table.add_row(part, f"[bold]{span.value if span else '–'}[/]", *cells)
     table.add_row("exact", "", *(_exact(answer) for answer in answers.models))
     table.add_row("log p", "", *(f"{answer.completion.logprob:.2f}" for answer in answers.models))
-    table.add_row("", "", *(_shown(answer) for answer in answers.models), style="dim")
+    table.add_row("", "", *(answer.shown for answer in answers.models), style="dim")
     return Group(
         f"[bold]{escape(answers.prompt)}[/] by the rules of world {answers.world.name}: "
         f"[bold]{escape(repr(answers.right))}[/]",
@@ -49,7 +49,3 @@ def _part_cell(completion: Completion, part: str) -> str:
 
 def _exact(answer: ModelAnswer) -> str:
     return f"[{RIGHT}]yes[/]" if answer.completion.exact else f"[{WRONG}]no[/]"
-
-
-def _shown(answer: ModelAnswer) -> str:
-    return "held out from it" if answer.held_out else "seen in training"

@@ -15,11 +15,12 @@ def comparison_view(comparison: Comparison) -> Group:
         f"[bold]World {comparison.world}[/], held out: {escape(comparison.hold_out)}. "
         "Each cell: right/states \\[Wilson 95% interval].",
     ]
-    for title, states in (
-        ("held-out", comparison.held_out_states),
-        ("seen", comparison.seen_states),
+    for title, states, in_all in (
+        ("held-out", comparison.held_out_states, comparison.held_out_in_all),
+        ("seen", comparison.seen_states, comparison.seen_in_all),
     ):
-        lines += ["", _table(comparison, title, states)]
+        sample = f"{states:,} of " if states < in_all else ""
+        lines += ["", _table(comparison, title, f"{sample}{in_all:,}")]
     lines += [""]
     lines += [
         f"[bold]{escape(name)}[/]: {escape(str(verdict))}"
@@ -30,7 +31,7 @@ def comparison_view(comparison: Comparison) -> Group:
     return Group(*lines)
 
 
-def _table(comparison: Comparison, title: str, states: int) -> Table:
+def _table(comparison: Comparison, title: str, states: str) -> Table:
     table = Table(f"{states} {title} states", EXACT, *comparison.parts, box=None, pad_edge=False)
     for contestant in comparison.contestants:
         table.add_row(*cells(contestant, comparison, title == "held-out"), style=_style(contestant))

@@ -41,5 +41,5 @@ def _conclusion(held_out: int) -> str:
     states = "state, however many rows there are" if held_out == 1 else "states, not rows"
     return (
         f"n = {held_out} distinct held-out {states}: a model right on all of them "
-        f"is shown to be right on at least {best.low:.0%} of such states (95% interval)."
+        f"has a 95% interval (Wilson) of {best.low:.0%} to 100% on such states."
     )

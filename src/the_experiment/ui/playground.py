@@ -12,10 +12,11 @@ import numpy as np
 from loguru import logger
 
 from the_experiment.base.errors import ExperimentError
+from the_experiment.base.runs import find_runs
 from the_experiment.evaluation.answers import Answers, answer
-from the_experiment.evaluation.trained import Trained, trained_models
+from the_experiment.evaluation.trained import Trained, of_world, trained_models
 from the_experiment.report.html import answers_fragment
-from the_experiment.worlds import Domain, World
+from the_experiment.worlds import Domain, World, find_world
 
 STYLE = (Path(__file__).parent / "playground.css").read_text(encoding="utf-8")
 
@@ -87,13 +88,10 @@ def serve(world_name: str | None, out: Path, port: int) -> None:
 
 def _world_and_models(world_name: str | None, out: Path) -> tuple[World, list[Trained]]:
     """The world asked for and its models; by default the world of the first model there is."""
-    from the_experiment.base.runs import find_runs
-    from the_experiment.worlds import find_world
-
     if world_name is None:
         models = trained_models(out)
         world = models[0].split.world
     else:
         world = find_world(world_name)
         models = trained_models(out) if find_runs(out) else []
-    return world, [model for model in models if model.split.world.name == world.name]
+    return world, of_world(models, world)

@@ -169,6 +169,14 @@ class World(ABC):
         """The right completion of a prompt. Raises `UsageError` for a text that is none."""
         return self.completions(self.state(prompt))[0]
 
+    def same_as(self, other: World) -> bool:
+        """Whether inputs, rules and texts are the same; comments in their files don't count."""
+        return self._defined_by() == other._defined_by()
+
+    def _defined_by(self) -> tuple[object, ...]:
+        texts = (self.prompt_template.text, self.completion_template.text)
+        return self.name, dict(self.inputs), dict(self.rules), texts
+
     def in_words(self) -> list[str]:
         """What each rule gives, and what else the completion writes: a sentence each."""
         fields = self.completion_template.fields
