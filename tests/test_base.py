@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from the_experiment.base.errors import UsageError
+from the_experiment.base.names import NAME, name_from
 from the_experiment.base.settings import read_settings
+
+# -- names ---------------------------------------------------------------------------------------
+
+
+@given(st.text(max_size=100))
+@example("")
+@example(".-_")
+@example("_mine")
+@example("mine\n")
+@example("é" * 70 + "a")
+@example("a" * 63 + "-" + "b")
+def test_every_stem_becomes_a_name(stem: str) -> None:
+    assert re.fullmatch(NAME, name_from(stem, otherwise="mine"))
+
+
+@given(st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9])?", fullmatch=True))
+def test_what_is_a_name_stays_as_it_is(stem: str) -> None:
+    assert name_from(stem, otherwise="mine") == stem
+
 
 # -- settings ------------------------------------------------------------------------------------
 

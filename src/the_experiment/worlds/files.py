@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import write_text
+from the_experiment.base.names import NAME, name_from
 from the_experiment.worlds.parts import Domain
 from the_experiment.worlds.rules import RuleWorld, WorldError
 
@@ -22,7 +23,7 @@ class WorldFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    name: str = Field(pattern=NAME)
     inputs: dict[str, str]
     rules: dict[str, str]
     prompt: str
@@ -56,8 +57,7 @@ def write_new_world(path: Path) -> None:
     """Write a world file to start from. A file already there is an `ExperimentError`."""
     if path.exists():
         raise ExperimentError(f"{path} is there already", "choose another name")
-    name = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).strip("-._")[:64] or "mine"
-    write_text(path, NEW_WORLD.format(name=name))
+    write_text(path, NEW_WORLD.format(name=name_from(path.stem, otherwise="mine")))
 
 
 def world_from_text(text: str, where: str) -> RuleWorld:
