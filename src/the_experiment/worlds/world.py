@@ -76,7 +76,8 @@ class World(ABC):
         """The numbers of all states. Raises `ExperimentError` above 2^24 of them."""
         if self.size > MOST_STATES:
             raise ExperimentError(
-                f"world {self.name} has {self.size:,} states, more than 2^24 can't be enumerated",
+                f"world {self.name}, inputs: {self.size:,} states, more than 2^24, "
+                "can't be enumerated",
                 "use smaller inputs, or hold out single sequences with -o",
             )
         return np.arange(self.size)
