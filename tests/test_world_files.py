@@ -59,6 +59,7 @@ def test_the_right_file_is_read() -> None:
         ("r: A", "r-1: A", "rules.r-1: a name has letters, digits and _ only"),
         ("r: A", "é: A", "rules.é: a name has letters"),
         ("{A: bool", "{1: bool", "inputs.1: a name has letters"),
+        ("{A: bool", "{1A: bool", "digits and _ only, and begins with a letter or _"),
         ("r: A", '"": A', "rules.: a name has letters"),
         # circles
         ("A AND B", "r", "rules.r, column 1: a circle: r → r"),
@@ -80,8 +81,12 @@ def test_the_right_file_is_read() -> None:
         ("{A},{B},{X}", "{A + B},{X}", "two states have the prompt '1,0': A=0, B=1, X=0 and A=1"),
         ("{A},{B},{X}", "", "prompt: two states have the prompt ''"),
         # texts
-        ("{A},{B},{X}", "{A},{B},{X", "prompt, column 9: a lone '{'"),
-        ("{A},{B},{X}", "{A},{B},{X}}", "prompt, column 12: a lone '}'"),
+        (
+            "{A},{B},{X}",
+            "{A},{B},{X",
+            "prompt, column 9: a lone '{'; write it twice, or close it with '}'\n",
+        ),
+        ("{A},{B},{X}", "{A},{B},{X}}", "prompt, column 12: a lone '}'; write it twice\n"),
         ("{r} {s}", "{} {s}", "completion, column 2: the rule is empty"),
         ("{r} {s}", "{r} {s s}", "completion, column 8: 's' can't stand here"),
         ("{r} {s}", "plain", "completion: writes no part"),

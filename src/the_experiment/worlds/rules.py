@@ -239,7 +239,8 @@ def _check_names(inputs: Mapping[str, Domain], rules: Mapping[str, str]) -> None
     for key, names in (("inputs", inputs), ("rules", rules)):
         for name in names:
             if not (name.isascii() and name.isidentifier()):
-                raise WorldError(f"{key}.{name}", "a name has letters, digits and _ only")
+                what = "a name has letters, digits and _ only, and begins with a letter or _"
+                raise WorldError(f"{key}.{name}", what)
             if name.lower() in RESERVED:
                 raise WorldError(f"{key}.{name}", f"{name} is a word of the rule language")
     for name in rules:
@@ -269,7 +270,9 @@ def _check_template(key: str, text: str, known: Iterable[str]) -> None:
     try:
         template = Template(text)
     except RuleError as error:
-        raise WorldError(key, error.what, error.text, error.column) from None
+        # No expression has a brace in it, so a fault at one is that it stands alone.
+        closing = ", or close it with '}'" if text[error.column - 1 : error.column] == "{" else ""
+        raise WorldError(key, error.what + closing, error.text, error.column) from None
     for field in template.fields:
         _check_known(key, text, field.tree, known, offset=field.column)
 
