@@ -10,9 +10,10 @@ import pytest
 
 from conftest import Command
 from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.strict_yaml import LONGEST_TEXT
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
-from the_experiment.worlds.files import LONGEST_FILE, read_world, world_from_text, write_new_world
+from the_experiment.worlds.files import read_world, world_from_text, write_new_world
 
 RIGHT = """\
 name: right
@@ -92,12 +93,12 @@ def test_the_right_file_is_read() -> None:
         ("{r} {s}", "plain", "completion: writes no part"),
         ("{r} {s}", "{s}{r}", "completion, column 1: nothing tells where s ends"),
         ("{r} {s}", "{r} {s}0", "completion, column 5: nothing tells where s ends"),
-        ("{r} {s}", r"{r} {s}\ud800", "completion: half a character"),
+        ("{r} {s}", r"{r} {s}\ud800", "completion, line 7, column 13: half a character"),
         # rules
         ("A AND B", "", "rules.r, column 1: the rule is empty"),
         ("A AND B", "A AND", "rules.r, column 6: the rule breaks off"),
         ("A AND B", "A && B", "rules.r, column 3: '&' is not part of the language"),
-        ("A AND B", "[A, B]", "rules.r: should be keys with values"),
+        ("A AND B", "[A, B]", "rules.r: should be text, not a list or keys"),
         ("A AND B", "{A: B}", "rules.r: should be text"),
         # ranges
         ("0..9", "9..0", "inputs.X: the range 9..0 is empty"),
@@ -118,11 +119,15 @@ def test_the_right_file_is_read() -> None:
         ("name: right", "name: two words", "name: letters, digits"),
         ("name: right", "name: ../../etc", "name: letters, digits"),
         ("name: right", "name: {a: b}", "name: should be text"),
-        ("name: right", "? [a]\n: b\nname: right", "file: should be keys with values"),
+        (
+            "name: right",
+            "? [a]\n: b\nname: right",
+            "file, line 1, column 3: a key should be",
+        ),
         ("{A: bool, B: bool, X: 0..9}", "{}", "inputs: a world needs at least one input"),
         ("{A: bool, B: bool, X: 0..9}", "A, B", "inputs: should be keys with values"),
         ("{A: bool, B: bool, X: 0..9}", "[A, B]", "inputs: should be keys with values"),
-        ("r: A AND B", "? {a: b}\n  : A", "rules: a key should be a name"),
+        ("r: A AND B", "? {a: b}\n  : A", "rules, line 4, column 5: a key should be a name"),
     ],
 )
 def test_refused_with_key_column_and_what(old: str, new: str, says: str) -> None:
@@ -142,11 +147,13 @@ def test_refused_with_key_column_and_what(old: str, new: str, says: str) -> None
         ("\tname: right", "mine.yaml, line 1, column 1: found character '\\t'"),
         ("name: right\nrules:\n\tr: A", "mine.yaml, line 3, column 1: found character '\\t'"),
         (RIGHT + "---\n" + RIGHT, "mine.yaml, line 8, column 1: but found another document"),
+        ('name: "\\U00110000"', "mine.yaml: not YAML that can be read (chr()"),
+        ('name: "\\UFFFFFFFF"', "mine.yaml: not YAML that can be read (Python int"),
         ("name: \0", "mine.yaml: not YAML that can be read"),
-        ("[" * 5_000, "mine.yaml: lists or keys nested too deeply"),
-        ("{a: " * 5_000, "mine.yaml: lists or keys nested too deeply"),
+        ("[" * 5_000, "mine.yaml, line 1, column 21: lists or keys nested too deeply"),
+        ("{a: " * 5_000, "mine.yaml, line 1, column 78: lists or keys nested too deeply"),
         ("a: &a {b: *a}", "mine.yaml, line 1, column 11: no aliases"),
-        ("#" * (LONGEST_FILE + 1), "mine.yaml: file: has more than 100,000 characters"),
+        ("#" * (LONGEST_TEXT + 1), "mine.yaml: file: has more than 100,000 characters"),
     ],
 )
 def test_what_is_no_world_at_all_is_refused_with_its_place(text: str, says: str) -> None:
