@@ -113,7 +113,7 @@ def test_the_right_file_is_read() -> None:
         ("{r} {s}", "{r} {X * 4611686018427387904}", "completion, column 5: values up to"),
         ("X + r", "9999999999999999999", "rules.s, column 1: the number is too large"),
         # keys
-        ("rules:", "rule:", "rules: this key is missing"),
+        ("rules:", "ruels:", "ruels: unknown key; known are name, inputs, rules, prompt"),
         ("name: right\n", "", "name: this key is missing"),
         ("name: right", "name: right\nauthor: me", "author: unknown key; known are name, inputs"),
         ("name: right", "name: two words", "name: letters, digits"),

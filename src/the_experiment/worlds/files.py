@@ -84,7 +84,8 @@ def _domain(name: str, text: str) -> Domain:
 
 
 def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
+    # An unknown key comes first: where `rules` is missing, it may be a misspelt `ruels`.
+    problem = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in problem["loc"]) or "file"
     if problem["type"] == "missing":
         return f"{key}: this key is missing"
