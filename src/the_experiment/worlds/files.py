@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import write_text
 from the_experiment.base.names import NAME, name_from
-from the_experiment.base.strict_yaml import LONGEST_TEXT, read_strictly
+from the_experiment.base.strict_yaml import LONGEST_TEXT, StrictYaml, read_strictly
 from the_experiment.worlds.parts import Domain
-from the_experiment.worlds.rules import RuleWorld, WorldError
+from the_experiment.worlds.rules import RuleWorld
+from the_experiment.worlds.world import WorldError
 
 
 class WorldFile(BaseModel):
@@ -40,7 +42,7 @@ completion: "\\n{{both}},{{next}}\\n"
 
 
 def read_world(path: Path) -> RuleWorld:
-    """The world in a YAML file. Raises `ExperimentError` naming file, key and column."""
+    """The world in a YAML file. Raises `ExperimentError` naming file, key and place."""
     try:
         with path.open(encoding="utf-8") as file:
             text = file.read(LONGEST_TEXT + 1)  # no more, even of /dev/zero
@@ -61,13 +63,23 @@ def world_from_text(text: str, where: str) -> RuleWorld:
     """The world that a YAML text tells; `where` names the text in errors."""
     read = read_strictly(text, where)
     try:
-        file = WorldFile.model_validate(read.value)
-        inputs = {name: _domain(name, domain) for name, domain in file.inputs.items()}
-        return RuleWorld(file.name, inputs, file.rules, file.prompt, file.completion, source=text)
+        return _world(read.value, text)
+    except WorldError as error:
+        raise ExperimentError(f"{where}: {_with_place(error, read)}") from None
+
+
+def _world(value: Any, source: str) -> RuleWorld:
+    try:
+        file = WorldFile.model_validate(value)
     except ValidationError as error:
-        raise ExperimentError(f"{where}: {_first_problem(error)}") from None
-    except ExperimentError as error:
-        raise ExperimentError(f"{where}: {error.what}") from None
+        raise _first_problem(error) from None
+    inputs = {name: _domain(name, domain) for name, domain in file.inputs.items()}
+    return RuleWorld(file.name, inputs, file.rules, file.prompt, file.completion, source=source)
+
+
+def _with_place(error: WorldError, read: StrictYaml) -> str:
+    """What is wrong and where: by its column in a rule's text, else by its key's place."""
+    return error.what if error.column else f"{read.with_place(error.key)}: {error.problem}"
 
 
 def _domain(name: str, text: str) -> Domain:
@@ -83,18 +95,23 @@ def _domain(name: str, text: str) -> Domain:
     return Domain(low, high)
 
 
-def _first_problem(error: ValidationError) -> str:
+def _first_problem(error: ValidationError) -> WorldError:
     # An unknown key comes first: where `rules` is missing, it may be a misspelt `ruels`.
     problem = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in problem["loc"]) or "file"
-    if problem["type"] == "missing":
-        return f"{key}: this key is missing"
-    if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key; known are {', '.join(WorldFile.model_fields)}"
-    if problem["type"] == "model_type":
-        return "file: should be keys with values, such as `name: causal`"
-    if problem["type"] == "dict_type":
-        return f"{key}: should be keys with values, such as `A: bool`"
-    if key == "name" and problem["type"] != "string_type":
-        return "name: letters, digits, . _ and - only, 64 at most"
-    return f"{key}: should be text, not a list or keys"
+    return WorldError(key, _in_words(key, problem["type"]))
+
+
+def _in_words(key: str, problem: str) -> str:
+    """What pydantic's `problem` with this key is, in our words."""
+    if problem == "missing":
+        return "this key is missing"
+    if problem == "extra_forbidden":
+        return f"unknown key; known are {', '.join(WorldFile.model_fields)}"
+    if problem == "model_type":
+        return "should be keys with values, such as `name: causal`"
+    if problem == "dict_type":
+        return "should be keys with values, such as `A: bool`"
+    if key == "name" and problem != "string_type":
+        return "letters, digits, . _ and - only, 64 at most"
+    return "should be text, not a list or keys"

@@ -8,7 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
 
-from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers
 from the_experiment.worlds.language import RESERVED, RuleError, parse
 from the_experiment.worlds.parts import Domain
@@ -24,28 +24,10 @@ from the_experiment.worlds.tree import (
     names_in,
 )
 from the_experiment.worlds.words import sentence
-from the_experiment.worlds.world import MOST_STATES, World
+from the_experiment.worlds.world import MOST_STATES, World, WorldError
 
 CHUNK = 2**18  # states evaluated at a time when all are checked
 MOST_LISTED_PROMPTS = 2**20  # states whose prompts are compared one by one
-
-
-class WorldError(ExperimentError):
-    """A world that can't be: `key` says which entry, `column` where in its text (from 1)."""
-
-    def __init__(self, key: str, what: str, text: str = "", column: int = 0) -> None:
-        self.key = key
-        place = f"{key}, column {column}" if column else key
-        pointed = f"\n  {_one_line(text)}\n  {' ' * _shown_column(text, column)}^" if column else ""
-        super().__init__(f"{place}: {what}{pointed}")
-
-
-def _one_line(text: str) -> str:
-    return text.replace("\n", "\\n").replace("\t", " ")
-
-
-def _shown_column(text: str, column: int) -> int:
-    return len(_one_line(text[: column - 1]))
 
 
 class RuleWorld(World):
