@@ -1,4 +1,4 @@
-"""World files: each wrong one is refused with file, key, column and what is wrong."""
+"""World files: each wrong one is refused with file, key, place and what is wrong."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 
 from conftest import Command
 from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.strict_yaml import LONGEST_TEXT
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
-from the_experiment.worlds.files import LONGEST_FILE, read_world, world_from_text, write_new_world
+from the_experiment.worlds.files import read_world, world_from_text, write_new_world
 
 RIGHT = """\
 name: right
@@ -54,12 +55,17 @@ def test_the_right_file_is_read() -> None:
         ),
         ('"{A},{B},{X}"', '"{A},{B},{X},{r}"', "prompt, column 14: unknown name 'r'"),
         ("{r} {s}", "{r} {1 + t}", "completion, column 10: unknown name 't'"),
-        ("r: A", "if: A", "rules.if: if is a word of the rule language"),
-        ("{A: bool", "{Max: bool", "inputs.Max: Max is a word of the rule language"),
-        ("r: A", "r-1: A", "rules.r-1: a name has letters, digits and _ only"),
-        ("r: A", "é: A", "rules.é: a name has letters"),
-        ("{A: bool", "{1: bool", "inputs.1: a name has letters"),
-        ("r: A", '"": A', "rules.: a name has letters"),
+        ("r: A", "if: A", "rules.if, line 4, column 3: if is a word of the rule language"),
+        (
+            "{A: bool",
+            "{Max: bool",
+            "inputs.Max, line 2, column 10: Max is a word of the rule language",
+        ),
+        ("r: A", "r-1: A", "rules.r-1, line 4, column 3: a name has letters, digits and _ only"),
+        ("r: A", "é: A", "rules.é, line 4, column 3: a name has letters"),
+        ("{A: bool", "{1: bool", "inputs.1, line 2, column 10: a name has letters"),
+        ("{A: bool", "{1A: bool", "digits and _ only, and begins with a letter or _"),
+        ("r: A", '"": A', "rules., line 4, column 3: a name has letters"),
         # circles
         ("A AND B", "r", "rules.r, column 1: a circle: r → r"),
         ("A AND B", "A OR s > 4", "a circle: r → s → r"),
@@ -68,7 +74,11 @@ def test_the_right_file_is_read() -> None:
         ("  s: X", "  r: X", "rules.r, line 5, column 3: duplicate"),
         ("X: 0..9", "A: 0..9", "inputs.A, line 2, column 28: duplicate"),
         ("rules:", "name: again\nrules:", "name, line 3, column 1: duplicate"),
-        ("  s: X", "  A: X", "rules.A: duplicate: an input has that name already"),
+        (
+            "  s: X",
+            "  A: X",
+            "rules.A, line 5, column 3: duplicate: an input has that name already",
+        ),
         # division
         ("X + r", "6 // X", "rules.s, column 3: division by zero where A=0, B=0, X=0"),
         ("X + r", "1 % (X - r - 8)", "rules.s, column 3: division by zero where A=0, B=0, X=8"),
@@ -76,51 +86,87 @@ def test_the_right_file_is_read() -> None:
         ("{A},{B},{X}", "{A},{B},{X},{1 // B}", "prompt, column 16: division by zero where A=0"),
         ("X + r", "r AND 6 // (r - 1)", "rules.s, column 9: division by zero where A=1, B=1, X=0"),
         # prompts
-        ("{A},{B},{X}", "{A},{B}", "prompt: two states have the prompt '0,0': A=0, B=0, X=0 and"),
+        (
+            "{A},{B},{X}",
+            "{A},{B}",
+            "prompt, line 6, column 1: two states have the prompt '0,0': A=0, B=0, X=0 and",
+        ),
         ("{A},{B},{X}", "{A + B},{X}", "two states have the prompt '1,0': A=0, B=1, X=0 and A=1"),
-        ("{A},{B},{X}", "", "prompt: two states have the prompt ''"),
+        ("{A},{B},{X}", "", "prompt, line 6, column 1: two states have the prompt ''"),
         # texts
-        ("{A},{B},{X}", "{A},{B},{X", "prompt, column 9: a lone '{'"),
-        ("{A},{B},{X}", "{A},{B},{X}}", "prompt, column 12: a lone '}'"),
+        (
+            "{A},{B},{X}",
+            "{A},{B},{X",
+            "prompt, column 9: a lone '{'; write it twice, or close it with '}'\n",
+        ),
+        ("{A},{B},{X}", "{A},{B},{X}}", "prompt, column 12: a lone '}'; write it twice\n"),
         ("{r} {s}", "{} {s}", "completion, column 2: the rule is empty"),
         ("{r} {s}", "{r} {s s}", "completion, column 8: 's' can't stand here"),
-        ("{r} {s}", "plain", "completion: writes no part"),
+        ("{r} {s}", "plain", "completion, line 7, column 1: writes no part"),
         ("{r} {s}", "{s}{r}", "completion, column 1: nothing tells where s ends"),
         ("{r} {s}", "{r} {s}0", "completion, column 5: nothing tells where s ends"),
-        ("{r} {s}", r"{r} {s}\ud800", "completion: half a character"),
+        ("{r} {s}", r"{r} {s}\ud800", "completion, line 7, column 13: half a character"),
         # rules
         ("A AND B", "", "rules.r, column 1: the rule is empty"),
         ("A AND B", "A AND", "rules.r, column 6: the rule breaks off"),
         ("A AND B", "A && B", "rules.r, column 3: '&' is not part of the language"),
-        ("A AND B", "[A, B]", "rules.r: should be keys with values"),
-        ("A AND B", "{A: B}", "rules.r: should be text"),
+        ("A AND B", "[A, B]", "rules.r, line 4, column 3: should be text, not a list or keys"),
+        ("A AND B", "{A: B}", "rules.r, line 4, column 3: should be text"),
         # ranges
-        ("0..9", "9..0", "inputs.X: the range 9..0 is empty"),
-        ("0..9", "0-9", "inputs.X: '0-9' is neither bool nor an integer range"),
-        ("0..9", "0..9.5", "inputs.X: '0..9.5' is neither"),
-        ("0..9", "", "inputs.X: '' is neither"),
-        ("0..9", "int", "inputs.X: 'int' is neither"),
-        ("0..9", "0..4294967296", "inputs.X: more than 2^32 values"),
-        ("X: 0..9", ", ".join(f"X{i or ''}: bool" for i in range(61)), "more than 2^62 states"),
+        ("0..9", "9..0", "inputs.X, line 2, column 28: the range 9..0 is empty"),
+        ("0..9", "0-9", "inputs.X, line 2, column 28: '0-9' is neither bool nor an integer range"),
+        ("0..9", "0..9.5", "inputs.X, line 2, column 28: '0..9.5' is neither"),
+        ("0..9", "", "inputs.X, line 2, column 28: '' is neither"),
+        ("0..9", "int", "inputs.X, line 2, column 28: 'int' is neither"),
+        ("0..9", "0..4294967296", "inputs.X, line 2, column 28: more than 2^32 values"),
+        (
+            "X: 0..9",
+            ", ".join(f"X{i or ''}: bool" for i in range(61)),
+            "inputs, line 2, column 1: more than 2^62 states",
+        ),
         # what does not fit 64 bits
-        ("X + r", "(X + 1) * 4611686018427387904", "rules.s: values up to"),
+        ("X + r", "(X + 1) * 4611686018427387904", "rules.s, line 5, column 3: values up to"),
         ("{r} {s}", "{r} {X * 4611686018427387904}", "completion, column 5: values up to"),
         ("X + r", "9999999999999999999", "rules.s, column 1: the number is too large"),
         # keys
-        ("rules:", "rule:", "rules: this key is missing"),
+        (
+            "rules:",
+            "ruels:",
+            "ruels, line 3, column 1: unknown key; known are name, inputs, rules, prompt",
+        ),
         ("name: right\n", "", "name: this key is missing"),
-        ("name: right", "name: right\nauthor: me", "author: unknown key; known are name, inputs"),
-        ("name: right", "name: two words", "name: letters, digits"),
-        ("name: right", "name: ../../etc", "name: letters, digits"),
-        ("name: right", "name: {a: b}", "name: should be text"),
-        ("name: right", "? [a]\n: b\nname: right", "file: should be keys with values"),
-        ("{A: bool, B: bool, X: 0..9}", "{}", "inputs: a world needs at least one input"),
-        ("{A: bool, B: bool, X: 0..9}", "A, B", "inputs: should be keys with values"),
-        ("{A: bool, B: bool, X: 0..9}", "[A, B]", "inputs: should be keys with values"),
-        ("r: A AND B", "? {a: b}\n  : A", "rules: a key should be a name"),
+        (
+            "name: right",
+            "name: right\nauthor: me",
+            "author, line 2, column 1: unknown key; known are name, inputs",
+        ),
+        ("name: right", "name: two words", "name, line 1, column 1: letters, digits"),
+        ("name: right", "name: ../../etc", "name, line 1, column 1: letters, digits"),
+        ("name: right", "name: {a: b}", "name, line 1, column 1: should be text"),
+        (
+            "name: right",
+            "? [a]\n: b\nname: right",
+            "file, line 1, column 3: a key should be",
+        ),
+        (
+            "{A: bool, B: bool, X: 0..9}",
+            "{}",
+            "inputs, line 2, column 1: a world needs at least one input",
+        ),
+        (
+            "{A: bool, B: bool, X: 0..9}",
+            "A, B",
+            "inputs, line 2, column 1: should be keys with values",
+        ),
+        (
+            "{A: bool, B: bool, X: 0..9}",
+            "[A, B]",
+            "inputs, line 2, column 1: should be keys with values",
+        ),
+        ("r: A AND B", "? {a: b}\n  : A", "rules, line 4, column 5: a key should be a name"),
     ],
 )
-def test_refused_with_key_column_and_what(old: str, new: str, says: str) -> None:
+def test_refused_with_key_place_and_what(old: str, new: str, says: str) -> None:
     told = refusal(changed(old, new))
     assert told.startswith("mine.yaml: ")
     assert says in told
@@ -137,11 +183,13 @@ def test_refused_with_key_column_and_what(old: str, new: str, says: str) -> None
         ("\tname: right", "mine.yaml, line 1, column 1: found character '\\t'"),
         ("name: right\nrules:\n\tr: A", "mine.yaml, line 3, column 1: found character '\\t'"),
         (RIGHT + "---\n" + RIGHT, "mine.yaml, line 8, column 1: but found another document"),
+        ('name: "\\U00110000"', "mine.yaml: not YAML that can be read (chr()"),
+        ('name: "\\UFFFFFFFF"', "mine.yaml: not YAML that can be read (Python int"),
         ("name: \0", "mine.yaml: not YAML that can be read"),
-        ("[" * 5_000, "mine.yaml: lists or keys nested too deeply"),
-        ("{a: " * 5_000, "mine.yaml: lists or keys nested too deeply"),
+        ("[" * 5_000, "mine.yaml, line 1, column 21: lists or keys nested too deeply"),
+        ("{a: " * 5_000, "mine.yaml, line 1, column 78: lists or keys nested too deeply"),
         ("a: &a {b: *a}", "mine.yaml, line 1, column 11: no aliases"),
-        ("#" * (LONGEST_FILE + 1), "mine.yaml: file: has more than 100,000 characters"),
+        ("#" * (LONGEST_TEXT + 1), "mine.yaml: file: has more than 100,000 characters"),
     ],
 )
 def test_what_is_no_world_at_all_is_refused_with_its_place(text: str, says: str) -> None:
@@ -217,7 +265,9 @@ def test_a_world_too_large_to_list_is_generated(tmp_path: Path) -> None:
 @pytest.mark.parametrize("asked", [{"fraction": 0.5}, {"where": "odd"}])
 def test_a_world_too_large_to_list_is_not_listed(asked: dict[str, str]) -> None:
     world = world_from_text(LARGE, "large.yaml")
-    with pytest.raises(ExperimentError, match=r"33,554,432 states, more than 2\^24") as caught:
+    with pytest.raises(
+        ExperimentError, match=r"world large, inputs: 33,554,432 states, more"
+    ) as caught:
         HoldOut(**asked).resolve(world, seed=0)
     assert "-o" in caught.value.mend
 
@@ -225,8 +275,8 @@ def test_a_world_too_large_to_list_is_not_listed(asked: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("(A0 + A1) % 2", "A0 // A1", "inputs: 33,554,432 states are too many"),
-        ("{A3}", "{A3 + A4}", "prompt: write every input by itself"),
+        ("(A0 + A1) % 2", "A0 // A1", "inputs, line 2, column 1: 33,554,432 states are too many"),
+        ("{A3}", "{A3 + A4}", "prompt, line 6, column 1: write every input by itself"),
     ],
 )
 def test_what_can_only_be_checked_by_listing_is_refused(old: str, new: str, says: str) -> None:

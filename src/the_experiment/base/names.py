@@ -1,5 +1,16 @@
-"""Names of worlds, experiments and runs, which are names of files too."""
+"""Names of worlds and experiments: what may be one, and how a file's name becomes one."""
 
 from __future__ import annotations
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+import re
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"  # safe in a path, a shell and a YAML file
+
+
+def name_from(stem: str, otherwise: str) -> str:
+    """A name that is like a file's stem, or `otherwise` where no letter or digit is in it.
+
+    >>> name_from("my world", "mine"), name_from("...", "mine")
+    ('my-world', 'mine')
+    """
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", stem).strip("-._")[:64] or otherwise

@@ -16,7 +16,8 @@ def read_settings(file: Path, known: Collection[str]) -> dict[str, Any]:
     try:
         settings = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} can't be read: {error}") from None
+        reason = getattr(error, "strerror", None) or "it is not a text file"
+        raise UsageError(f"{file} can't be read: {reason}") from None
     except yaml.YAMLError as error:
         raise UsageError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(settings, dict):

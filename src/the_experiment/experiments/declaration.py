@@ -7,12 +7,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from the_experiment.base import defaults
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import write_text
+from the_experiment.base.strict_yaml import read_strictly
 
 EXACT = "exact"  # the measure that is there without being declared: the whole completion
 
@@ -174,11 +174,12 @@ def _beside(path: Path, experiment: Experiment) -> Experiment:
 
 
 def _loaded(path: Path) -> Any:
+    """What the file says. Its scalars are strings: `on` is a key, not true; pydantic converts."""
     try:
-        # BaseLoader leaves scalars strings, so that `on` is a key, not true; pydantic converts.
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise ExperimentError(f"{path} can't be read: {' '.join(str(error).split())}") from None
+    return read_strictly(text, str(path)).value
 
 
 def _shipped() -> dict[str, Path]:

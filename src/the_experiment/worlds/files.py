@@ -6,15 +6,15 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import write_text
+from the_experiment.base.names import NAME, name_from
+from the_experiment.base.strict_yaml import LONGEST_TEXT, StrictYaml, read_strictly
 from the_experiment.worlds.parts import Domain
-from the_experiment.worlds.rules import RuleWorld, WorldError
-
-LONGEST_FILE = 100_000  # characters
+from the_experiment.worlds.rules import RuleWorld
+from the_experiment.worlds.world import WorldError
 
 
 class WorldFile(BaseModel):
@@ -22,7 +22,7 @@ class WorldFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    name: str = Field(pattern=NAME)
     inputs: dict[str, str]
     rules: dict[str, str]
     prompt: str
@@ -42,10 +42,10 @@ completion: "\\n{{both}},{{next}}\\n"
 
 
 def read_world(path: Path) -> RuleWorld:
-    """The world in a YAML file. Raises `ExperimentError` naming file, key and column."""
+    """The world in a YAML file. Raises `ExperimentError` naming file, key and place."""
     try:
         with path.open(encoding="utf-8") as file:
-            text = file.read(LONGEST_FILE + 1)  # no more, even of /dev/zero
+            text = file.read(LONGEST_TEXT + 1)  # no more, even of /dev/zero
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not a text file"
         raise ExperimentError(f"world file {path} can't be read: {reason}") from None
@@ -56,70 +56,30 @@ def write_new_world(path: Path) -> None:
     """Write a world file to start from. A file already there is an `ExperimentError`."""
     if path.exists():
         raise ExperimentError(f"{path} is there already", "choose another name")
-    name = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).strip("-._")[:64] or "mine"
-    write_text(path, NEW_WORLD.format(name=name))
+    write_text(path, NEW_WORLD.format(name=name_from(path.stem, otherwise="mine")))
 
 
 def world_from_text(text: str, where: str) -> RuleWorld:
     """The world that a YAML text tells; `where` names the text in errors."""
+    read = read_strictly(text, where)
     try:
-        file = WorldFile.model_validate(_plain(_composed(text)))
-        inputs = {name: _domain(name, domain) for name, domain in file.inputs.items()}
-        return RuleWorld(file.name, inputs, file.rules, file.prompt, file.completion, source=text)
+        return _world(read.value, text)
+    except WorldError as error:
+        raise ExperimentError(f"{where}: {_with_place(error, read)}") from None
+
+
+def _world(value: Any, source: str) -> RuleWorld:
+    try:
+        file = WorldFile.model_validate(value)
     except ValidationError as error:
-        raise ExperimentError(f"{where}: {_first_problem(error)}") from None
-    except ExperimentError as error:
-        raise ExperimentError(f"{where}: {error.what}") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ExperimentError(f"{where}{place}: {error.problem or error.context}") from None
-    except yaml.YAMLError as error:
-        what = " ".join(str(error).split())
-        raise ExperimentError(f"{where}: not YAML that can be read ({what})") from None
-    except RecursionError:
-        raise ExperimentError(f"{where}: lists or keys nested too deeply") from None
+        raise _first_problem(error) from None
+    inputs = {name: _domain(name, domain) for name, domain in file.inputs.items()}
+    return RuleWorld(file.name, inputs, file.rules, file.prompt, file.completion, source=source)
 
 
-class _Loader(yaml.BaseLoader):
-    """Leaves every scalar a string (`NO` stays a name, `1` a rule) and refuses aliases.
-
-    A few aliases of aliases would unfold into more keys than there is memory for.
-    """
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "no aliases (*) here; write it out", mark)
-        return super().compose_node(parent, index)
-
-
-def _composed(text: str) -> yaml.Node | None:
-    if len(text) > LONGEST_FILE:
-        raise WorldError("file", f"has more than {LONGEST_FILE:,} characters")
-    node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
-    return node
-
-
-def _plain(node: yaml.Node | None, key: str = "") -> Any:
-    """A YAML node as dicts and strings; a key that comes twice is refused, with its place."""
-    if isinstance(node, yaml.ScalarNode):
-        if not node.value.isprintable() and any("\ud800" <= c <= "\udfff" for c in node.value):
-            raise WorldError(key or "file", "half a character: no file can hold it")
-        return node.value
-    if not isinstance(node, yaml.MappingNode):
-        raise WorldError(key or "file", "should be keys with values, such as `name: causal`")
-    plain: dict[str, Any] = {}
-    for name_node, value_node in node.value:
-        name = _plain(name_node, key)
-        if not isinstance(name, str):
-            raise WorldError(key or "file", "a key should be a name, not keys with values")
-        path = f"{key}.{name}" if key else name
-        if name in plain:
-            mark = name_node.start_mark
-            raise WorldError(f"{path}, line {mark.line + 1}, column {mark.column + 1}", "duplicate")
-        plain[name] = _plain(value_node, path)
-    return plain
+def _with_place(error: WorldError, read: StrictYaml) -> str:
+    """What is wrong and where: by its column in a rule's text, else by its key's place."""
+    return error.what if error.column else f"{read.with_place(error.key)}: {error.problem}"
 
 
 def _domain(name: str, text: str) -> Domain:
@@ -135,15 +95,23 @@ def _domain(name: str, text: str) -> Domain:
     return Domain(low, high)
 
 
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
+def _first_problem(error: ValidationError) -> WorldError:
+    # An unknown key comes first: where `rules` is missing, it may be a misspelt `ruels`.
+    problem = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in problem["loc"]) or "file"
-    if problem["type"] == "missing":
-        return f"{key}: this key is missing"
-    if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key; known are {', '.join(WorldFile.model_fields)}"
-    if problem["type"] == "dict_type":
-        return f"{key}: should be keys with values, such as `A: bool`"
-    if key == "name" and problem["type"] != "string_type":
-        return "name: letters, digits, . _ and - only, 64 at most"
-    return f"{key}: should be text, not a list or keys"
+    return WorldError(key, _in_words(key, problem["type"]))
+
+
+def _in_words(key: str, problem: str) -> str:
+    """What pydantic's `problem` with this key is, in our words."""
+    if problem == "missing":
+        return "this key is missing"
+    if problem == "extra_forbidden":
+        return f"unknown key; known are {', '.join(WorldFile.model_fields)}"
+    if problem == "model_type":
+        return "should be keys with values, such as `name: causal`"
+    if problem == "dict_type":
+        return "should be keys with values, such as `A: bool`"
+    if key == "name" and problem != "string_type":
+        return "letters, digits, . _ and - only, 64 at most"
+    return "should be text, not a list or keys"

@@ -8,7 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
 
-from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers
 from the_experiment.worlds.language import RESERVED, RuleError, parse
 from the_experiment.worlds.parts import Domain
@@ -24,28 +24,10 @@ from the_experiment.worlds.tree import (
     names_in,
 )
 from the_experiment.worlds.words import sentence
-from the_experiment.worlds.world import MOST_STATES, World
+from the_experiment.worlds.world import MOST_STATES, World, WorldError
 
 CHUNK = 2**18  # states evaluated at a time when all are checked
 MOST_LISTED_PROMPTS = 2**20  # states whose prompts are compared one by one
-
-
-class WorldError(ExperimentError):
-    """A world that can't be: `key` says which entry, `column` where in its text (from 1)."""
-
-    def __init__(self, key: str, what: str, text: str = "", column: int = 0) -> None:
-        self.key = key
-        place = f"{key}, column {column}" if column else key
-        pointed = f"\n  {_one_line(text)}\n  {' ' * _shown_column(text, column)}^" if column else ""
-        super().__init__(f"{place}: {what}{pointed}")
-
-
-def _one_line(text: str) -> str:
-    return text.replace("\n", "\\n").replace("\t", " ")
-
-
-def _shown_column(text: str, column: int) -> int:
-    return len(_one_line(text[: column - 1]))
 
 
 class RuleWorld(World):
@@ -239,7 +221,8 @@ def _check_names(inputs: Mapping[str, Domain], rules: Mapping[str, str]) -> None
     for key, names in (("inputs", inputs), ("rules", rules)):
         for name in names:
             if not (name.isascii() and name.isidentifier()):
-                raise WorldError(f"{key}.{name}", "a name has letters, digits and _ only")
+                what = "a name has letters, digits and _ only, and begins with a letter or _"
+                raise WorldError(f"{key}.{name}", what)
             if name.lower() in RESERVED:
                 raise WorldError(f"{key}.{name}", f"{name} is a word of the rule language")
     for name in rules:
@@ -269,7 +252,9 @@ def _check_template(key: str, text: str, known: Iterable[str]) -> None:
     try:
         template = Template(text)
     except RuleError as error:
-        raise WorldError(key, error.what, error.text, error.column) from None
+        # No expression has a brace in it, so a fault at one is that it stands alone.
+        closing = ", or close it with '}'" if text[error.column - 1 : error.column] == "{" else ""
+        raise WorldError(key, error.what + closing, error.text, error.column) from None
     for field in template.fields:
         _check_known(key, text, field.tree, known, offset=field.column)
 

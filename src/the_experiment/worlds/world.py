@@ -22,6 +22,29 @@ MOST_NUMBERED = 2**62  # what can be numbered in 64 bits
 WIDEST = 2**32  # values of one input; what a `Stream` draws from at most
 
 
+class WorldError(ExperimentError):
+    """A world that can't be: `key` says which entry, `problem` what is wrong with it.
+
+    `column` is where in the entry's text (from 1), or 0 where it is the entry as a whole.
+    """
+
+    def __init__(self, key: str, what: str, text: str = "", column: int = 0) -> None:
+        self.key = key
+        self.problem = what
+        self.column = column
+        place = f"{key}, column {column}" if column else key
+        pointed = f"\n  {_one_line(text)}\n  {' ' * _shown_column(text, column)}^" if column else ""
+        super().__init__(f"{place}: {what}{pointed}")
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\n", "\\n").replace("\t", " ")
+
+
+def _shown_column(text: str, column: int) -> int:
+    return len(_one_line(text[: column - 1]))
+
+
 class World(ABC):
     """A small world of rules. States are rows of an int64 array, one column for each input.
 
@@ -41,9 +64,9 @@ class World(ABC):
         self.completion_template = Template(completion)
         for input_name, domain in self.inputs.items():
             if domain.size > WIDEST:
-                raise ExperimentError(f"inputs.{input_name}: more than 2^32 values")
+                raise WorldError(f"inputs.{input_name}", "more than 2^32 values")
         if self.size > MOST_NUMBERED:
-            raise ExperimentError("inputs: more than 2^62 states")
+            raise WorldError("inputs", "more than 2^62 states")
 
     # -- what a subclass says ------------------------------------------------------------------
 
@@ -76,7 +99,8 @@ class World(ABC):
         """The numbers of all states. Raises `ExperimentError` above 2^24 of them."""
         if self.size > MOST_STATES:
             raise ExperimentError(
-                f"world {self.name} has {self.size:,} states, more than 2^24 can't be enumerated",
+                f"world {self.name}, inputs: {self.size:,} states, more than 2^24, "
+                "can't be enumerated",
                 "use smaller inputs, or hold out single sequences with -o",
             )
         return np.arange(self.size)

@@ -1,0 +1,133 @@
+"""The base: what reads the files that people write, and makes names of what they call them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.names import NAME, name_from
+from the_experiment.base.settings import read_settings
+from the_experiment.base.strict_yaml import DEEPEST_TEXT, LONGEST_TEXT, read_strictly
+from the_experiment.experiments.declaration import NEW_EXPERIMENT, find_experiment
+
+# -- names ---------------------------------------------------------------------------------------
+
+
+@given(st.text(max_size=100))
+@example("")
+@example(".-_")
+@example("_mine")
+@example("mine\n")
+@example("é" * 70 + "a")
+@example("a" * 63 + "-" + "b")
+def test_every_stem_becomes_a_name(stem: str) -> None:
+    assert re.fullmatch(NAME, name_from(stem, otherwise="mine"))
+
+
+@given(st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9])?", fullmatch=True))
+def test_what_is_a_name_stays_as_it_is(stem: str) -> None:
+    assert name_from(stem, otherwise="mine") == stem
+
+
+# -- strict YAML ---------------------------------------------------------------------------------
+
+VALUES = st.recursive(
+    st.text(max_size=9),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=5), values),
+    max_leaves=9,
+)
+
+
+def refusal(text: str) -> str:
+    """What a YAML text is refused with."""
+    with pytest.raises(ExperimentError) as caught:
+        read_strictly(text, "mine.yaml")
+    return caught.value.what
+
+
+@given(VALUES)
+def test_what_yaml_writes_is_read_as_it_was(value: Any) -> None:
+    assert read_strictly(yaml.safe_dump(value, default_style='"'), "mine.yaml").value == value
+
+
+def test_keys_and_items_know_their_places() -> None:
+    read = read_strictly("rules:\n  newA: NO\nseeds: [1,\n  2]\n", "mine.yaml")
+    assert read.value == {"rules": {"newA": "NO"}, "seeds": ["1", "2"]}
+    assert read.places == {
+        "rules": "line 1, column 1",
+        "rules.newA": "line 2, column 3",
+        "seeds": "line 3, column 1",
+        "seeds.0": "line 3, column 9",
+        "seeds.1": "line 4, column 3",
+    }
+    assert read.with_place("rules.newA") == "rules.newA, line 2, column 3"
+    assert read.with_place("rules.newB") == "rules.newB"
+
+
+def test_nothing_is_read_as_nothing() -> None:
+    assert read_strictly("# only words\n", "mine.yaml").value is None
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: 1\na: 2", "mine.yaml: a, line 2, column 1: duplicate"),
+        ("a:\n- b: 1\n  b: 2", "mine.yaml: a.0.b, line 3, column 3: duplicate"),
+        ("a: &a [*a]", "mine.yaml, line 1, column 8: no aliases (*) here; write it out"),
+        ("? [a]\n: b", "mine.yaml: file, line 1, column 3: a key should be a name, not a list"),
+        ('a: ["\\ud800"]', "mine.yaml: a.0, line 1, column 5: half a character"),
+        ('a: "\\U00110000"', "mine.yaml: not YAML that can be read"),
+        ('a: "\\UFFFFFFFF"', "mine.yaml: not YAML that can be read"),
+        ("[" * (DEEPEST_TEXT + 1), "mine.yaml, line 1, column 21: lists or keys nested too deeply"),
+        ("#" * (LONGEST_TEXT + 1), "mine.yaml: file: has more than 100,000 characters"),
+    ],
+)
+def test_what_is_not_strict_yaml_is_refused_with_its_place(text: str, says: str) -> None:
+    assert refusal(text).startswith(says)
+
+
+def test_nesting_is_read_as_deep_as_it_may_be() -> None:
+    text = "[" * DEEPEST_TEXT + "]" * DEEPEST_TEXT
+    assert str(read_strictly(text, "mine.yaml").value) == text
+
+
+@pytest.mark.parametrize(
+    ("again", "says"),
+    [
+        ("seeds: [4]", ": seeds, line {last}, column 1: duplicate"),
+        ("train: {epochs: 1, epochs: 2}", ": train.epochs, line {last}, column 20: duplicate"),
+        ("quick: ]", ", line {last}, column 8: expected"),
+    ],
+)
+def test_an_experiment_file_is_read_strictly(tmp_path: Path, again: str, says: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(NEW_EXPERIMENT.format(name="mine") + again)
+    with pytest.raises(ExperimentError) as caught:
+        find_experiment(str(file))
+    last = NEW_EXPERIMENT.count("\n") + 1
+    assert caught.value.what.startswith(f"{file}{says.format(last=last)}")
+
+
+# -- settings ------------------------------------------------------------------------------------
+
+
+def test_settings_that_are_not_there_are_told_in_words_only(tmp_path: Path) -> None:
+    file = tmp_path / "nope.yaml"
+    with pytest.raises(UsageError) as caught:
+        read_settings(file, ["epochs"])
+    assert caught.value.what == f"{file} can't be read: No such file or directory"
+
+
+def test_settings_that_are_no_text_are_told_in_words_only(tmp_path: Path) -> None:
+    file = tmp_path / "binary.yaml"
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError) as caught:
+        read_settings(file, ["epochs"])
+    assert caught.value.what == f"{file} can't be read: it is not a text file"
