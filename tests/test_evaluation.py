@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import Command
+from conftest import EXAMPLES, Command
+from the_experiment.base.errors import ExperimentError
 from the_experiment.data.split import Split
 from the_experiment.evaluation.answers import answer
 from the_experiment.evaluation.baseline import baselines, predicted_parts
@@ -104,6 +107,13 @@ def test_wilson_lower_bounds_of_all_right(n: int, low: float) -> None:
             Kind.BEYOND,
         ),
         (Rate(26, 26), Rate(6, 6), {"decision tree": Rate(5, 6)}, Kind.CANNOT_TELL),
+        (
+            Rate(31, 31),
+            Rate(1, 1),
+            {"decision tree": Rate(0, 1), "interpolation": Rate(0, 1)},
+            Kind.CANNOT_TELL,
+        ),
+        (Rate(24, 24), Rate(8, 8), {"decision tree": Rate(0, 8)}, Kind.CANNOT_TELL),
     ],
 )
 def test_verdict(seen: Rate, held_out: Rate, others: dict[str, Rate], kind: Kind) -> None:
@@ -162,6 +172,68 @@ def test_the_split_is_found_again_from_the_run_alone(trained: Path) -> None:
     split = Split(trained_models(trained)[0].split.manifest)
     assert len(split.seen) == 6
     assert not {*split.world.prompts(split.seen)} & {*split.manifest.held_out}
+
+
+def test_models_that_no_rules_judge_are_left_out(trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(trained, out)
+    for file in out.glob("tiny-cnn-*/dataset.json"):
+        file.unlink()
+    assert [model.name[:9] for model in trained_models(out)] == ["tiny-gpt2", "tiny-rnn-"]
+    for file in out.glob("*/dataset.json"):
+        file.unlink()
+    with pytest.raises(ExperimentError, match="no model that rules can judge"):
+        trained_models(out)
+
+
+def test_a_world_that_was_changed_since_is_another_one(trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(trained, out)
+    first = next(iter(sorted(out.glob("*/dataset.json"))))
+    manifest = json.loads(first.read_text())
+    text = manifest["world_text"]
+    for change, left in (("# a comment\n" + text, 3), (text.replace("XOR", "AND"), 1)):
+        first.write_text(json.dumps(manifest | {"world_text": change}))
+        told = answer("001", trained_models(out))
+        assert len(told.models) == left
+        for one in told.models:
+            expected = {part: grade.expected for part, grade in one.completion.parts.items()}
+            assert expected == told.as_json()["rule"]["parts"]
+    assert len(trained_models(out, str(EXAMPLES / "three-bits.yaml"))) == 3
+    with pytest.raises(ExperimentError, match="no model of world relay"):
+        trained_models(out, "relay")
+
+
+def test_a_state_in_no_training_row_was_not_seen(trained: Path, tmp_path: Path) -> None:
+    run = tmp_path / "out" / "small"
+    shutil.copytree(next(trained.glob("tiny-cnn-*")), run)
+    manifest = json.loads((run / "dataset.json").read_text())
+    manifest["rows"]["train"] = 2
+    (run / "dataset.json").write_text(json.dumps(manifest))
+    models = trained_models(tmp_path / "out")
+    prompts = models[0].split.world.prompts(models[0].split.world.states())
+    shown = Counter(answer(prompt, models).models[0].shown for prompt in prompts)
+    assert shown["held out from it"] == 2
+    assert 1 <= shown["seen in training"] <= 2
+    assert shown["in none of its training rows"] == 6 - shown["seen in training"]
+
+
+def test_nothing_held_out_is_told_and_not_compared(trained: Path, tmp_path: Path) -> None:
+    run = tmp_path / "out" / "all-seen"
+    shutil.copytree(next(trained.glob("tiny-cnn-*")), run)
+    manifest = json.loads((run / "dataset.json").read_text())
+    (run / "dataset.json").write_text(json.dumps(manifest | {"held_out": []}))
+    (comparison,) = compare(trained_models(tmp_path / "out"))
+    assert comparison.cannot_separate.startswith("Nothing is held out")
+    assert comparison.held_out_states == 0
+    assert len(comparison.contestants) > 1
+
+
+def test_an_unfinished_run_is_told(tmp_path: Path) -> None:
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "config.yaml").write_text("model: cnn")
+    with pytest.raises(ExperimentError, match=r"no finished model in .* \(begun: half\)"):
+        trained_models(tmp_path)
 
 
 def test_test_and_compare_print_json(

@@ -34,7 +34,12 @@ app.command("generate", rich_help_panel=WORLDS_AND_DATA, epilog=generate.EXAMPLE
     generate.generate
 )
 app.command("train", rich_help_panel=TRAINING, epilog=train.EXAMPLES)(train.train)
-app.command("test", rich_help_panel=TESTING, epilog=test.EXAMPLES)(test.test)
+app.command(
+    "test",
+    rich_help_panel=TESTING,
+    epilog=test.EXAMPLES,
+    context_settings={"ignore_unknown_options": True},  # a sequence may begin with a minus
+)(test.test)
 app.command("compare", rich_help_panel=TESTING, epilog=compare.EXAMPLES)(compare.compare)
 app.command("demo", rich_help_panel=EXPERIMENTS, epilog=demo.EXAMPLES)(demo.demo)
 app.add_typer(experiments.app, name="experiments", rich_help_panel=EXPERIMENTS)

@@ -14,6 +14,7 @@ EXAMPLES = options.examples(
 
 
 def compare(
+    world: options.OnlyWorld = "",
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
     html: Annotated[Path | None, options.Option(help="Also write a page to this file.")] = None,
@@ -25,7 +26,7 @@ def compare(
     from the_experiment.report.html import write_comparison_page
     from the_experiment.report.terminal import print_json, stdout
 
-    comparisons = compare_models(trained_models(out))
+    comparisons = compare_models(trained_models(out, world or None))
     if html is not None:
         write_comparison_page(comparisons, html)
     if as_json:

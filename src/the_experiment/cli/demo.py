@@ -18,13 +18,17 @@ SIX_OF_32 = 6 / 32
 
 
 def demo(
+    world: options.World = defaults.WORLD,
     dataset: Annotated[Path, options.Option(help="The data folder to write.")] = Path(
         defaults.DATASET
     ),
     out: options.Out = Path(defaults.OUT),
     seed: options.Seed = defaults.SEED,
 ) -> None:
-    """Generate data with 6 of 32 states held out, train all three models, compare and test."""
+    """Generate data with 6 of 32 states held out, train all three models, compare and test.
+
+    Of another world as large a share is held out.
+    """
     from the_experiment.data.folder import DatasetFolder
     from the_experiment.report.terminal import stdout
 
@@ -33,13 +37,19 @@ def demo(
     def say(line: str) -> None:
         stdout.print(f"\n{line}", style="bold", markup=False)
 
-    say(f"$ the-experiment generate --omit-fraction {SIX_OF_32} --seed {seed} --out {dataset}")
-    generate(omit_fraction=SIX_OF_32, seed=seed, out=dataset)
+    say(
+        f"$ the-experiment generate --world {world} --omit-fraction {SIX_OF_32} --seed {seed} "
+        f"--out {dataset}"
+    )
+    generate(world, omit_fraction=SIX_OF_32, seed=seed, out=dataset)
     say(f"$ the-experiment train all --until-fit --seed {seed} --dataset {dataset} --out {out}")
     train("all", dataset=str(dataset), out=out, until_fit=True, seed=seed)
-    say(f"$ the-experiment compare --html {page} --out {out}")
-    compare(out=out, html=page)
+    say(f"$ the-experiment compare --world {world} --html {page} --out {out}")
+    compare(world, out=out, html=page)
     held_out = DatasetFolder(dataset).manifest.held_out[0]
-    say(f"$ the-experiment test '{held_out}' --out {out}")
-    test(held_out, out=out)
-    say(f"The report is in {page}. To try states by hand: the-experiment testui --out {out}")
+    say(f"$ the-experiment test '{held_out}' --world {world} --out {out}")
+    test(held_out, world, out=out)
+    say(
+        f"The report is in {page}. To try states by hand: "
+        f"the-experiment testui --world {world} --out {out}"
+    )

@@ -15,7 +15,10 @@ Option = functools.partial(typer.Option, show_envvar=False)
 World: TypeAlias = Annotated[
     str, Option("--world", "-w", help="A world by name, or a YAML file.", metavar="WORLD")
 ]
-Out: TypeAlias = Annotated[Path, Option("--out", help="Where the trained models are.")]
+OnlyWorld: TypeAlias = Annotated[
+    str, Option("--world", "-w", help="Only models of this world.", metavar="WORLD")
+]
+Out: TypeAlias = Annotated[Path, Option("--out", help="The folder of the trained models.")]
 Seed: TypeAlias = Annotated[int, Option("--seed", min=0, help="Makes everything repeatable.")]
 AsJson: TypeAlias = Annotated[bool, Option("--json", help="Print JSON.")]
 

@@ -17,6 +17,7 @@ EXAMPLES = options.examples(
 
 def test(
     sequence: Annotated[str, typer.Argument(metavar="SEQ", help="Such as '1,0,1,0,1'.")],
+    world: options.OnlyWorld = "",
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
@@ -26,7 +27,7 @@ def test(
     from the_experiment.report.answers import answers_table
     from the_experiment.report.terminal import print_json, stdout
 
-    answers = answer(sequence, trained_models(out))
+    answers = answer(sequence, trained_models(out, world or None))
     if as_json:
         print_json(answers.as_json())
     else:
