@@ -10,19 +10,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from the_experiment.base.errors import ExperimentError
-from the_experiment.experiments.cells import cells_of
+from the_experiment.experiments.cells import Cell, cells_of
 from the_experiment.experiments.declaration import (
     NEW_EXPERIMENT,
     experiment_names,
     find_experiment,
     write_new_experiment,
 )
-from the_experiment.experiments.judgement import judge, sign_flip_p
+from the_experiment.experiments.judgement import FEWEST, judge, sign_flip_p
 from the_experiment.experiments.results import rows_of
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "half-hidden.yaml"
@@ -95,6 +96,13 @@ def test_paired_signs() -> None:
     assert sign_flip_p([1.0] * 6) == 0.03125  # … six can
 
 
+def made_up_result(cell: Cell, share: float, *, fitted: bool = True) -> dict[str, Any]:
+    """A cell that is right on this share of ten held-out states."""
+    rules = dict.fromkeys(("newA", "newB", "newC", "newD"), True)
+    states = {str(n): {"exact": n < share * 10, **rules} for n in range(10)}
+    return {"held_out": states, "seen": {}, "fitted": fitted if cell.entry else None}
+
+
 def judged(better: list[float], than: list[float], tree: float, unfit: int = 0) -> str:
     """The outcome for held-out shares by seed, on ten states each."""
     values = yaml.load(NEW_EXPERIMENT.format(name="made-up"), Loader=yaml.BaseLoader)
@@ -109,13 +117,8 @@ def judged(better: list[float], than: list[float], tree: float, unfit: int = 0) 
     results = {}
     for cell in cells_of(experiment):
         share = shares.get(cell.contestant, [tree] * len(better))[cell.seed]
-        states = {str(n): {"exact": n < share * 10, "newA": True} for n in range(10)}
-        for state in states.values():
-            state |= dict.fromkeys(("newB", "newC", "newD"), True)
-        fitted = (
-            None if cell.entry is None else not (cell.contestant == "rnn" and cell.seed < unfit)
-        )
-        results[cell] = {"held_out": states, "seen": {}, "fitted": fitted}
+        fitted = not (cell.contestant == "rnn" and cell.seed < unfit)
+        results[cell] = made_up_result(cell, share, fitted=fitted)
     assert rows_of(experiment, results)
     return judge(experiment, results).outcome
 
@@ -126,8 +129,22 @@ def test_judgement_weighs_the_rival_the_baseline_and_the_fit() -> None:
     assert judged(low, high, tree=0.1) == "this counts against the claim"
     assert "a pattern does as well" in judged(high, low, tree=0.9)
     assert "cannot be told apart" in judged(high, high, tree=0.1)
-    assert "cannot be told apart" in judged(high[:5], low[:5], tree=0.1)
     assert "cannot be judged" in judged(high, low, tree=0.1, unfit=4)
+
+
+def test_too_few_pairs_are_not_judged_either_way() -> None:
+    assert judged([0.9] * 5, [0.2] * 5, tree=0.1) == (
+        "only 5 pairs, and fewer than 6 cannot tell chance from more: not judged"
+    )
+    assert judged([0.2], [0.2], tree=0.1).startswith("only 1 pair, and")
+    assert "cannot be judged" in judged([0.9] * 5, [0.2] * 5, tree=0.1, unfit=3)
+
+
+def test_a_new_file_can_be_judged(tmp_path: Path) -> None:
+    write_new_experiment(tmp_path / "mine.yaml")
+    experiment = find_experiment(str(tmp_path / "mine.yaml"))
+    results = {cell: made_up_result(cell, 0.5) for cell in cells_of(experiment)}
+    assert judge(experiment, results).pairs >= FEWEST
 
 
 def test_a_quick_sentence_names_only_what_was_run() -> None:

@@ -14,6 +14,7 @@ from the_experiment.experiments.declaration import Experiment
 from the_experiment.experiments.results import Results, held_out_rate, measures_of
 
 CHANCE = 0.05  # a difference less likely than this by chance counts
+FEWEST = 6  # pairs: sign flips of n pairs give no p under 2 ** (1 - n), so fewer decide nothing
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,12 @@ def judge(experiment: Experiment, results: Results) -> Judgement:
     )
     left_out = len(asked) - len(pairs)
     outcome = _outcome(better, than, totals[baseline], p_value, len(pairs), left_out)
-    counted = f"{len(pairs)} paired cell{'' if len(pairs) == 1 else 's'}"
     unfit = f", {left_out} left out where one of them did not fit" if left_out else ""
     sentence = (
         f"On {listed(ways)}, {claim.better} is right on {_told(better)} held-out states and "
-        f"{claim.than} on {_told(than)} ({claim.measure}; {counted}{unfit}; p = {p_value:.2g}), "
-        f"while the best baseline without rules, {baseline}, is right on "
-        f"{_told(totals[baseline])}: {outcome}."
+        f"{claim.than} on {_told(than)} "
+        f"({claim.measure}; {_pairs(len(pairs))}{unfit}; p = {p_value:.2g}), while the best "
+        f"baseline without rules, {baseline}, is right on {_told(totals[baseline])}: {outcome}."
     )
     return Judgement(
         better, than, baseline, totals[baseline], len(pairs), left_out, p_value, outcome, sentence
@@ -84,6 +84,9 @@ def _outcome(
 ) -> str:
     if left_out >= pairs:
         return "too few cells fitted what was shown, so this cannot be judged"
+    if pairs < FEWEST:
+        few = f"only {_pairs(pairs)}, and fewer than {FEWEST}"
+        return f"{few} cannot tell chance from more: not judged"
     if p_value >= CHANCE:
         return "the two cannot be told apart, so this does not support the claim"
     if better.k < than.k:
@@ -130,6 +133,10 @@ def sign_flip_p(differences: list[float]) -> float:
         rng=np.random.default_rng(0),
     )
     return float(test.pvalue)
+
+
+def _pairs(count: int) -> str:
+    return f"{count} pair{'' if count == 1 else 's'}"
 
 
 def _total(rates: list[Rate]) -> Rate:
