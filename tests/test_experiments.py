@@ -19,6 +19,7 @@ from the_experiment.base.errors import ExperimentError
 from the_experiment.experiments.cells import Cell, cells_of
 from the_experiment.experiments.declaration import (
     NEW_EXPERIMENT,
+    Experiment,
     experiment_names,
     find_experiment,
     write_new_experiment,
@@ -96,23 +97,27 @@ def test_paired_signs() -> None:
     assert sign_flip_p([1.0] * 6) == 0.03125  # … six can
 
 
-def made_up_result(cell: Cell, share: float, *, fitted: bool = True) -> dict[str, Any]:
-    """A cell that is right on this share of ten held-out states."""
+def made_up_result(
+    cell: Cell, share: float, *, fitted: bool = True, states: int = 10
+) -> dict[str, Any]:
+    """A cell that is right on this share of so many held-out states."""
     rules = dict.fromkeys(("newA", "newB", "newC", "newD"), True)
-    states = {str(n): {"exact": n < share * 10, **rules} for n in range(10)}
-    return {"held_out": states, "seen": {}, "fitted": fitted if cell.entry else None}
+    held_out = {str(n): {"exact": n < share * states, **rules} for n in range(states)}
+    return {"held_out": held_out, "seen": {}, "fitted": fitted if cell.entry else None}
+
+
+def made_up_experiment(seeds: int, **hold_out: object) -> Experiment:
+    """A new file's experiment, with seeds from 0 and one way of holding out: a quarter."""
+    values = yaml.load(NEW_EXPERIMENT.format(name="made-up"), Loader=yaml.BaseLoader)
+    hold_outs = {"a quarter": hold_out or {"fraction": 0.25}}
+    return Experiment.model_validate(
+        {**values, "seeds": list(range(seeds)), "hold_outs": hold_outs}
+    )
 
 
 def judged(better: list[float], than: list[float], tree: float, unfit: int = 0) -> str:
     """The outcome for held-out shares by seed, on ten states each."""
-    values = yaml.load(NEW_EXPERIMENT.format(name="made-up"), Loader=yaml.BaseLoader)
-    experiment = find_experiment("seed-claim").model_validate(
-        {
-            **values,
-            "seeds": list(range(len(better))),
-            "hold_outs": {"a quarter": {"fraction": 0.25}},
-        }
-    )
+    experiment = made_up_experiment(seeds=len(better))
     shares = {"gpt2": better, "rnn": than}
     results = {}
     for cell in cells_of(experiment):
@@ -138,6 +143,19 @@ def test_too_few_pairs_are_not_judged_either_way() -> None:
     )
     assert judged([0.2], [0.2], tree=0.1).startswith("only 1 pair, and")
     assert "cannot be judged" in judged([0.9] * 5, [0.2] * 5, tree=0.1, unfit=3)
+
+
+def test_the_direction_is_that_of_the_pairs_not_of_all_states_together() -> None:
+    experiment = made_up_experiment(seeds=8)
+    results = {}
+    for cell in cells_of(experiment):
+        large = cell.seed == 0  # one split of many states, in which the other model wins
+        share = {"gpt2": 0.5 if large else 0.9, "rnn": 0.8 if large else 0.1}
+        of = 1000 if large else 10
+        results[cell] = made_up_result(cell, share.get(cell.contestant, 0.0), states=of)
+    judgement = judge(experiment, results)
+    assert judgement.better.k < judgement.than.k
+    assert judgement.outcome == "this counts for the claim"
 
 
 def test_a_new_file_can_be_judged(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from the_experiment.evaluation.statistics import Rate, listed
 from the_experiment.evaluation.verdict import INTERPOLATION
 from the_experiment.experiments.cells import Cell
-from the_experiment.experiments.declaration import Experiment
+from the_experiment.experiments.declaration import Claim, Experiment
 from the_experiment.experiments.results import Results, held_out_rate, measures_of
 
 CHANCE = 0.05  # a difference less likely than this by chance counts
@@ -21,15 +22,60 @@ FEWEST = 6  # pairs: sign flips of n pairs give no p under 2 ** (1 - n), so fewe
 class Judgement:
     """The claim held against the cells it is about."""
 
+    claim: Claim
+    ways: list[str]  # of holding out, that were run
     better: Rate  # of the model said to be better
     than: Rate
     baseline: str  # the best one that knows only patterns
     baseline_rate: Rate
-    pairs: int  # cells compared one by one
+    compared: int  # cells in which both fitted
     left_out: int  # cells in which one of the two did not fit
-    p_value: float
-    outcome: str  # "counts for the claim", …
-    sentence: str
+    differences: list[float]  # better's share less than's, one for each independent pair
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs are compared one by one; see `judge` for what a pair is."""
+        return len(self.differences)
+
+    @functools.cached_property
+    def difference(self) -> float:
+        """The mean of the pairs, which is what `p_value` is about; 0 where there is none."""
+        return float(np.mean(self.differences)) if self.differences else 0.0
+
+    @functools.cached_property
+    def p_value(self) -> float:
+        """How likely a difference as large is by chance."""
+        return sign_flip_p(self.differences)
+
+    @property
+    def outcome(self) -> str:
+        """What this says of the claim."""
+        if self.left_out >= self.compared:
+            return "too few cells fitted what was shown, so this cannot be judged"
+        if self.pairs < FEWEST:
+            few = f"only {_pairs(self.pairs)}, and fewer than {FEWEST}"
+            return f"{few} cannot tell chance from more: not judged"
+        if self.p_value >= CHANCE:
+            return "the two cannot be told apart, so this does not support the claim"
+        if self.difference <= 0:
+            return "this counts against the claim"
+        if self.baseline_rate.k >= self.better.k:
+            return "the two differ as claimed, but a pattern does as well, so no rule is shown"
+        return "this counts for the claim"
+
+    @property
+    def sentence(self) -> str:
+        """The figures and the outcome."""
+        claim, unfit = self.claim, ""
+        if self.left_out:
+            unfit = f", {self.left_out} left out where one of them did not fit"
+        return (
+            f"On {listed(self.ways)}, {claim.better} is right on {_told(self.better)} held-out "
+            f"states and {claim.than} on {_told(self.than)} ({claim.measure}; "
+            f"{_pairs(self.pairs)}{unfit}; mean difference {self.difference:+.2f}, "
+            f"p = {self.p_value:.2g}), while the best baseline without rules, {self.baseline}, "
+            f"is right on {_told(self.baseline_rate)}: {self.outcome}."
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The judgement as plain values."""
@@ -39,6 +85,7 @@ class Judgement:
             "baseline": {self.baseline: [self.baseline_rate.k, self.baseline_rate.n]},
             "pairs": self.pairs,
             "left_out": self.left_out,
+            "difference": self.difference,
             "p_value": self.p_value,
             "outcome": self.outcome,
             "sentence": self.sentence,
@@ -48,52 +95,31 @@ class Judgement:
 def judge(experiment: Experiment, results: Results) -> Judgement:
     """Compare the two models of the claim on the same splits and seeds, beside the baselines.
 
-    A pair in which one of them left a seen state wrong is left out: it says nothing on held-out
+    A cell in which one of them left a seen state wrong is left out: it says nothing on held-out
     states.
     """
     claim = experiment.claim
     rates = _fitted_rates(experiment, results)
     asked = {_place(cell) for cell in results if cell.hold_outs in claim.on}
-    ways = [way for way in claim.on if any(place[0] == way for place in asked)]  # not all if quick
-    pairs = sorted(rates[claim.better].keys() & rates[claim.than].keys())
+    both = sorted(rates[claim.better].keys() & rates[claim.than].keys())
     totals = {
-        name: _total([of[pair] for pair in pairs if pair in of]) for name, of in rates.items()
+        name: _total([of[place] for place in both if place in of]) for name, of in rates.items()
     }
-    better, than = totals[claim.better], totals[claim.than]
     patterns = {*rates} - {*experiment.models, INTERPOLATION}
     baseline = max(sorted(patterns), key=lambda name: totals[name].k)
-    p_value = sign_flip_p(
-        [rates[claim.better][pair].share - rates[claim.than][pair].share for pair in pairs]
-    )
-    left_out = len(asked) - len(pairs)
-    outcome = _outcome(better, than, totals[baseline], p_value, len(pairs), left_out)
-    unfit = f", {left_out} left out where one of them did not fit" if left_out else ""
-    sentence = (
-        f"On {listed(ways)}, {claim.better} is right on {_told(better)} held-out states and "
-        f"{claim.than} on {_told(than)} "
-        f"({claim.measure}; {_pairs(len(pairs))}{unfit}; p = {p_value:.2g}), while the best "
-        f"baseline without rules, {baseline}, is right on {_told(totals[baseline])}: {outcome}."
-    )
     return Judgement(
-        better, than, baseline, totals[baseline], len(pairs), left_out, p_value, outcome, sentence
+        claim=claim,
+        ways=[way for way in claim.on if any(place[0] == way for place in asked)],
+        better=totals[claim.better],
+        than=totals[claim.than],
+        baseline=baseline,
+        baseline_rate=totals[baseline],
+        compared=len(both),
+        left_out=len(asked) - len(both),
+        differences=[
+            rates[claim.better][place].share - rates[claim.than][place].share for place in both
+        ],
     )
-
-
-def _outcome(
-    better: Rate, than: Rate, baseline: Rate, p_value: float, pairs: int, left_out: int
-) -> str:
-    if left_out >= pairs:
-        return "too few cells fitted what was shown, so this cannot be judged"
-    if pairs < FEWEST:
-        few = f"only {_pairs(pairs)}, and fewer than {FEWEST}"
-        return f"{few} cannot tell chance from more: not judged"
-    if p_value >= CHANCE:
-        return "the two cannot be told apart, so this does not support the claim"
-    if better.k < than.k:
-        return "this counts against the claim"
-    if baseline.k >= better.k:
-        return "the two differ as claimed, but a pattern does as well, so no rule is shown"
-    return "this counts for the claim"
 
 
 Place = tuple[str, str, int]  # hold-outs, split, seed
