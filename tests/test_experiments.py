@@ -158,6 +158,24 @@ def test_the_direction_is_that_of_the_pairs_not_of_all_states_together() -> None
     assert judgement.outcome == "this counts for the claim"
 
 
+@pytest.mark.parametrize(
+    ("hold_out", "pairs"),
+    [({"each_state": True}, 32), ({"where": "A AND C"}, 3), ({"fraction": 0.25}, 3)],
+)
+def test_seeds_asked_about_the_same_split_are_one_pair(
+    hold_out: dict[str, object], pairs: int
+) -> None:
+    experiment = made_up_experiment(seeds=3, **hold_out)
+    results = {
+        cell: made_up_result(cell, [1.0, 0.5, 0.0][cell.seed] if cell.contestant == "gpt2" else 0.0)
+        for cell in cells_of(experiment)
+    }
+    judgement = judge(experiment, results)
+    assert judgement.pairs == pairs
+    assert judgement.difference == pytest.approx(0.5)
+    assert max(judgement.differences) == (0.5 if "each_state" in hold_out else 1.0)
+
+
 def test_a_new_file_can_be_judged(tmp_path: Path) -> None:
     write_new_experiment(tmp_path / "mine.yaml")
     experiment = find_experiment(str(tmp_path / "mine.yaml"))

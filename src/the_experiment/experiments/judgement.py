@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +54,7 @@ class Judgement:
         if self.left_out >= self.compared:
             return "too few cells fitted what was shown, so this cannot be judged"
         if self.pairs < FEWEST:
-            few = f"only {_pairs(self.pairs)}, and fewer than {FEWEST}"
+            few = f"only {_counted(self.pairs)}, and fewer than {FEWEST}"
             return f"{few} cannot tell chance from more: not judged"
         if self.p_value >= CHANCE:
             return "the two cannot be told apart, so this does not support the claim"
@@ -72,7 +73,7 @@ class Judgement:
         return (
             f"On {listed(self.ways)}, {claim.better} is right on {_told(self.better)} held-out "
             f"states and {claim.than} on {_told(self.than)} ({claim.measure}; "
-            f"{_pairs(self.pairs)}{unfit}; mean difference {self.difference:+.2f}, "
+            f"{_counted(self.pairs)}{unfit}; mean difference {self.difference:+.2f}, "
             f"p = {self.p_value:.2g}), while the best baseline without rules, {self.baseline}, "
             f"is right on {_told(self.baseline_rate)}: {self.outcome}."
         )
@@ -96,7 +97,9 @@ def judge(experiment: Experiment, results: Results) -> Judgement:
     """Compare the two models of the claim on the same splits and seeds, beside the baselines.
 
     A cell in which one of them left a seen state wrong is left out: it says nothing on held-out
-    states.
+    states. A pair is the two models' shares on one split, each the mean over its seeds: models of
+    several seeds asked about the same states are not independent. Where a way of holding out has
+    only one split, each seed is a pair.
     """
     claim = experiment.claim
     rates = _fitted_rates(experiment, results)
@@ -117,7 +120,8 @@ def judge(experiment: Experiment, results: Results) -> Judgement:
         compared=len(both),
         left_out=len(asked) - len(both),
         differences=[
-            rates[claim.better][place].share - rates[claim.than][place].share for place in both
+            _mean_share(rates[claim.better], pair) - _mean_share(rates[claim.than], pair)
+            for pair in _pairs_among(both, asked)
         ],
     )
 
@@ -127,6 +131,22 @@ Place = tuple[str, str, int]  # hold-outs, split, seed
 
 def _place(cell: Cell) -> Place:
     return cell.hold_outs, cell.split, cell.seed
+
+
+def _pairs_among(both: Sequence[Place], asked: Collection[Place]) -> list[list[Place]]:
+    """The cells that make one pair together: those of one split, or one alone; see `judge`."""
+    splits: dict[str, set[str]] = {}
+    for way, split, _ in asked:
+        splits.setdefault(way, set()).add(split)
+    pairs: dict[tuple[str, str | int], list[Place]] = {}
+    for way, split, seed in both:
+        unit = split if len(splits[way]) > 1 else seed
+        pairs.setdefault((way, unit), []).append((way, split, seed))
+    return list(pairs.values())
+
+
+def _mean_share(rates: Mapping[Place, Rate], places: Sequence[Place]) -> float:
+    return float(np.mean([rates[place].share for place in places]))
 
 
 def _fitted_rates(experiment: Experiment, results: Results) -> dict[str, dict[Place, Rate]]:
@@ -161,7 +181,7 @@ def sign_flip_p(differences: list[float]) -> float:
     return float(test.pvalue)
 
 
-def _pairs(count: int) -> str:
+def _counted(count: int) -> str:
     return f"{count} pair{'' if count == 1 else 's'}"
 
 
