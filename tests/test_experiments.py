@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from the_experiment.base.errors import ExperimentError
-from the_experiment.experiments.cells import Cell, cells_of
+from the_experiment.experiments.cells import cells_of
 from the_experiment.experiments.declaration import (
     NEW_EXPERIMENT,
     Experiment,
@@ -25,7 +25,7 @@ from the_experiment.experiments.declaration import (
     write_new_experiment,
 )
 from the_experiment.experiments.judgement import FEWEST, judge, sign_flip_p
-from the_experiment.experiments.results import rows_of
+from the_experiment.experiments.results import has_fitted, rows_of
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "half-hidden.yaml"
 
@@ -97,13 +97,11 @@ def test_paired_signs() -> None:
     assert sign_flip_p([1.0] * 6) == 0.03125  # … six can
 
 
-def made_up_result(
-    cell: Cell, share: float, *, fitted: bool = True, states: int = 10
-) -> dict[str, Any]:
+def made_up_result(share: float, *, fitted: bool = True, states: int = 10) -> dict[str, Any]:
     """A cell that is right on this share of so many held-out states."""
     rules = dict.fromkeys(("newA", "newB", "newC", "newD"), True)
     held_out = {str(n): {"exact": n < share * states, **rules} for n in range(states)}
-    return {"held_out": held_out, "seen": {}, "fitted": fitted if cell.entry else None}
+    return {"held_out": held_out, "seen": {"a": {"exact": True}, "b": {"exact": fitted}}}
 
 
 def made_up_experiment(seeds: int, **hold_out: object) -> Experiment:
@@ -123,7 +121,7 @@ def judged(better: list[float], than: list[float], tree: float, unfit: int = 0) 
     for cell in cells_of(experiment):
         share = shares.get(cell.contestant, [tree] * len(better))[cell.seed]
         fitted = not (cell.contestant == "rnn" and cell.seed < unfit)
-        results[cell] = made_up_result(cell, share, fitted=fitted)
+        results[cell] = made_up_result(share, fitted=fitted)
     assert rows_of(experiment, results)
     return judge(experiment, results).outcome
 
@@ -152,7 +150,7 @@ def test_the_direction_is_that_of_the_pairs_not_of_all_states_together() -> None
         large = cell.seed == 0  # one split of many states, in which the other model wins
         share = {"gpt2": 0.5 if large else 0.9, "rnn": 0.8 if large else 0.1}
         of = 1000 if large else 10
-        results[cell] = made_up_result(cell, share.get(cell.contestant, 0.0), states=of)
+        results[cell] = made_up_result(share.get(cell.contestant, 0.0), states=of)
     judgement = judge(experiment, results)
     assert judgement.better.k < judgement.than.k
     assert judgement.outcome == "this counts for the claim"
@@ -167,7 +165,7 @@ def test_seeds_asked_about_the_same_split_are_one_pair(
 ) -> None:
     experiment = made_up_experiment(seeds=3, **hold_out)
     results = {
-        cell: made_up_result(cell, [1.0, 0.5, 0.0][cell.seed] if cell.contestant == "gpt2" else 0.0)
+        cell: made_up_result([1.0, 0.5, 0.0][cell.seed] if cell.contestant == "gpt2" else 0.0)
         for cell in cells_of(experiment)
     }
     judgement = judge(experiment, results)
@@ -176,10 +174,20 @@ def test_seeds_asked_about_the_same_split_are_one_pair(
     assert max(judgement.differences) == (0.5 if "each_state" in hold_out else 1.0)
 
 
+def test_a_model_fitted_if_it_was_right_on_every_seen_state() -> None:
+    cells = {cell.contestant: cell for cell in cells_of(made_up_experiment(seeds=1))}
+    unfit = made_up_result(1.0, fitted=False)
+    written_before = {**unfit, "fitted": None}  # as it was with `until_fit: false`
+    assert not has_fitted(cells["gpt2"], written_before)
+    assert has_fitted(cells["gpt2"], made_up_result(0.0))
+    assert has_fitted(cells["decision tree"], unfit)
+    assert has_fitted(cells["decision tree"], {"seen": None, "held_out": None})
+
+
 def test_a_new_file_can_be_judged(tmp_path: Path) -> None:
     write_new_experiment(tmp_path / "mine.yaml")
     experiment = find_experiment(str(tmp_path / "mine.yaml"))
-    results = {cell: made_up_result(cell, 0.5) for cell in cells_of(experiment)}
+    results = {cell: made_up_result(0.5) for cell in cells_of(experiment)}
     assert judge(experiment, results).pairs >= FEWEST
 
 
@@ -187,7 +195,7 @@ def test_a_quick_sentence_names_only_what_was_run() -> None:
     experiment = find_experiment("seed-claim")
     wrong = {"1": dict.fromkeys(("exact", "newA", "newB", "newC", "newD", "sum", "sum2"), False)}
     results = {
-        cell: {"held_out": wrong, "seen": {}, "fitted": True if cell.entry else None}
+        cell: {"held_out": wrong, "seen": wrong if cell.entry is None else {}}
         for cell in cells_of(experiment, quick=True)
     }
     assert judge(experiment, results).sentence.startswith("On random 6 of 32, GPT-2 is right on 0")

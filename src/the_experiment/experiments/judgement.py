@@ -13,7 +13,7 @@ from the_experiment.evaluation.statistics import Rate, listed
 from the_experiment.evaluation.verdict import INTERPOLATION
 from the_experiment.experiments.cells import Cell
 from the_experiment.experiments.declaration import Claim, Experiment
-from the_experiment.experiments.results import Results, held_out_rate, measures_of
+from the_experiment.experiments.results import Results, has_fitted, held_out_rate, measures_of
 
 CHANCE = 0.05  # a difference less likely than this by chance counts
 FEWEST = 6  # pairs: sign flips of n pairs give no p under 2 ** (1 - n), so fewer decide nothing
@@ -155,7 +155,7 @@ def _fitted_rates(experiment: Experiment, results: Results) -> dict[str, dict[Pl
     rates: dict[str, dict[Place, Rate]] = {name: {} for name in experiment.models}
     for cell, result in results.items():
         judged = cell.hold_outs in experiment.claim.on and result["held_out"] is not None
-        if judged and result["fitted"] is not False:
+        if judged and has_fitted(cell, result):
             rates.setdefault(cell.contestant, {})[_place(cell)] = held_out_rate(result, keys)
     return rates
 

@@ -71,7 +71,6 @@ def _baseline_result(cell: Cell, world_name: str) -> dict[str, Any]:
     asked = world.states_at(held_out)
     baseline = baselines[cell.contestant]
     return {
-        "fitted": None,
         "seen": _predicted(predicted_parts(baseline, world, seen, seen), world, seen),
         "held_out": _predicted(predicted_parts(baseline, world, seen, asked), world, asked),
     }
@@ -108,7 +107,6 @@ def _model_result(cell: Cell, world_name: str) -> dict[str, Any]:
         trained = Trained(run)
         split = Split(folder.manifest)
         return {
-            "fitted": result.fitted,
             "steps": result.steps,
             "seconds": result.seconds,
             "parameters": trained.record["parameters"],
