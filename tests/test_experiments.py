@@ -16,16 +16,20 @@ import pytest
 import yaml
 
 from the_experiment.base.errors import ExperimentError
+from the_experiment.data.generate import Sizes, generate
 from the_experiment.experiments.cells import cells_of
 from the_experiment.experiments.declaration import (
     NEW_EXPERIMENT,
     Experiment,
+    Training,
     experiment_names,
     find_experiment,
     write_new_experiment,
 )
 from the_experiment.experiments.judgement import FEWEST, judge, sign_flip_p
 from the_experiment.experiments.results import has_fitted, rows_of
+from the_experiment.experiments.runner import run_cell
+from the_experiment.worlds import find_world
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "half-hidden.yaml"
 
@@ -199,6 +203,20 @@ def test_a_quick_sentence_names_only_what_was_run() -> None:
         for cell in cells_of(experiment, quick=True)
     }
     assert judge(experiment, results).sentence.startswith("On random 6 of 32, GPT-2 is right on 0")
+
+
+def test_baselines_are_fitted_to_the_states_that_the_models_are_shown(tmp_path: Path) -> None:
+    experiment = made_up_experiment(seeds=1).model_copy(update={"train": Training(train_rows=8)})
+    cell = next(cell for cell in cells_of(experiment) if cell.entry is None)
+    run_cell(cell, experiment.world, tmp_path / "cell.json")
+    world = find_world(experiment.world)
+    sizes = Sizes(train=8, valid=0, test=0)
+    folder = generate(world, cell.hold_out, sizes, cell.seed, tmp_path / "data")
+    shown = {row["prompt"] for row in folder.rows("train")}
+    result = json.loads((tmp_path / "cell.json").read_text())
+    assert set(result["seen"]) == shown
+    assert len(shown) < 24  # not all that are not held out
+    assert set(result["held_out"]) == set(folder.manifest.held_out)
 
 
 def run_example(folder: Path, *words: str) -> subprocess.Popen[str]:

@@ -15,6 +15,7 @@ from the_experiment.base.files import read_json, write_json, write_text
 from the_experiment.base.processes import cores, in_parallel
 from the_experiment.base.runs import Run
 from the_experiment.base.seeds import Integers
+from the_experiment.data.draw import Draw
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.split import Split
 from the_experiment.evaluation.baseline import baselines, predicted_parts
@@ -67,13 +68,19 @@ def run_cell(cell: Cell, world_name: str, place: Path) -> str:
 def _baseline_result(cell: Cell, world_name: str) -> dict[str, Any]:
     world = find_world(world_name)
     held_out = cell.hold_out.resolve(world, cell.seed)
-    seen = world.states_at(np.setdiff1d(np.arange(world.size), held_out))
+    seen = _shown(world, held_out, cell)
     asked = world.states_at(held_out)
     baseline = baselines[cell.contestant]
     return {
         "seen": _predicted(predicted_parts(baseline, world, seen, seen), world, seen),
         "held_out": _predicted(predicted_parts(baseline, world, seen, asked), world, asked),
     }
+
+
+def _shown(world: World, held_out: Integers, cell: Cell) -> Integers:
+    """The distinct states of the rows that the models of this split and seed are trained on."""
+    rows = Draw(world, held_out, cell.seed).chunks("train", cell.train.train_rows)
+    return world.states_at(np.unique(np.concatenate(list(rows))))
 
 
 def _predicted(parts: dict[str, Integers] | None, world: World, states: Integers) -> States | None:
