@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from conftest import Command
 from the_experiment.base.errors import ExperimentError
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.experiments.cells import cells_of
@@ -31,7 +32,13 @@ from the_experiment.experiments.results import has_fitted, rows_of
 from the_experiment.experiments.runner import run_cell
 from the_experiment.worlds import find_world
 
+NEW = yaml.load(NEW_EXPERIMENT.format(name="new"), Loader=yaml.BaseLoader)
 EXAMPLE = Path(__file__).parent.parent / "examples" / "half-hidden.yaml"
+
+
+def written(path: Path, values: object) -> Path:
+    path.write_text(yaml.safe_dump(values))
+    return path
 
 
 @pytest.mark.parametrize("name", experiment_names())
@@ -67,14 +74,71 @@ def test_seed_claim_holds_out_as_it_says() -> None:
             | {"quick": {"hold_outs": ["b"]}},
             "none of them is what the claim is about",
         ),
+        ({"world": "nowhere"}, "world: there is no world called 'nowhere'"),
+        ({"world": "a" * 300}, "world: there is no world called 'aaa"),
+        ({"measures": {"rules": ["newZ"]}}, "measures.rules: 'newZ' is none of newA"),
+        ({"measures": {"exact": ["newA"]}}, "measures: exact is always there"),
+        ({"measures": {"rules": []}}, "measures.rules: List should have at least 1"),
+        ({"seeds": [1, 1]}, "seeds: 1 comes twice"),
+        ({"claim": {**NEW["claim"], "on": []}}, "claim.on: List should have at least 1"),
+        ({"hold_outs": {"a quarter": {"where": "A AND"}}}, "hold_outs.a quarter: column 6: "),
+        (
+            {"hold_outs": {"a quarter": {"where": "A AND Q"}}},
+            "hold_outs.a quarter: column 7: unknown name 'Q'; known are A, B",
+        ),
+        ({"hold_outs": {"a quarter": {"where": ""}}}, "hold_outs.a quarter: no state of world"),
+        ({"hold_outs": {"a quarter": {"fraction": 0.001}}}, "a quarter: no state of world"),
+        ({"hold_outs": {"a quarter": {"where": "A OR NOT A"}}}, "a quarter: all 32 states"),
     ],
 )
 def test_a_wrong_file_names_its_key(tmp_path: Path, change: dict[str, object], told: str) -> None:
-    path = tmp_path / "wrong.yaml"
-    values = yaml.load(NEW_EXPERIMENT.format(name="wrong"), Loader=yaml.BaseLoader)
-    path.write_text(yaml.safe_dump({**values, **change}))
-    with pytest.raises(ExperimentError, match=told):
+    path = written(tmp_path / "wrong.yaml", {**NEW, **change})
+    with pytest.raises(ExperimentError) as caught:
         find_experiment(str(path))
+    assert str(caught.value).startswith(f"{path}: ")
+    assert told in str(caught.value)
+    assert caught.value.exit_code == 1
+
+
+def test_a_misspelt_key_is_told_before_the_one_that_is_missing_for_it(tmp_path: Path) -> None:
+    misspelt = {("models_" if key == "models" else key): value for key, value in NEW.items()}
+    path = written(tmp_path / "wrong.yaml", misspelt)
+    with pytest.raises(ExperimentError, match=r"wrong.yaml: models_: unknown key$"):
+        find_experiment(str(path))
+
+
+def test_an_unknown_model_is_told_before_anything_is_trained(
+    tmp_path: Path, the_experiment: Command
+) -> None:
+    models = {"gpt2": {"model": "gpt9"}, "rnn": {"model": "rnn"}}
+    path = written(tmp_path / "wrong.yaml", {**NEW, "models": models})
+    assert the_experiment("experiments", "show", str(path)).returncode == 0
+    done = the_experiment("experiments", "run", str(path))
+    assert done.returncode == 1
+    assert f"{path}: models.gpt2.model: 'gpt9' is none of cnn, gpt2, rnn" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_to_show_an_experiment_needs_no_torch() -> None:
+    code = "import sys; from the_experiment.experiments import report, declaration as d; "
+    code += "report.experiment_sheet(d.find_experiment('seed-claim')); "
+    code += "sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("stem", ["_mine", "a" * 200, "--", "ü"])
+def test_a_new_file_of_any_name_can_be_read(tmp_path: Path, stem: str) -> None:
+    path = tmp_path / f"{stem}.yaml"
+    write_new_experiment(path)
+    assert find_experiment(str(path)).name.isascii()
+
+
+def test_a_name_too_long_for_a_file_is_told() -> None:
+    with pytest.raises(ExperimentError, match="there is no experiment called"):
+        find_experiment("a" * 300)
+    with pytest.raises(ExperimentError, match="name too long"):
+        write_new_experiment(Path("a" * 300))
 
 
 def test_a_new_file_is_an_experiment_and_is_not_overwritten(tmp_path: Path) -> None:
@@ -110,11 +174,8 @@ def made_up_result(share: float, *, fitted: bool = True, states: int = 10) -> di
 
 def made_up_experiment(seeds: int, **hold_out: object) -> Experiment:
     """A new file's experiment, with seeds from 0 and one way of holding out: a quarter."""
-    values = yaml.load(NEW_EXPERIMENT.format(name="made-up"), Loader=yaml.BaseLoader)
     hold_outs = {"a quarter": hold_out or {"fraction": 0.25}}
-    return Experiment.model_validate(
-        {**values, "seeds": list(range(seeds)), "hold_outs": hold_outs}
-    )
+    return Experiment.model_validate({**NEW, "seeds": list(range(seeds)), "hold_outs": hold_outs})
 
 
 def judged(better: list[float], than: list[float], tree: float, unfit: int = 0) -> str:
