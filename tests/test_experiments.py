@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
 
 from conftest import Command
 from the_experiment.base.errors import ExperimentError
@@ -28,6 +29,7 @@ from the_experiment.experiments.declaration import (
     write_new_experiment,
 )
 from the_experiment.experiments.judgement import FEWEST, judge, sign_flip_p
+from the_experiment.experiments.report import Outcome, experiment_sheet, results_table
 from the_experiment.experiments.results import has_fitted, rows_of
 from the_experiment.experiments.runner import run_cell
 from the_experiment.worlds import find_world
@@ -278,6 +280,21 @@ def test_baselines_are_fitted_to_the_states_that_the_models_are_shown(tmp_path: 
     assert set(result["seen"]) == shown
     assert len(shown) < 24  # not all that are not held out
     assert set(result["held_out"]) == set(folder.manifest.held_out)
+
+
+def test_names_with_brackets_are_shown_as_they_are() -> None:
+    models = {"GPT [x7]": {"model": "gpt2"}, "RNN [/]": {"model": "rnn"}}
+    claim = {**NEW["claim"], "better": "GPT [x7]", "than": "RNN [/]", "on": ["half [b]"]}
+    changes = {"models": models, "claim": claim, "hold_outs": {"half [b]": {"fraction": 0.5}}}
+    experiment = Experiment.model_validate({**NEW, **changes, "measures": {"[m]": ["newA"]}})
+    results = {cell: made_up_result(0.5) for cell in cells_of(experiment)}
+    console = Console(width=200)
+    with console.capture() as shown:
+        console.print(experiment_sheet(experiment))
+        console.print(results_table(Outcome.of(experiment, results, quick=False)))
+    for name in ("GPT [x7]", "RNN [/]", "half [b]"):
+        assert shown.get().count(name) == 3  # in the sheet, the table and the sentence
+    assert "exact, [m]" in shown.get()
 
 
 def run_example(folder: Path, *words: str) -> subprocess.Popen[str]:

@@ -51,9 +51,9 @@ def experiment_sheet(experiment: Experiment) -> Group:
         f"[bold]{experiment.name}[/]: {escape(experiment.question)}",
         "",
         f"world      {escape(experiment.world)}",
-        f"hold-outs  {', '.join(experiment.hold_outs)}",
-        f"models     {', '.join(experiment.models)}; seeds {experiment.seeds}",
-        f"measures   {', '.join(measures_of(experiment))}",
+        f"hold-outs  {escape(', '.join(experiment.hold_outs))}",
+        f"models     {escape(', '.join(experiment.models))}; seeds {experiment.seeds}",
+        f"measures   {escape(', '.join(measures_of(experiment)))}",
         "",
         f"claim      {escape(claim.says)} ({escape(claim.source)})",
         f"published  {escape(claim.published)}",
@@ -66,12 +66,12 @@ def results_table(outcome: Outcome) -> Group:
     """Each contestant's exact match by way of holding out, for the terminal."""
     exact = outcome.exact
     ways = list(dict.fromkeys(row.hold_outs for row in exact))
-    table = Table("exact on held-out", *ways, box=None, pad_edge=False)
+    table = Table("exact on held-out", *map(escape, ways), box=None, pad_edge=False)
     for contestant in dict.fromkeys(row.contestant for row in exact):
         by_way = {row.hold_outs: row for row in exact if row.contestant == contestant}
         is_model = next(iter(by_way.values())).is_model
         cells = [_cell(by_way[way]) if way in by_way else "–" for way in ways]
-        table.add_row(contestant, *cells, style="bold" if is_model else "dim")
+        table.add_row(escape(contestant), *cells, style="bold" if is_model else "dim")
     return Group(table, "", escape(outcome.judgement.sentence))
 
 
