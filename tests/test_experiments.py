@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from loguru import logger
 from rich.console import Console
 
 from conftest import Command
@@ -29,13 +31,24 @@ from the_experiment.experiments.declaration import (
     write_new_experiment,
 )
 from the_experiment.experiments.judgement import FEWEST, judge, sign_flip_p
-from the_experiment.experiments.report import Outcome, experiment_sheet, results_table
+from the_experiment.experiments.report import Outcome, experiment_sheet, results_table, write_report
 from the_experiment.experiments.results import has_fitted, rows_of
-from the_experiment.experiments.runner import run_cell
+from the_experiment.experiments.runner import run_cell, run_cells
+from the_experiment.training.config import TrainConfig
 from the_experiment.worlds import find_world
 
+RULES = ("newA", "newB", "newC", "newD")
 NEW = yaml.load(NEW_EXPERIMENT.format(name="new"), Loader=yaml.BaseLoader)
 EXAMPLE = Path(__file__).parent.parent / "examples" / "half-hidden.yaml"
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """The lines that are logged during the test."""
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{message}")
+    yield lines
+    logger.remove(sink)
 
 
 def written(path: Path, values: object) -> Path:
@@ -169,7 +182,7 @@ def test_paired_signs() -> None:
 
 def made_up_result(share: float, *, fitted: bool = True, states: int = 10) -> dict[str, Any]:
     """A cell that is right on this share of so many held-out states."""
-    rules = dict.fromkeys(("newA", "newB", "newC", "newD"), True)
+    rules = dict.fromkeys(RULES, True)
     held_out = {str(n): {"exact": n < share * states, **rules} for n in range(states)}
     return {"held_out": held_out, "seen": {"a": {"exact": True}, "b": {"exact": fitted}}}
 
@@ -295,6 +308,52 @@ def test_names_with_brackets_are_shown_as_they_are() -> None:
     for name in ("GPT [x7]", "RNN [/]", "half [b]"):
         assert shown.get().count(name) == 3  # in the sheet, the table and the sentence
     assert "exact, [m]" in shown.get()
+
+
+def test_a_quick_run_keeps_the_full_report(tmp_path: Path) -> None:
+    experiment = made_up_experiment(seeds=1)
+    results = {cell: made_up_result(0.5) for cell in cells_of(experiment)}
+    full = write_report(Outcome.of(experiment, results, quick=False), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    quick = write_report(Outcome.of(experiment, results, quick=True), tmp_path)
+    assert (full, quick) == (tmp_path / "report.html", tmp_path / "quick" / "report.html")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+    assert {path.name for path in quick.parent.iterdir()} == before.keys()
+
+
+def test_a_cell_that_is_not_whole_is_computed_again(tmp_path: Path, logged: list[str]) -> None:
+    whole = {"seen": {}, "held_out": {"0": {"exact": True, **dict.fromkeys(RULES, True)}}}
+    kept = [whole, {**whole, "fitted": None, "held_out": None}, {**whole, "train_rows": 20_000}]
+    other_rows = {**whole, "train_rows": 8}
+    no_parts = {**whole, "held_out": {"0": {"exact": True}}}
+    lost = [json.dumps(whole)[:-9], "[]", '{"seen": {}}', *map(json.dumps, (other_rows, no_parts))]
+    experiment = made_up_experiment(seeds=len(kept) + len(lost))
+    cells = [cell for cell in cells_of(experiment) if cell.contestant == "decision tree"]
+    places = [tmp_path / "cells" / f"{cell.key}.json" for cell in cells]
+    places[0].parent.mkdir()
+    for place, text in zip(places, [*map(json.dumps, kept), *lost], strict=True):
+        place.write_text(text)
+    results = list(run_cells(experiment, cells, tmp_path, 1, lambda _: None).values())
+    assert results[: len(kept)] == kept
+    assert all(len(result["held_out"]) == 8 for result in results[len(kept) :])
+    told = [line for line in logged if "computed again" in line]
+    assert [line.split(" is ")[0] for line in told] == [str(place) for place in places[len(kept) :]]
+
+
+def test_models_are_trained_in_the_same_precision_everywhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    configs = []
+
+    def stop(config: TrainConfig, _: object) -> None:
+        configs.append(config)
+        raise InterruptedError
+
+    monkeypatch.setattr("the_experiment.training.loop.train", stop)
+    cell = next(cell for cell in cells_of(find_experiment(str(EXAMPLE))) if cell.entry)
+    with pytest.raises(InterruptedError):
+        run_cell(cell, str(EXAMPLE.with_name("three-bits.yaml")), tmp_path / "cell.json")
+    assert [config.precision for config in configs] == ["fp32"]
 
 
 def run_example(folder: Path, *words: str) -> subprocess.Popen[str]:

@@ -23,6 +23,8 @@ from the_experiment.worlds import find_world
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+QUICK = "quick"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -83,7 +85,11 @@ def _cell(row: Row) -> str:
 
 
 def write_report(outcome: Outcome, out: Path) -> Path:
-    """Write `report.html`, `results.json` and `exact.png` into `out`; return the page's path."""
+    """Write `report.html`, `results.json` and `exact.png` into `out`; return the page's path.
+
+    Those of a quick run go into a folder of their own there, so that no full report is lost.
+    """
+    out = out / QUICK if outcome.quick else out
     figure = _figure(outcome)
     with replaced_file(out / "exact.png") as path:
         figure.savefig(path, format="png", dpi=110)
