@@ -29,7 +29,7 @@ Which = Annotated[str, typer.Argument(metavar="NAME|FILE")]
     ),
 )
 def list_experiments(as_json: options.AsJson = False) -> None:
-    """List the experiments that ship with the package."""
+    """List the experiments that ship with the package or are plugged in."""
     from rich.markup import escape
 
     from the_experiment.experiments.declaration import experiment_names, find_experiment
@@ -40,7 +40,7 @@ def list_experiments(as_json: options.AsJson = False) -> None:
         print_json(found)
     else:
         for name, question in found.items():
-            stdout.print(f"[bold]{name}[/]  {escape(question)}")
+            stdout.print(f"[bold]{escape(name)}[/]  {escape(question)}")
 
 
 @app.command(

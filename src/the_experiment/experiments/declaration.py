@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -29,6 +30,7 @@ from the_experiment.data.holdout import HoldOut
 from the_experiment.experiments.checks import check_against_world
 from the_experiment.worlds import World
 
+GROUP = "the_experiment.experiments"  # of entry points
 EXACT = "exact"  # the measure that is there without being declared: the whole completion
 
 
@@ -191,13 +193,17 @@ def write_new_experiment(path: Path) -> None:
 
 
 def experiment_names() -> list[str]:
-    """The experiments that ship with the package."""
-    return sorted(_shipped())
+    """The experiments that ship with the package or come by entry point."""
+    plugged_in = {point.name for point in entry_points(group=GROUP)}
+    return [*sorted(_shipped()), *sorted(plugged_in - _shipped().keys())]
 
 
 def find_experiment(name_or_file: str) -> Experiment:
-    """The experiment of this name, or in this file. Raises `ExperimentError` naming the key."""
-    path = _shipped().get(name_or_file) or Path(name_or_file)
+    """The experiment of this name, or in this file. Raises `ExperimentError` naming the key.
+
+    An entry point of the group `the_experiment.experiments` gives the path of a YAML file.
+    """
+    path = _shipped().get(name_or_file) or _plugged_in(name_or_file) or Path(name_or_file)
     if not _is_file(path):
         raise UsageError(
             f"there is no experiment called {name_or_file!r}",
@@ -246,3 +252,21 @@ def _loaded(path: Path) -> Any:
 def _shipped() -> dict[str, Path]:
     folder = Path(str(files("the_experiment.experiments") / "shipped"))
     return {path.stem: path for path in folder.glob("*.yaml")}
+
+
+def _plugged_in(name: str) -> Path | None:
+    """The file of the experiment that another package brings under this name."""
+    for point in entry_points(group=GROUP, name=name):
+        try:
+            loaded = point.load()
+        except Exception as error:  # other people's code: anything can come out of it
+            raise _refused(name, f"fails: {error!r}") from error
+        if not isinstance(loaded, str | Path) or not _is_file(Path(loaded)):
+            raise _refused(name, f"is no path of a file: {loaded!r}")
+        return Path(loaded)
+    return None
+
+
+def _refused(name: str, what: str) -> ExperimentError:
+    mend = "mend or uninstall the package that it comes with"
+    return ExperimentError(f"the plugged-in experiment {name!r} {what}", mend)
