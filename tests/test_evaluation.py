@@ -18,11 +18,11 @@ from the_experiment.base.errors import ExperimentError
 from the_experiment.data.split import Split
 from the_experiment.evaluation.answers import answer
 from the_experiment.evaluation.baseline import baselines, predicted_parts
-from the_experiment.evaluation.compare import EXACT, compare
+from the_experiment.evaluation.compare import compare
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.evaluation.trained import trained_models
 from the_experiment.evaluation.verdict import Kind, verdict
-from the_experiment.worlds import World, find_world
+from the_experiment.worlds import EXACT, World, find_world
 
 
 def held_out_share(world: World, baseline: str, held_out: list[int]) -> float:

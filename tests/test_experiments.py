@@ -9,23 +9,51 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from loguru import logger
+from rich.console import Console
 
+from conftest import Command
 from the_experiment.base.errors import ExperimentError
+from the_experiment.data.generate import Sizes, generate
 from the_experiment.experiments.cells import cells_of
 from the_experiment.experiments.declaration import (
     NEW_EXPERIMENT,
+    Experiment,
+    Training,
     experiment_names,
     find_experiment,
     write_new_experiment,
 )
-from the_experiment.experiments.judgement import judge, sign_flip_p
-from the_experiment.experiments.results import rows_of
+from the_experiment.experiments.judgement import FEWEST, judge, sign_flip_p
+from the_experiment.experiments.report import Outcome, experiment_sheet, results_table, write_report
+from the_experiment.experiments.results import has_fitted, rows_of
+from the_experiment.experiments.runner import run_cell, run_cells
+from the_experiment.training.config import TrainConfig
+from the_experiment.worlds import find_world
 
+RULES = ("newA", "newB", "newC", "newD")
+NEW = yaml.load(NEW_EXPERIMENT.format(name="new"), Loader=yaml.BaseLoader)
 EXAMPLE = Path(__file__).parent.parent / "examples" / "half-hidden.yaml"
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """The lines that are logged during the test."""
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{message}")
+    yield lines
+    logger.remove(sink)
+
+
+def written(path: Path, values: object) -> Path:
+    path.write_text(yaml.safe_dump(values))
+    return path
 
 
 @pytest.mark.parametrize("name", experiment_names())
@@ -61,14 +89,71 @@ def test_seed_claim_holds_out_as_it_says() -> None:
             | {"quick": {"hold_outs": ["b"]}},
             "none of them is what the claim is about",
         ),
+        ({"world": "nowhere"}, "world: there is no world called 'nowhere'"),
+        ({"world": "a" * 300}, "world: there is no world called 'aaa"),
+        ({"measures": {"rules": ["newZ"]}}, "measures.rules: 'newZ' is none of newA"),
+        ({"measures": {"exact": ["newA"]}}, "measures: exact is always there"),
+        ({"measures": {"rules": []}}, "measures.rules: List should have at least 1"),
+        ({"seeds": [1, 1]}, "seeds: 1 comes twice"),
+        ({"claim": {**NEW["claim"], "on": []}}, "claim.on: List should have at least 1"),
+        ({"hold_outs": {"a quarter": {"where": "A AND"}}}, "hold_outs.a quarter: column 6: "),
+        (
+            {"hold_outs": {"a quarter": {"where": "A AND Q"}}},
+            "hold_outs.a quarter: column 7: unknown name 'Q'; known are A, B",
+        ),
+        ({"hold_outs": {"a quarter": {"where": ""}}}, "hold_outs.a quarter: no state of world"),
+        ({"hold_outs": {"a quarter": {"fraction": 0.001}}}, "a quarter: no state of world"),
+        ({"hold_outs": {"a quarter": {"where": "A OR NOT A"}}}, "a quarter: all 32 states"),
     ],
 )
 def test_a_wrong_file_names_its_key(tmp_path: Path, change: dict[str, object], told: str) -> None:
-    path = tmp_path / "wrong.yaml"
-    values = yaml.load(NEW_EXPERIMENT.format(name="wrong"), Loader=yaml.BaseLoader)
-    path.write_text(yaml.safe_dump({**values, **change}))
-    with pytest.raises(ExperimentError, match=told):
+    path = written(tmp_path / "wrong.yaml", {**NEW, **change})
+    with pytest.raises(ExperimentError) as caught:
         find_experiment(str(path))
+    assert str(caught.value).startswith(f"{path}: ")
+    assert told in str(caught.value)
+    assert caught.value.exit_code == 1
+
+
+def test_a_misspelt_key_is_told_before_the_one_that_is_missing_for_it(tmp_path: Path) -> None:
+    misspelt = {("models_" if key == "models" else key): value for key, value in NEW.items()}
+    path = written(tmp_path / "wrong.yaml", misspelt)
+    with pytest.raises(ExperimentError, match=r"wrong.yaml: models_: unknown key$"):
+        find_experiment(str(path))
+
+
+def test_an_unknown_model_is_told_before_anything_is_trained(
+    tmp_path: Path, the_experiment: Command
+) -> None:
+    models = {"gpt2": {"model": "gpt9"}, "rnn": {"model": "rnn"}}
+    path = written(tmp_path / "wrong.yaml", {**NEW, "models": models})
+    assert the_experiment("experiments", "show", str(path)).returncode == 0
+    done = the_experiment("experiments", "run", str(path))
+    assert done.returncode == 1
+    assert f"{path}: models.gpt2.model: 'gpt9' is none of cnn, gpt2, rnn" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_to_show_an_experiment_needs_no_torch() -> None:
+    code = "import sys; from the_experiment.experiments import report, declaration as d; "
+    code += "report.experiment_sheet(d.find_experiment('seed-claim')); "
+    code += "sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("stem", ["_mine", "a" * 200, "--", "ü"])
+def test_a_new_file_of_any_name_can_be_read(tmp_path: Path, stem: str) -> None:
+    path = tmp_path / f"{stem}.yaml"
+    write_new_experiment(path)
+    assert find_experiment(str(path)).name.isascii()
+
+
+def test_a_name_too_long_for_a_file_is_told() -> None:
+    with pytest.raises(ExperimentError, match="there is no experiment called"):
+        find_experiment("a" * 300)
+    with pytest.raises(ExperimentError, match="name too long"):
+        write_new_experiment(Path("a" * 300))
 
 
 def test_a_new_file_is_an_experiment_and_is_not_overwritten(tmp_path: Path) -> None:
@@ -95,27 +180,28 @@ def test_paired_signs() -> None:
     assert sign_flip_p([1.0] * 6) == 0.03125  # … six can
 
 
+def made_up_result(share: float, *, fitted: bool = True, states: int = 10) -> dict[str, Any]:
+    """A cell that is right on this share of so many held-out states."""
+    rules = dict.fromkeys(RULES, True)
+    held_out = {str(n): {"exact": n < share * states, **rules} for n in range(states)}
+    return {"held_out": held_out, "seen": {"a": {"exact": True}, "b": {"exact": fitted}}}
+
+
+def made_up_experiment(seeds: int, **hold_out: object) -> Experiment:
+    """A new file's experiment, with seeds from 0 and one way of holding out: a quarter."""
+    hold_outs = {"a quarter": hold_out or {"fraction": 0.25}}
+    return Experiment.model_validate({**NEW, "seeds": list(range(seeds)), "hold_outs": hold_outs})
+
+
 def judged(better: list[float], than: list[float], tree: float, unfit: int = 0) -> str:
     """The outcome for held-out shares by seed, on ten states each."""
-    values = yaml.load(NEW_EXPERIMENT.format(name="made-up"), Loader=yaml.BaseLoader)
-    experiment = find_experiment("seed-claim").model_validate(
-        {
-            **values,
-            "seeds": list(range(len(better))),
-            "hold_outs": {"a quarter": {"fraction": 0.25}},
-        }
-    )
+    experiment = made_up_experiment(seeds=len(better))
     shares = {"gpt2": better, "rnn": than}
     results = {}
     for cell in cells_of(experiment):
         share = shares.get(cell.contestant, [tree] * len(better))[cell.seed]
-        states = {str(n): {"exact": n < share * 10, "newA": True} for n in range(10)}
-        for state in states.values():
-            state |= dict.fromkeys(("newB", "newC", "newD"), True)
-        fitted = (
-            None if cell.entry is None else not (cell.contestant == "rnn" and cell.seed < unfit)
-        )
-        results[cell] = {"held_out": states, "seen": {}, "fitted": fitted}
+        fitted = not (cell.contestant == "rnn" and cell.seed < unfit)
+        results[cell] = made_up_result(share, fitted=fitted)
     assert rows_of(experiment, results)
     return judge(experiment, results).outcome
 
@@ -126,18 +212,148 @@ def test_judgement_weighs_the_rival_the_baseline_and_the_fit() -> None:
     assert judged(low, high, tree=0.1) == "this counts against the claim"
     assert "a pattern does as well" in judged(high, low, tree=0.9)
     assert "cannot be told apart" in judged(high, high, tree=0.1)
-    assert "cannot be told apart" in judged(high[:5], low[:5], tree=0.1)
     assert "cannot be judged" in judged(high, low, tree=0.1, unfit=4)
+
+
+def test_too_few_pairs_are_not_judged_either_way() -> None:
+    assert judged([0.9] * 5, [0.2] * 5, tree=0.1) == (
+        "only 5 pairs, and fewer than 6 cannot tell chance from more: not judged"
+    )
+    assert judged([0.2], [0.2], tree=0.1).startswith("only 1 pair, and")
+    assert "cannot be judged" in judged([0.9] * 5, [0.2] * 5, tree=0.1, unfit=3)
+
+
+def test_the_direction_is_that_of_the_pairs_not_of_all_states_together() -> None:
+    experiment = made_up_experiment(seeds=8)
+    results = {}
+    for cell in cells_of(experiment):
+        large = cell.seed == 0  # one split of many states, in which the other model wins
+        share = {"gpt2": 0.5 if large else 0.9, "rnn": 0.8 if large else 0.1}
+        of = 1000 if large else 10
+        results[cell] = made_up_result(share.get(cell.contestant, 0.0), states=of)
+    judgement = judge(experiment, results)
+    assert judgement.better.k < judgement.than.k
+    assert judgement.outcome == "this counts for the claim"
+
+
+@pytest.mark.parametrize(
+    ("hold_out", "pairs"),
+    [({"each_state": True}, 32), ({"where": "A AND C"}, 3), ({"fraction": 0.25}, 3)],
+)
+def test_seeds_asked_about_the_same_split_are_one_pair(
+    hold_out: dict[str, object], pairs: int
+) -> None:
+    experiment = made_up_experiment(seeds=3, **hold_out)
+    results = {
+        cell: made_up_result([1.0, 0.5, 0.0][cell.seed] if cell.contestant == "gpt2" else 0.0)
+        for cell in cells_of(experiment)
+    }
+    judgement = judge(experiment, results)
+    assert judgement.pairs == pairs
+    assert judgement.difference == pytest.approx(0.5)
+    assert max(judgement.differences) == (0.5 if "each_state" in hold_out else 1.0)
+
+
+def test_a_model_fitted_if_it_was_right_on_every_seen_state() -> None:
+    cells = {cell.contestant: cell for cell in cells_of(made_up_experiment(seeds=1))}
+    unfit = made_up_result(1.0, fitted=False)
+    written_before = {**unfit, "fitted": None}  # as it was with `until_fit: false`
+    assert not has_fitted(cells["gpt2"], written_before)
+    assert has_fitted(cells["gpt2"], made_up_result(0.0))
+    assert has_fitted(cells["decision tree"], unfit)
+    assert has_fitted(cells["decision tree"], {"seen": None, "held_out": None})
+
+
+def test_a_new_file_can_be_judged(tmp_path: Path) -> None:
+    write_new_experiment(tmp_path / "mine.yaml")
+    experiment = find_experiment(str(tmp_path / "mine.yaml"))
+    results = {cell: made_up_result(0.5) for cell in cells_of(experiment)}
+    assert judge(experiment, results).pairs >= FEWEST
 
 
 def test_a_quick_sentence_names_only_what_was_run() -> None:
     experiment = find_experiment("seed-claim")
     wrong = {"1": dict.fromkeys(("exact", "newA", "newB", "newC", "newD", "sum", "sum2"), False)}
     results = {
-        cell: {"held_out": wrong, "seen": {}, "fitted": True if cell.entry else None}
+        cell: {"held_out": wrong, "seen": wrong if cell.entry is None else {}}
         for cell in cells_of(experiment, quick=True)
     }
     assert judge(experiment, results).sentence.startswith("On random 6 of 32, GPT-2 is right on 0")
+
+
+def test_baselines_are_fitted_to_the_states_that_the_models_are_shown(tmp_path: Path) -> None:
+    experiment = made_up_experiment(seeds=1).model_copy(update={"train": Training(train_rows=8)})
+    cell = next(cell for cell in cells_of(experiment) if cell.entry is None)
+    run_cell(cell, experiment.world, tmp_path / "cell.json")
+    world = find_world(experiment.world)
+    sizes = Sizes(train=8, valid=0, test=0)
+    folder = generate(world, cell.hold_out, sizes, cell.seed, tmp_path / "data")
+    shown = {row["prompt"] for row in folder.rows("train")}
+    result = json.loads((tmp_path / "cell.json").read_text())
+    assert set(result["seen"]) == shown
+    assert len(shown) < 24  # not all that are not held out
+    assert set(result["held_out"]) == set(folder.manifest.held_out)
+
+
+def test_names_with_brackets_are_shown_as_they_are() -> None:
+    models = {"GPT [x7]": {"model": "gpt2"}, "RNN [/]": {"model": "rnn"}}
+    claim = {**NEW["claim"], "better": "GPT [x7]", "than": "RNN [/]", "on": ["half [b]"]}
+    changes = {"models": models, "claim": claim, "hold_outs": {"half [b]": {"fraction": 0.5}}}
+    experiment = Experiment.model_validate({**NEW, **changes, "measures": {"[m]": ["newA"]}})
+    results = {cell: made_up_result(0.5) for cell in cells_of(experiment)}
+    console = Console(width=200)
+    with console.capture() as shown:
+        console.print(experiment_sheet(experiment))
+        console.print(results_table(Outcome.of(experiment, results, quick=False)))
+    for name in ("GPT [x7]", "RNN [/]", "half [b]"):
+        assert shown.get().count(name) == 3  # in the sheet, the table and the sentence
+    assert "exact, [m]" in shown.get()
+
+
+def test_a_quick_run_keeps_the_full_report(tmp_path: Path) -> None:
+    experiment = made_up_experiment(seeds=1)
+    results = {cell: made_up_result(0.5) for cell in cells_of(experiment)}
+    full = write_report(Outcome.of(experiment, results, quick=False), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    quick = write_report(Outcome.of(experiment, results, quick=True), tmp_path)
+    assert (full, quick) == (tmp_path / "report.html", tmp_path / "quick" / "report.html")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+    assert {path.name for path in quick.parent.iterdir()} == before.keys()
+
+
+def test_a_cell_that_is_not_whole_is_computed_again(tmp_path: Path, logged: list[str]) -> None:
+    whole = {"seen": {}, "held_out": {"0": {"exact": True, **dict.fromkeys(RULES, True)}}}
+    kept = [whole, {**whole, "fitted": None, "held_out": None}, {**whole, "train_rows": 20_000}]
+    other_rows = {**whole, "train_rows": 8}
+    no_parts = {**whole, "held_out": {"0": {"exact": True}}}
+    lost = [json.dumps(whole)[:-9], "[]", '{"seen": {}}', *map(json.dumps, (other_rows, no_parts))]
+    experiment = made_up_experiment(seeds=len(kept) + len(lost))
+    cells = [cell for cell in cells_of(experiment) if cell.contestant == "decision tree"]
+    places = [tmp_path / "cells" / f"{cell.key}.json" for cell in cells]
+    places[0].parent.mkdir()
+    for place, text in zip(places, [*map(json.dumps, kept), *lost], strict=True):
+        place.write_text(text)
+    results = list(run_cells(experiment, cells, tmp_path, 1, lambda _: None).values())
+    assert results[: len(kept)] == kept
+    assert all(len(result["held_out"]) == 8 for result in results[len(kept) :])
+    told = [line for line in logged if "computed again" in line]
+    assert [line.split(" is ")[0] for line in told] == [str(place) for place in places[len(kept) :]]
+
+
+def test_models_are_trained_in_the_same_precision_everywhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    configs = []
+
+    def stop(config: TrainConfig, _: object) -> None:
+        configs.append(config)
+        raise InterruptedError
+
+    monkeypatch.setattr("the_experiment.training.loop.train", stop)
+    cell = next(cell for cell in cells_of(find_experiment(str(EXAMPLE))) if cell.entry)
+    with pytest.raises(InterruptedError):
+        run_cell(cell, str(EXAMPLE.with_name("three-bits.yaml")), tmp_path / "cell.json")
+    assert [config.precision for config in configs] == ["fp32"]
 
 
 def run_example(folder: Path, *words: str) -> subprocess.Popen[str]:

@@ -19,6 +19,7 @@ from the_experiment.worlds.files import NEW_WORLD, world_from_text
 
 SEED = 0
 PROMPTS, CONDITIONS, WORLD_FILES, NOISE, CALLS = 4_000, 2_500, 2_500, 1_000, 150
+ASKED = 60  # of trained models
 LONGEST_SECONDS = 1.0  # of processor time: a busy machine is no failure
 
 ODD = ["\0", "\n", "\t", "é", "１", "\u2028", "\udcff", "😀", "%", "{", "}", "[/]", "--", "\\", "'"]
@@ -112,6 +113,20 @@ def test_sequences() -> None:
         refused += refused_or_done(lambda world=world, text=text: world.answer(text), text)
         refused_or_done(hold_out, text)
     assert PROMPTS / 2 < refused < PROMPTS
+
+
+def test_the_verb_test(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draw = Random(SEED)
+    codes = set()
+    for _ in range(ASKED):
+        text = damaged(draw, "011", ["0", "1", ",", *ODD]).replace("\0", "")
+        with pytest.raises(SystemExit) as ended:
+            main(["test", text, "--out", str(trained)])
+        said = capsys.readouterr()
+        assert ended.value.code in (0, None, 2), text
+        assert "Traceback" not in said.out + said.err
+        codes.add(ended.value.code)
+    assert len(codes) == 2
 
 
 def test_conditions() -> None:

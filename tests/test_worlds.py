@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.data.split import Split
+from the_experiment.experiments.cells import cells_of
+from the_experiment.experiments.declaration import find_experiment
 from the_experiment.worlds import Domain, World, find_world, world_names
 from the_experiment.worlds.analysis import fourier_degree
 from the_experiment.worlds.files import world_from_text
@@ -95,6 +98,11 @@ def test_facts_of_the_default_world() -> None:
         zip(parts, ("AC", "D", "BE", "AD", "ABCDE", "ABCDE"), strict=True)
     )
     assert [fourier_degree(CAUSAL, part) for part in parts] == [2, 1, 2, 2, None, None]
+
+
+def test_no_part_is_called_as_the_whole() -> None:
+    with pytest.raises(ExperimentError, match="no part can be called exact"):
+        tiny("{exact}", exact="A AND B")
 
 
 def test_the_default_worlds_rules_in_words() -> None:
@@ -396,7 +404,8 @@ def plugged_in(tmp_path: Path) -> Path:
     folder = tmp_path / "site"
     info = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
     info.mkdir(parents=True)
-    shutil.copy(PLUGIN / "collatz_world.py", folder)
+    for name in ("collatz_world.py", "collatz.yaml"):
+        shutil.copy(PLUGIN / name, folder)
     lines = [
         f"[{group}]\n" + "".join(f"{name} = {place}\n" for name, place in points.items())
         for group, points in project["entry-points"].items()
@@ -421,6 +430,39 @@ def test_a_plugged_in_world_is_listed_shown_and_generated(
     assert (done.returncode, done.stderr) == (0, "")
     held_out = json.loads((tmp_path / "dataset/heldout.jsonl").read_text())
     assert held_out == {"prompt": "27", "completion": " takes 111 steps, 1\n"}
+
+
+def test_a_plugged_in_experiment_is_listed_shown_and_has_cells(
+    plugged_in: Path, the_experiment: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = {"PYTHONPATH": os.pathsep.join([str(plugged_in), os.environ.get("PYTHONPATH", "")])}
+    listed = json.loads(the_experiment("experiments", "list", "--json", **path).stdout)
+    assert {"seed-claim", "collatz"} <= listed.keys()
+    shown = json.loads(the_experiment("experiments", "show", "collatz", "--json", **path).stdout)
+    assert (shown["world"], shown["measures"]) == ("collatz", {"steps": ["steps"]})
+    monkeypatch.syspath_prepend(plugged_in)
+    cells = cells_of(find_experiment("collatz"))
+    assert {cell.world for cell in cells} == {"collatz"}
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("raise ImportError('no such library')", "fails: ImportError('no such library')"),
+        ("EXPERIMENT = 3", "is no path of a file: 3"),
+        ("EXPERIMENT = '/nowhere.yaml'", "is no path of a file: '/nowhere.yaml'"),
+    ],
+)
+def test_a_broken_plugged_in_experiment_is_named(
+    plugged_in: Path, monkeypatch: pytest.MonkeyPatch, code: str, says: str
+) -> None:
+    (plugged_in / "collatz_world.py").write_text(code)
+    monkeypatch.syspath_prepend(plugged_in)
+    monkeypatch.delitem(sys.modules, "collatz_world", raising=False)
+    with pytest.raises(ExperimentError, match="the plugged-in experiment 'collatz'") as caught:
+        find_experiment("collatz")
+    assert says in caught.value.what
+    monkeypatch.delitem(sys.modules, "collatz_world", raising=False)
 
 
 def test_a_world_in_python_goes_through_generate_and_split(

@@ -1,14 +1,20 @@
-"""A world as a Python class: its rule is a loop, which the rule language has no word for."""
+"""A world as a Python class: its rule is a loop, which the rule language has no word for.
+
+Beside it stands an experiment on this world.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
 from the_experiment.base.seeds import Integers
 from the_experiment.worlds import Domain, World
 from the_experiment.worlds.tree import Bounds
+
+EXPERIMENT = Path(__file__).with_name("collatz.yaml")
 
 
 class Collatz(World):

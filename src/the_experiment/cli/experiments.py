@@ -29,7 +29,7 @@ Which = Annotated[str, typer.Argument(metavar="NAME|FILE")]
     ),
 )
 def list_experiments(as_json: options.AsJson = False) -> None:
-    """List the experiments that ship with the package."""
+    """List the experiments that ship with the package or are plugged in."""
     from rich.markup import escape
 
     from the_experiment.experiments.declaration import experiment_names, find_experiment
@@ -40,7 +40,7 @@ def list_experiments(as_json: options.AsJson = False) -> None:
         print_json(found)
     else:
         for name, question in found.items():
-            stdout.print(f"[bold]{name}[/]  {escape(question)}")
+            stdout.print(f"[bold]{escape(name)}[/]  {escape(question)}")
 
 
 @app.command(
@@ -82,6 +82,7 @@ def run(
     """Run what is missing of an experiment, and write its report."""
     from the_experiment.base.logs import log_to_folder
     from the_experiment.experiments.cells import cells_of
+    from the_experiment.experiments.checks import check_models
     from the_experiment.experiments.declaration import find_experiment
     from the_experiment.experiments.report import Outcome, report_json, results_table, write_report
     from the_experiment.experiments.runner import run_cells
@@ -89,6 +90,7 @@ def run(
 
     log_to_folder()
     experiment = find_experiment(which)
+    check_models(experiment, which)
     folder = out / "experiments" / experiment.name
     cells = cells_of(experiment, quick=quick)
     with counting("cells", len(cells)) as progress:

@@ -64,7 +64,7 @@ class HoldOut(BaseModel):
         held_out = np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
         if found and not len(held_out):
             raise UsageError(
-                f"{self} is none of the {world.size} states of world {world.name}",
+                f"{self} holds out none of the {world.size} states of world {world.name}",
                 "hold out more, or nothing at all",
             )
         if len(held_out) >= world.size:

@@ -15,9 +15,9 @@ from the_experiment.evaluation.baseline import baselines, predicted_parts
 from the_experiment.evaluation.statistics import Rate, listed
 from the_experiment.evaluation.trained import Trained
 from the_experiment.evaluation.verdict import Verdict, solved_by, verdict
+from the_experiment.worlds import EXACT
 from the_experiment.worlds.world import World
 
-EXACT = "exact"  # the whole completion; the other measures are its parts
 MOST_STATES = 10_000  # of one kind are asked; of more, a sample of this many
 
 Rates = dict[str, Rate]  # by measure: EXACT, then each part

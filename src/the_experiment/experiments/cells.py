@@ -5,17 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-
-from the_experiment.base.seeds import Stream
 from the_experiment.data.holdout import HoldOut
 from the_experiment.evaluation.baseline import baselines
-from the_experiment.experiments.declaration import Experiment, HoldOuts, ModelEntry, Training
+from the_experiment.experiments.declaration import Experiment, ModelEntry, Training
 from the_experiment.worlds import World, find_world
 
 
@@ -66,21 +62,8 @@ def cells_of(experiment: Experiment, *, quick: bool = False) -> list[Cell]:
         if name in kept or not kept
         for contestant, entry in contestants.items()
         for seed in seeds
-        for split, hold_out in _splits(way, world, seed, sample)
+        for split, hold_out in way.splits(world, seed, sample)
     ]
-
-
-def _splits(way: HoldOuts, world: World, seed: int, sample: int) -> Iterator[tuple[str, HoldOut]]:
-    """The splits of one way of holding out; of single states only `sample`, if that is not 0."""
-    if way.each_state:
-        order = Stream(0, "leave one out").shuffled(world.size)
-        chosen = np.sort(order[:sample]) if sample else np.arange(world.size)
-        for prompt in world.prompts(world.states_at(chosen)):
-            yield prompt, HoldOut(sequences=(prompt,))
-    elif way.fraction is not None:
-        yield f"seed {seed}", HoldOut(fraction=way.fraction)
-    else:
-        yield "all", HoldOut(where=way.where or "")
 
 
 def _identity(world: World) -> str:

@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
-import re
+import os
+from collections.abc import Iterator
+from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+import numpy as np
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from the_experiment.base import defaults
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import write_text
-from the_experiment.base.strict_yaml import read_strictly
+from the_experiment.base.names import NAME, name_from
+from the_experiment.base.seeds import Stream
+from the_experiment.base.strict_yaml import StrictYaml, read_strictly
+from the_experiment.data.holdout import HoldOut
+from the_experiment.experiments.checks import check_against_world
+from the_experiment.worlds import EXACT, World
 
-EXACT = "exact"  # the measure that is there without being declared: the whole completion
+GROUP = "the_experiment.experiments"  # of entry points
+
+
+Name = TypeVar("Name", int, str)
+
+
+def _each_once(names: list[Name]) -> list[Name]:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name} comes twice")
+    return names
+
+
+Names = Annotated[list[str], Field(min_length=1), AfterValidator(_each_once)]
+Seeds = Annotated[list[int], Field(min_length=1), AfterValidator(_each_once)]
 
 
 class Strict(BaseModel):
@@ -35,6 +65,18 @@ class HoldOuts(Strict):
         if sum((self.each_state, self.fraction is not None, self.where is not None)) != 1:
             raise ValueError("give one of each_state: true, fraction: F, where: EXPR")
         return self
+
+    def splits(self, world: World, seed: int, sample: int) -> Iterator[tuple[str, HoldOut]]:
+        """Each split's name and hold-out; of single states only `sample`, if that is not 0."""
+        if self.each_state:
+            order = Stream(0, "leave one out").shuffled(world.size)
+            chosen = np.sort(order[:sample]) if sample else world.numbers()
+            for prompt in world.prompts(world.states_at(chosen)):
+                yield prompt, HoldOut(sequences=(prompt,))
+        elif self.fraction is not None:
+            yield f"seed {seed}", HoldOut(fraction=self.fraction)
+        else:
+            yield "all", HoldOut(where=self.where or "")
 
 
 class ModelEntry(Strict):
@@ -64,14 +106,14 @@ class Claim(Strict):
     counts_against: str
     better: str  # a model of this experiment …
     than: str  # … said to beat this one
-    on: list[str]  # these hold-outs
+    on: Names  # these hold-outs
     measure: str = EXACT
 
 
 class Quick(Strict):
     """What `--quick` leaves of it."""
 
-    seeds: list[int] = [1]
+    seeds: Seeds = [1]
     hold_outs: list[str] = []  # these ways only; none named: all
     each_state: int = Field(2, ge=1)  # how many of the single-state splits
 
@@ -79,16 +121,23 @@ class Quick(Strict):
 class Experiment(Strict):
     """An experiment file."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    name: str = Field(pattern=NAME)
     question: str
     world: str = defaults.WORLD
     hold_outs: dict[str, HoldOuts] = Field(min_length=1)
     models: dict[str, ModelEntry] = Field(min_length=1)
     train: Training = Training()
-    seeds: list[int] = Field(min_length=1)
-    measures: dict[str, list[str]] = {}  # by name: the parts that must all be right
+    seeds: Seeds
+    measures: dict[str, Names] = {}  # by name: the parts that must all be right
     claim: Claim
     quick: Quick = Quick()
+
+    @field_validator("measures")
+    @classmethod
+    def _exact_is_taken(cls, measures: dict[str, list[str]]) -> dict[str, list[str]]:
+        if EXACT in measures:
+            raise ValueError(f"{EXACT} is always there; give this measure another name")
+        return measures
 
     @model_validator(mode="after")
     def _claim_is_about_this(self) -> Experiment:
@@ -119,7 +168,7 @@ hold_outs:                          # each is one way to hide states; splits are
 models:
   gpt2: {{model: gpt2}}
   rnn: {{model: rnn}}
-seeds: [1, 2, 3]
+seeds: [1, 2, 3, 4, 5, 6]           # with fewer than six pairs nothing can be judged
 measures:
   rules: [newA, newB, newC, newD]   # right where all of these parts are; `exact` is always there
 claim:
@@ -136,52 +185,88 @@ claim:
 
 def write_new_experiment(path: Path) -> None:
     """Write an experiment file to start from. A file already there is an `ExperimentError`."""
-    if path.exists():
+    if os.path.lexists(path):  # unlike pathlib's exists, says no to a name too long for a file
         raise ExperimentError(f"{path} is there already", "choose another name")
-    name = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).strip("-.") or "mine"
-    write_text(path, NEW_EXPERIMENT.format(name=name))
+    write_text(path, NEW_EXPERIMENT.format(name=name_from(path.stem, "mine")))
 
 
 def experiment_names() -> list[str]:
-    """The experiments that ship with the package."""
-    return sorted(_shipped())
+    """The experiments that ship with the package or come by entry point."""
+    plugged_in = {point.name for point in entry_points(group=GROUP)}
+    return [*sorted(_shipped()), *sorted(plugged_in - _shipped().keys())]
 
 
 def find_experiment(name_or_file: str) -> Experiment:
-    """The experiment of this name, or in this file. Raises `ExperimentError` naming the key."""
-    path = _shipped().get(name_or_file) or Path(name_or_file)
-    if not path.is_file():
+    """The experiment of this name, or in this file. Raises `ExperimentError` naming the key.
+
+    An entry point of the group `the_experiment.experiments` gives the path of a YAML file.
+    """
+    path = _shipped().get(name_or_file) or _plugged_in(name_or_file) or Path(name_or_file)
+    if not _is_file(path):
         raise UsageError(
             f"there is no experiment called {name_or_file!r}",
             f"one of {', '.join(experiment_names())}, or a YAML file "
             "(`the-experiment experiments new FILE`)",
         )
+    loaded = _loaded(path)
     try:
-        return _beside(path, Experiment.model_validate(_loaded(path)))
+        experiment = _beside(path, Experiment.model_validate(loaded.value))
     except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(str(part) for part in problem["loc"]) or "file"
-        what = problem["msg"].removeprefix("Value error, ")
-        raise ExperimentError(f"{path}: {key}: {what}") from None
+        raise ExperimentError(f"{path}: {_first_problem(error, loaded)}") from None
+    check_against_world(experiment, str(path))
+    return experiment
+
+
+def _first_problem(error: ValidationError, loaded: StrictYaml) -> str:
+    # A misspelt key is unknown, and another is missing for it: the unknown one is the mistake.
+    problem = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    key = ".".join(str(part) for part in problem["loc"])
+    what = {"extra_forbidden": "unknown key", "missing": "this key is missing"}.get(
+        problem["type"], problem["msg"].removeprefix("Value error, ")
+    )
+    return f"{loaded.with_place(key)}: {what}" if key else what
+
+
+def _is_file(path: Path) -> bool:
+    # os.path.isfile, unlike pathlib's, says no to a name that is too long for a file.
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 def _beside(path: Path, experiment: Experiment) -> Experiment:
     """A world file named relative to the experiment's own folder is found there."""
     world = path.parent / experiment.world
-    if Path(experiment.world).is_file() or not world.is_file():
+    if _is_file(Path(experiment.world)) or not _is_file(world):
         return experiment
     return experiment.model_copy(update={"world": str(world)})
 
 
-def _loaded(path: Path) -> Any:
+def _loaded(path: Path) -> StrictYaml:
     """What the file says. Its scalars are strings: `on` is a key, not true; pydantic converts."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ExperimentError(f"{path} can't be read: {' '.join(str(error).split())}") from None
-    return read_strictly(text, str(path)).value
+    return read_strictly(text, str(path))
 
 
 def _shipped() -> dict[str, Path]:
     folder = Path(str(files("the_experiment.experiments") / "shipped"))
     return {path.stem: path for path in folder.glob("*.yaml")}
+
+
+def _plugged_in(name: str) -> Path | None:
+    """The file of the experiment that another package brings under this name."""
+    for point in entry_points(group=GROUP, name=name):
+        try:
+            loaded = point.load()
+        except Exception as error:  # other people's code: anything can come out of it
+            raise _refused(name, f"fails: {error!r}") from error
+        if not isinstance(loaded, str | Path) or not _is_file(Path(loaded)):
+            raise _refused(name, f"is no path of a file: {loaded!r}")
+        return Path(loaded)
+    return None
+
+
+def _refused(name: str, what: str) -> ExperimentError:
+    mend = "mend or uninstall the package that it comes with"
+    return ExperimentError(f"the plugged-in experiment {name!r} {what}", mend)

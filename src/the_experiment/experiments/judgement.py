@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,25 +12,71 @@ import numpy as np
 from the_experiment.evaluation.statistics import Rate, listed
 from the_experiment.evaluation.verdict import INTERPOLATION
 from the_experiment.experiments.cells import Cell
-from the_experiment.experiments.declaration import Experiment
-from the_experiment.experiments.results import Results, held_out_rate, measures_of
+from the_experiment.experiments.declaration import Claim, Experiment
+from the_experiment.experiments.results import Results, has_fitted, held_out_rate, measures_of
 
 CHANCE = 0.05  # a difference less likely than this by chance counts
+FEWEST = 6  # pairs: sign flips of n pairs give no p under 2 ** (1 - n), so fewer decide nothing
 
 
 @dataclass(frozen=True)
 class Judgement:
     """The claim held against the cells it is about."""
 
+    claim: Claim
+    ways: list[str]  # of holding out, that were run
     better: Rate  # of the model said to be better
     than: Rate
     baseline: str  # the best one that knows only patterns
     baseline_rate: Rate
-    pairs: int  # cells compared one by one
+    compared: int  # cells in which both fitted
     left_out: int  # cells in which one of the two did not fit
-    p_value: float
-    outcome: str  # "counts for the claim", …
-    sentence: str
+    differences: list[float]  # better's share less than's, one for each independent pair
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs are compared one by one; see `judge` for what a pair is."""
+        return len(self.differences)
+
+    @functools.cached_property
+    def difference(self) -> float:
+        """The mean of the pairs, which is what `p_value` is about; 0 where there is none."""
+        return float(np.mean(self.differences)) if self.differences else 0.0
+
+    @functools.cached_property
+    def p_value(self) -> float:
+        """How likely a difference as large is by chance."""
+        return sign_flip_p(self.differences)
+
+    @property
+    def outcome(self) -> str:
+        """What this says of the claim."""
+        if self.left_out >= self.compared:
+            return "too few cells fitted what was shown, so this cannot be judged"
+        if self.pairs < FEWEST:
+            few = f"only {_counted(self.pairs)}, and fewer than {FEWEST}"
+            return f"{few} cannot tell chance from more: not judged"
+        if self.p_value >= CHANCE:
+            return "the two cannot be told apart, so this does not support the claim"
+        if self.difference <= 0:
+            return "this counts against the claim"
+        if self.baseline_rate.k >= self.better.k:
+            return "the two differ as claimed, but a pattern does as well, so no rule is shown"
+        return "this counts for the claim"
+
+    @property
+    def sentence(self) -> str:
+        """The figures and the outcome."""
+        claim, unfit = self.claim, ""
+        if self.left_out:
+            unfit = f", {self.left_out} left out where one of them did not fit"
+        return (
+            f"On {listed(self.ways)}, {claim.better} is right on {_told(self.better)} held-out "
+            f"states and {claim.than} on {_told(self.than)} ({claim.measure}; "
+            f"{_counted(self.pairs)}{unfit}; mean difference {self.difference:+.2f}, "
+            f"p = {self.p_value:.2g}), while the best baseline without rules, {self.baseline}, "
+            f"is right on {_told(self.baseline_rate)}: {self.outcome}."
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The judgement as plain values."""
@@ -38,6 +86,7 @@ class Judgement:
             "baseline": {self.baseline: [self.baseline_rate.k, self.baseline_rate.n]},
             "pairs": self.pairs,
             "left_out": self.left_out,
+            "difference": self.difference,
             "p_value": self.p_value,
             "outcome": self.outcome,
             "sentence": self.sentence,
@@ -47,50 +96,34 @@ class Judgement:
 def judge(experiment: Experiment, results: Results) -> Judgement:
     """Compare the two models of the claim on the same splits and seeds, beside the baselines.
 
-    A pair in which one of them left a seen state wrong is left out: it says nothing on held-out
-    states.
+    A cell in which one of them left a seen state wrong is left out: it says nothing on held-out
+    states. A pair is the two models' shares on one split, each the mean over its seeds: models of
+    several seeds asked about the same states are not independent. Where a way of holding out has
+    only one split, each seed is a pair.
     """
     claim = experiment.claim
     rates = _fitted_rates(experiment, results)
     asked = {_place(cell) for cell in results if cell.hold_outs in claim.on}
-    ways = [way for way in claim.on if any(place[0] == way for place in asked)]  # not all if quick
-    pairs = sorted(rates[claim.better].keys() & rates[claim.than].keys())
+    both = sorted(rates[claim.better].keys() & rates[claim.than].keys())
     totals = {
-        name: _total([of[pair] for pair in pairs if pair in of]) for name, of in rates.items()
+        name: _total([of[place] for place in both if place in of]) for name, of in rates.items()
     }
-    better, than = totals[claim.better], totals[claim.than]
     patterns = {*rates} - {*experiment.models, INTERPOLATION}
     baseline = max(sorted(patterns), key=lambda name: totals[name].k)
-    p_value = sign_flip_p(
-        [rates[claim.better][pair].share - rates[claim.than][pair].share for pair in pairs]
-    )
-    left_out = len(asked) - len(pairs)
-    outcome = _outcome(better, than, totals[baseline], p_value, len(pairs), left_out)
-    counted = f"{len(pairs)} paired cell{'' if len(pairs) == 1 else 's'}"
-    unfit = f", {left_out} left out where one of them did not fit" if left_out else ""
-    sentence = (
-        f"On {listed(ways)}, {claim.better} is right on {_told(better)} held-out states and "
-        f"{claim.than} on {_told(than)} ({claim.measure}; {counted}{unfit}; p = {p_value:.2g}), "
-        f"while the best baseline without rules, {baseline}, is right on "
-        f"{_told(totals[baseline])}: {outcome}."
-    )
     return Judgement(
-        better, than, baseline, totals[baseline], len(pairs), left_out, p_value, outcome, sentence
+        claim=claim,
+        ways=[way for way in claim.on if any(place[0] == way for place in asked)],
+        better=totals[claim.better],
+        than=totals[claim.than],
+        baseline=baseline,
+        baseline_rate=totals[baseline],
+        compared=len(both),
+        left_out=len(asked) - len(both),
+        differences=[
+            _mean_share(rates[claim.better], pair) - _mean_share(rates[claim.than], pair)
+            for pair in _pairs_among(both, asked)
+        ],
     )
-
-
-def _outcome(
-    better: Rate, than: Rate, baseline: Rate, p_value: float, pairs: int, left_out: int
-) -> str:
-    if left_out >= pairs:
-        return "too few cells fitted what was shown, so this cannot be judged"
-    if p_value >= CHANCE:
-        return "the two cannot be told apart, so this does not support the claim"
-    if better.k < than.k:
-        return "this counts against the claim"
-    if baseline.k >= better.k:
-        return "the two differ as claimed, but a pattern does as well, so no rule is shown"
-    return "this counts for the claim"
 
 
 Place = tuple[str, str, int]  # hold-outs, split, seed
@@ -100,13 +133,29 @@ def _place(cell: Cell) -> Place:
     return cell.hold_outs, cell.split, cell.seed
 
 
+def _pairs_among(both: Sequence[Place], asked: Collection[Place]) -> list[list[Place]]:
+    """The cells that make one pair together: those of one split, or one alone; see `judge`."""
+    splits: dict[str, set[str]] = {}
+    for way, split, _ in asked:
+        splits.setdefault(way, set()).add(split)
+    pairs: dict[tuple[str, str | int], list[Place]] = {}
+    for way, split, seed in both:
+        unit = split if len(splits[way]) > 1 else seed
+        pairs.setdefault((way, unit), []).append((way, split, seed))
+    return list(pairs.values())
+
+
+def _mean_share(rates: Mapping[Place, Rate], places: Sequence[Place]) -> float:
+    return float(np.mean([rates[place].share for place in places]))
+
+
 def _fitted_rates(experiment: Experiment, results: Results) -> dict[str, dict[Place, Rate]]:
     """For each contestant: its rate in each cell of the claim in which it fitted."""
     keys = measures_of(experiment)[experiment.claim.measure]
     rates: dict[str, dict[Place, Rate]] = {name: {} for name in experiment.models}
     for cell, result in results.items():
         judged = cell.hold_outs in experiment.claim.on and result["held_out"] is not None
-        if judged and result["fitted"] is not False:
+        if judged and has_fitted(cell, result):
             rates.setdefault(cell.contestant, {})[_place(cell)] = held_out_rate(result, keys)
     return rates
 
@@ -130,6 +179,10 @@ def sign_flip_p(differences: list[float]) -> float:
         rng=np.random.default_rng(0),
     )
     return float(test.pvalue)
+
+
+def _counted(count: int) -> str:
+    return f"{count} pair{'' if count == 1 else 's'}"
 
 
 def _total(rates: list[Rate]) -> Rate:

@@ -13,15 +13,17 @@ from rich.table import Table
 from the_experiment.base.files import replaced_file, write_json
 from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.statistics import short
-from the_experiment.experiments.declaration import EXACT, Experiment
+from the_experiment.experiments.declaration import Experiment
 from the_experiment.experiments.judgement import Judgement, judge
 from the_experiment.experiments.results import Results, Row, measures_of, rows_of
 from the_experiment.report.html import write_page
 from the_experiment.report.plots import Bar, bars_figure, svg
-from the_experiment.worlds import find_world
+from the_experiment.worlds import EXACT, find_world
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+QUICK = "quick"
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,9 @@ def experiment_sheet(experiment: Experiment) -> Group:
         f"[bold]{experiment.name}[/]: {escape(experiment.question)}",
         "",
         f"world      {escape(experiment.world)}",
-        f"hold-outs  {', '.join(experiment.hold_outs)}",
-        f"models     {', '.join(experiment.models)}; seeds {experiment.seeds}",
-        f"measures   {', '.join(measures_of(experiment))}",
+        f"hold-outs  {escape(', '.join(experiment.hold_outs))}",
+        f"models     {escape(', '.join(experiment.models))}; seeds {experiment.seeds}",
+        f"measures   {escape(', '.join(measures_of(experiment)))}",
         "",
         f"claim      {escape(claim.says)} ({escape(claim.source)})",
         f"published  {escape(claim.published)}",
@@ -66,12 +68,12 @@ def results_table(outcome: Outcome) -> Group:
     """Each contestant's exact match by way of holding out, for the terminal."""
     exact = outcome.exact
     ways = list(dict.fromkeys(row.hold_outs for row in exact))
-    table = Table("exact on held-out", *ways, box=None, pad_edge=False)
+    table = Table("exact on held-out", *map(escape, ways), box=None, pad_edge=False)
     for contestant in dict.fromkeys(row.contestant for row in exact):
         by_way = {row.hold_outs: row for row in exact if row.contestant == contestant}
         is_model = next(iter(by_way.values())).is_model
         cells = [_cell(by_way[way]) if way in by_way else "–" for way in ways]
-        table.add_row(contestant, *cells, style="bold" if is_model else "dim")
+        table.add_row(escape(contestant), *cells, style="bold" if is_model else "dim")
     return Group(table, "", escape(outcome.judgement.sentence))
 
 
@@ -83,7 +85,11 @@ def _cell(row: Row) -> str:
 
 
 def write_report(outcome: Outcome, out: Path) -> Path:
-    """Write `report.html`, `results.json` and `exact.png` into `out`; return the page's path."""
+    """Write `report.html`, `results.json` and `exact.png` into `out`; return the page's path.
+
+    Those of a quick run go into a folder of their own there, so that no full report is lost.
+    """
+    out = out / QUICK if outcome.quick else out
     figure = _figure(outcome)
     with replaced_file(out / "exact.png") as path:
         figure.savefig(path, format="png", dpi=110)

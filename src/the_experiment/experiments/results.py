@@ -8,7 +8,8 @@ from typing import Any
 
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.cells import Cell
-from the_experiment.experiments.declaration import EXACT, Experiment
+from the_experiment.experiments.declaration import Experiment
+from the_experiment.worlds import EXACT
 
 Results = Mapping[Cell, dict[str, Any]]
 
@@ -81,8 +82,13 @@ def _row(
         by_seed=by_seed,
         distinct=len({prompt for cell in cells for prompt in results[cell]["held_out"]}),
         cells=len(cells),
-        fitted=sum(results[cell]["fitted"] is not False for cell in cells),
+        fitted=sum(has_fitted(cell, results[cell]) for cell in cells),
     )
+
+
+def has_fitted(cell: Cell, result: dict[str, Any]) -> bool:
+    """Whether a model was right on every seen state; a baseline is never unfit."""
+    return cell.entry is None or all(state[EXACT] for state in result["seen"].values())
 
 
 def held_out_rate(result: dict[str, Any], keys: list[str]) -> Rate:

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from loguru import logger
+from pydantic import BaseModel, ValidationError
 
 from the_experiment.base import defaults
+from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json, write_json, write_text
 from the_experiment.base.processes import cores, in_parallel
 from the_experiment.base.runs import Run
 from the_experiment.base.seeds import Integers
+from the_experiment.data.draw import Draw
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.split import Split
 from the_experiment.evaluation.baseline import baselines, predicted_parts
 from the_experiment.evaluation.trained import Trained
 from the_experiment.experiments.cells import Cell
-from the_experiment.experiments.declaration import EXACT, Experiment
-from the_experiment.worlds import World, find_world
+from the_experiment.experiments.declaration import Experiment
+from the_experiment.worlds import EXACT, World, find_world
 
 CELLS = "cells"
 
 States = dict[str, dict[str, bool]]  # by prompt, by measure (EXACT and each part): right or wrong
+
+
+class CellFile(BaseModel):
+    """What a cell's file has at least; None where a baseline can't be applied."""
+
+    seen: States | None
+    held_out: States | None
+    train_rows: int | None = None  # not in older ones; the key of a baseline doesn't tell them
 
 
 def run_cells(
@@ -38,17 +49,38 @@ def run_cells(
     """Every cell with its result, computing only those that are not in `out` yet.
 
     There are `jobs` processes (0: one for each core) of one torch thread each. A killed run goes
-    on where it was. `progress` is told how many more cells are there.
+    on where it was; a cell whose file is torn is computed again. `progress` is told how many more
+    cells are there.
     """
     place = {cell: out / CELLS / f"{cell.key}.json" for cell in cells}
     write_text(out / "experiment.json", experiment.model_dump_json(indent=2) + "\n")
-    missing = [cell for cell in cells if not place[cell].is_file()]
+    missing = [cell for cell in cells if not _is_there(cell, place[cell], experiment.measures)]
     progress(len(cells) - len(missing))
     calls = [(cell, experiment.world, place[cell]) for cell in missing]
     for key in in_parallel(run_cell, calls, jobs or cores()):
         logger.debug("{}: cell {} is there", experiment.name, key)
         progress(1)
     return {cell: read_json(path) for cell, path in place.items()}
+
+
+def _is_there(cell: Cell, place: Path, measures: Mapping[str, Sequence[str]]) -> bool:
+    """Whether the file of the cell is there, whole, and of the same training rows."""
+    if not place.is_file():
+        return False
+    whole = _is_whole(cell, place, {EXACT}.union(*measures.values()))
+    if not whole:
+        logger.warning("{} is not whole or of other rows, so it is computed again", place)
+    return whole
+
+
+def _is_whole(cell: Cell, place: Path, asked: Set[str]) -> bool:
+    try:
+        file = CellFile.model_validate(read_json(place))
+    except (ExperimentError, ValidationError):
+        return False
+    states = [*(file.seen or {}).values(), *(file.held_out or {}).values()]
+    same_rows = file.train_rows in (None, cell.train.train_rows)
+    return same_rows and all(asked <= state.keys() for state in states)
 
 
 def run_cell(cell: Cell, world_name: str, place: Path) -> str:
@@ -59,6 +91,7 @@ def run_cell(cell: Cell, world_name: str, place: Path) -> str:
         "split": cell.split,
         "contestant": cell.contestant,
         "seed": cell.seed,
+        "train_rows": cell.train.train_rows,
     }
     write_json(place, about | compute(cell, world_name))
     return cell.key
@@ -67,14 +100,19 @@ def run_cell(cell: Cell, world_name: str, place: Path) -> str:
 def _baseline_result(cell: Cell, world_name: str) -> dict[str, Any]:
     world = find_world(world_name)
     held_out = cell.hold_out.resolve(world, cell.seed)
-    seen = world.states_at(np.setdiff1d(np.arange(world.size), held_out))
+    seen = _shown(world, held_out, cell)
     asked = world.states_at(held_out)
     baseline = baselines[cell.contestant]
     return {
-        "fitted": None,
         "seen": _predicted(predicted_parts(baseline, world, seen, seen), world, seen),
         "held_out": _predicted(predicted_parts(baseline, world, seen, asked), world, asked),
     }
+
+
+def _shown(world: World, held_out: Integers, cell: Cell) -> Integers:
+    """The distinct states of the rows that the models of this split and seed are trained on."""
+    rows = Draw(world, held_out, cell.seed).chunks("train", cell.train.train_rows)
+    return world.states_at(np.unique(np.concatenate(list(rows))))
 
 
 def _predicted(parts: dict[str, Integers] | None, world: World, states: Integers) -> States | None:
@@ -102,13 +140,17 @@ def _model_result(cell: Cell, world_name: str) -> dict[str, Any]:
         data, run = Path(scratch) / defaults.DATASET, Run(Path(scratch) / "run")
         folder = generate(find_world(world_name), cell.hold_out, sizes, cell.seed, data)
         config = TrainConfig(
-            dataset=str(data), seed=cell.seed, device="cpu", **cell.entry.model_dump(), **recipe
+            dataset=str(data),
+            seed=cell.seed,
+            device="cpu",
+            precision="fp32",  # the same on a processor that multiplies bf16
+            **cell.entry.model_dump(),
+            **recipe,
         )
         result = train(config, run)
         trained = Trained(run)
         split = Split(folder.manifest)
         return {
-            "fitted": result.fitted,
             "steps": result.steps,
             "seconds": result.seconds,
             "parameters": trained.record["parameters"],

@@ -6,7 +6,8 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from the_experiment.evaluation.compare import EXACT, Comparison, Contestant
+from the_experiment.evaluation.compare import Comparison, Contestant
+from the_experiment.worlds import EXACT
 
 
 def comparison_view(comparison: Comparison) -> Group:

@@ -8,8 +8,9 @@ from typing import Any
 
 from the_experiment.base.files import write_text
 from the_experiment.evaluation.answers import Answers
-from the_experiment.evaluation.compare import EXACT, Comparison
+from the_experiment.evaluation.compare import Comparison
 from the_experiment.report.plots import Bar, bars_figure, svg
+from the_experiment.worlds import EXACT
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:

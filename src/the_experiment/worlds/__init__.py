@@ -1,7 +1,7 @@
 """What is true: rules, prompts, right answers, counterfactuals. No torch in here."""
 
 from the_experiment.worlds.catalog import find_world, world_names
-from the_experiment.worlds.parts import Domain, Grade, PartGrade
+from the_experiment.worlds.parts import EXACT, Domain, Grade, PartGrade
 from the_experiment.worlds.world import World
 
-__all__ = ["Domain", "Grade", "PartGrade", "World", "find_world", "world_names"]
+__all__ = ["EXACT", "Domain", "Grade", "PartGrade", "World", "find_world", "world_names"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+EXACT = "exact"  # what measures call the whole completion: no part has that name
+
 
 @dataclass(frozen=True)
 class Domain:

@@ -11,7 +11,7 @@ import numpy as np
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.seeds import Integers, Stream
-from the_experiment.worlds.parts import Domain, Grade, PartGrade
+from the_experiment.worlds.parts import EXACT, Domain, Grade, PartGrade
 from the_experiment.worlds.template import Span, Template
 from the_experiment.worlds.tree import Bounds, Name, bounds
 from the_experiment.worlds.tree import evaluate as evaluate_tree
@@ -67,6 +67,8 @@ class World(ABC):
                 raise WorldError(f"inputs.{input_name}", "more than 2^32 values")
         if self.size > MOST_NUMBERED:
             raise WorldError("inputs", "more than 2^62 states")
+        if EXACT in self.parts:
+            raise WorldError("completion", f"no part can be called {EXACT}: that is all of them")
 
     # -- what a subclass says ------------------------------------------------------------------
 

@@ -1,0 +1,56 @@
+"""What can be wrong with an experiment that only its world or the models there are can tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from the_experiment.base.errors import ExperimentError
+from the_experiment.worlds import World, find_world
+
+if TYPE_CHECKING:
+    from the_experiment.experiments.declaration import Experiment, HoldOuts
+
+
+def check_against_world(experiment: Experiment, file: str) -> None:
+    """Raise `ExperimentError` where the world is none, or lacks a part or state that is asked for.
+
+    `file` is what the error calls the experiment.
+    """
+    world = _world(experiment.world, file)
+    for name, parts in experiment.measures.items():
+        for part in parts:
+            if part not in world.parts:
+                what = f"{part!r} is none of {', '.join(world.parts)}"
+                raise ExperimentError(f"{file}: measures.{name}: {what}")
+    for name, way in experiment.hold_outs.items():
+        _check_hold_outs(way, world, f"{file}: hold_outs.{name}")
+
+
+def check_models(experiment: Experiment, file: str) -> None:
+    """Raise `ExperimentError` for a model that there is not. Imports torch."""
+    from the_experiment.models.architectures import ARCHITECTURES
+
+    known = ARCHITECTURES.names()
+    for name, entry in experiment.models.items():
+        if entry.model not in known:
+            what = f"{entry.model!r} is none of {', '.join(known)}"
+            raise ExperimentError(f"{file}: models.{name}.model: {what}")
+
+
+def _world(name: str, file: str) -> World:
+    try:
+        world = find_world(name)
+        world.numbers()  # refuses a world of too many states to hold each of them in or out
+    except ExperimentError as error:
+        raise ExperimentError(f"{file}: world: {error.what}", error.mend) from None
+    return world
+
+
+def _check_hold_outs(way: HoldOuts, world: World, key: str) -> None:
+    """One split tells for all: a condition has one, and a share the same number of states."""
+    _, hold_out = next(way.splits(world, seed=0, sample=1))
+    try:
+        hold_out.resolve(world, seed=0)
+    except ExperimentError as error:
+        what = error.what.removeprefix("--omit-where, ")  # the flag that says the same elsewhere
+        raise ExperimentError(f"{key}: {what}", error.mend) from None
