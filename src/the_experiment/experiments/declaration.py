@@ -58,7 +58,7 @@ class HoldOuts(Strict):
 
     each_state: bool = False  # as many splits as states, each without one of them
     fraction: Annotated[float, Field(gt=0, lt=1)] | None = None  # another share for each seed
-    where: str | None = None
+    where: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> HoldOuts:
