@@ -7,12 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from the_experiment.evaluation.answers import answer
 from the_experiment.evaluation.trained import trained_models
+from the_experiment.worlds import World, find_world
 
 pytestmark = pytest.mark.browser
 
@@ -34,11 +37,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def served(trained: Path) -> Iterator[str]:
-    """The address of a playground over the trained models."""
+@contextmanager
+def served(*options: str) -> Iterator[str]:
+    """The address of a playground."""
     port = free_port()
-    command = [*THE_EXPERIMENT, "testui", "--port", str(port), "--out", str(trained)]
+    command = [*THE_EXPERIMENT, "testui", "--port", str(port), *options]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         for _ in range(600):
@@ -53,32 +56,36 @@ def served(trained: Path) -> Iterator[str]:
         server.wait()
 
 
-def test_each_toggle_changes_what_the_rules_and_the_models_answer(
-    served: str, trained: Path
-) -> None:
-    from playwright.sync_api import expect, sync_playwright
+@pytest.fixture
+def page() -> Iterator[Any]:
+    """A page of a headless browser."""
+    from playwright.sync_api import sync_playwright
 
-    models = trained_models(trained)
-    world = models[0].split.world
-    prompt = world.example_prompt
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=CHROMIUM_FLAGS
         )
-        page = browser.new_page()
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(served)
+        yield browser.new_page()
+        browser.close()
+
+
+def test_each_toggle_changes_what_the_rules_and_the_models_answer(trained: Path, page: Any) -> None:
+    from playwright.sync_api import expect
+
+    models = trained_models(trained)
+    world = models[0].split.world
+    prompt = world.example_prompt
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    with served("--out", str(trained)) as address:
+        page.goto(address)
         for position, name in enumerate("ABC"):
             flipped = "1" if prompt[position] == "0" else "0"
             prompt = prompt[:position] + flipped + prompt[position + 1 :]
             page.get_by_label(name, exact=True).click()
             expect(page.locator(".answers")).to_have_attribute("data-prompt", prompt)
             told = answer(prompt, models)
-            truth = {
-                part: str(grade.expected) for part, grade in told.models[0].completion.parts.items()
-            }
-            assert page.locator("[data-name=rules] .part").all_inner_texts() == list(truth.values())
+            assert rules_shown(page) == right_parts(world, prompt)
             for model in told.models:
                 row = page.locator(f"[data-name={model.model}]")
                 assert row.get_attribute("data-completion") == model.completion.text
@@ -88,9 +95,50 @@ def test_each_toggle_changes_what_the_rules_and_the_models_answer(
                     colour = "right" if grade.correct else "wrong"
                     assert colour in (shown.get_attribute("class") or "").split()
         assert page.locator(".rules li").all_inner_texts() == world.in_words()
-        browser.close()
     assert asked
-    assert all(url.startswith((served, "data:", "blob:")) for url in asked), asked
+    assert all(url.startswith((address, "data:", "blob:")) for url in asked), asked
+
+
+def rules_shown(page: Any) -> list[str]:
+    texts: list[str] = page.locator("[data-name=rules] .part").all_inner_texts()
+    return texts
+
+
+def right_parts(world: World, prompt: str) -> list[str]:
+    return [str(span.value) for span in world.spans(world.answer(prompt)).values() if span]
+
+
+def test_the_default_world_has_five_round_toggles(tmp_path: Path, page: Any) -> None:
+    from playwright.sync_api import expect
+
+    world = find_world("causal")
+    prompt = world.example_prompt.split(",")
+    with served("--world", "causal", "--out", str(tmp_path)) as address:
+        page.goto(address)
+        for position, name in enumerate("ABCDE"):
+            toggle = page.get_by_label(name, exact=True)
+            box = toggle.bounding_box()
+            assert box["width"] == box["height"]
+            assert toggle.evaluate("each => getComputedStyle(each).borderRadius") == "50%"
+            toggle.click()
+            prompt[position] = str(1 - int(prompt[position]))
+            expect(page.locator(".answers")).to_have_attribute("data-prompt", ",".join(prompt))
+            assert rules_shown(page) == right_parts(world, ",".join(prompt))
+        assert "run the-experiment train all" in page.locator(".answers").inner_text()
+
+
+def test_integers_are_set_by_numbers(tmp_path: Path, page: Any) -> None:
+    from playwright.sync_api import expect
+
+    world = find_world("modular")
+    with served("--world", "modular", "--out", str(tmp_path)) as address:
+        page.goto(address)
+        for place, value in enumerate("905"):
+            number = page.locator("#inputs input[type=number]").nth(place)
+            number.fill(value)
+            number.press("Enter")
+        expect(page.locator(".answers")).to_have_attribute("data-prompt", "9 0 5", timeout=30_000)
+        assert rules_shown(page) == right_parts(world, "9 0 5")
 
 
 def test_a_taken_port_is_told(trained: Path) -> None:
