@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.runs import find_run, find_runs
+from the_experiment.base.runs import find_runs, unfinished_runs
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.models.architectures import ARCHITECTURES, Shape, build, count, positions_for
 from the_experiment.models.loading import load, pick_device
@@ -253,8 +253,6 @@ def test_runs_are_found_once_they_are_complete(tmp_path: Path) -> None:
         if name != "unfinished":
             (tmp_path / name / "run.json").write_text("{}")
     assert [run.name for run in find_runs(tmp_path)] == ["a", "b"]
-    assert find_run(tmp_path, "a") == find_run(tmp_path, str(tmp_path / "a"))
-    with pytest.raises(ExperimentError, match=r"is not finished.*--resume"):
-        find_run(tmp_path, "unfinished")
-    with pytest.raises(ExperimentError, match=r"no model in .*run `the-experiment train`"):
-        find_run(tmp_path, "nothing")
+    assert not unfinished_runs(tmp_path)
+    (tmp_path / "unfinished" / "config.yaml").touch()
+    assert [run.name for run in unfinished_runs(tmp_path)] == ["unfinished"]
