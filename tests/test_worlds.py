@@ -404,7 +404,7 @@ def plugged_in(tmp_path: Path) -> Path:
     folder = tmp_path / "site"
     info = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
     info.mkdir(parents=True)
-    for name in ("collatz_world.py", "collatz.yaml"):
+    for name in ("collatz_world.py", "collatz.yaml", "gru_model.py"):
         shutil.copy(PLUGIN / name, folder)
     lines = [
         f"[{group}]\n" + "".join(f"{name} = {place}\n" for name, place in points.items())
@@ -430,6 +430,25 @@ def test_a_plugged_in_world_is_listed_shown_and_generated(
     assert (done.returncode, done.stderr) == (0, "")
     held_out = json.loads((tmp_path / "dataset/heldout.jsonl").read_text())
     assert held_out == {"prompt": "27", "completion": " takes 111 steps, 1\n"}
+
+
+@pytest.mark.slow
+def test_a_plugged_in_model_is_trained_and_tested_beside_a_plugged_in_baseline(
+    plugged_in: Path, the_experiment: Command
+) -> None:
+    path = {"PYTHONPATH": os.pathsep.join([str(plugged_in), os.environ.get("PYTHONPATH", "")])}
+    for words in (
+        ("generate", "-o", "1,0,1,0,1", "--train-size", "320"),
+        ("train", "gru", "--epochs", "1"),
+    ):
+        done = the_experiment(*words, **path)
+        assert done.returncode == 0, done.stderr
+    told = json.loads(the_experiment("test", "1,0,1,0,1", "--json", **path).stdout)
+    assert list(told["models"]) == ["tiny-gru-causal"]
+    (comparison,) = json.loads(the_experiment("compare", "--json", **path).stdout)
+    assert comparison["contestants"]["always one"]["held_out"]["newA"] == pytest.approx(
+        {"k": 0, "n": 1, "low": 0, "high": 0.79}, abs=0.01
+    )
 
 
 def test_a_plugged_in_experiment_is_listed_shown_and_has_cells(

@@ -39,12 +39,12 @@ def _mend(error: Exception) -> str:
 
 
 @contextmanager
-def replaced_folder(target: Path, archive: Path | None = None) -> Iterator[Path]:
+def replaced_folder(target: Path) -> Iterator[Path]:
     """Yield an empty folder that takes the place of `target` when the block ends well.
 
-    A folder already at `target` stays whole until the very last step. It is then moved into
-    `archive` under its name and the time, or removed where there is no archive. If the block
-    raises, or the process is killed, `target` is as it was.
+    If the block raises, or the process is killed in it, `target` is as it was. The last step is
+    two renames; killed between them, for microseconds, what was there is in the hidden folder
+    beside it that ends in `.old`.
     """
     with explained(f"writing {target}"):
         target = target.resolve()  # where `target` is a link, it stays one
@@ -53,23 +53,17 @@ def replaced_folder(target: Path, archive: Path | None = None) -> Iterator[Path]
         try:
             beside.chmod(0o755)  # mkdtemp gives 0700, which a plain mkdir would not
             yield beside
-            _swap_in(beside, target, archive)
+            _swap_in(beside, target)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
 
 
-def _swap_in(beside: Path, target: Path, archive: Path | None) -> None:
+def _swap_in(beside: Path, target: Path) -> None:
+    old = beside.with_name(beside.name + ".old")
     if target.exists():
-        if archive is not None:
-            archived(target, archive)
-        else:
-            # Two renames: between them, for microseconds, the old folder stands under `old`.
-            old = beside.with_name(beside.name + ".old")
-            target.rename(old)
-            beside.rename(target)
-            shutil.rmtree(old, ignore_errors=True)
-            return
+        target.rename(old)
     beside.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def archived(folder: Path, archive: Path) -> Path:
