@@ -323,6 +323,21 @@ def test_a_quick_run_keeps_the_full_report(tmp_path: Path) -> None:
     assert {path.name for path in quick.parent.iterdir()} == before.keys()
 
 
+def test_a_report_has_no_empty_tables_or_panels(tmp_path: Path) -> None:
+    experiment = find_experiment("seed-claim").model_copy(update={"measures": {}})
+    results = {cell: made_up_result(0.5) for cell in cells_of(experiment, quick=True)}
+    outcome = Outcome.of(experiment, results, quick=True)
+    run = ["random 6 of 32", "random 16 of 32", "quadrant of newA", "leave one out"]
+    assert outcome.ways == run
+    page = write_report(outcome, tmp_path).read_text()
+    assert re.findall("<h2>(.*)</h2>", page) == [
+        "Exact on held-out states",
+        *run,
+        "In one sentence",
+    ]
+    assert page.count('id="axes_') == len(run)
+
+
 def test_a_cell_that_is_not_whole_is_computed_again(tmp_path: Path, logged: list[str]) -> None:
     whole = {"seen": {}, "held_out": {"0": {"exact": True, **dict.fromkeys(RULES, True)}}}
     kept = [whole, {**whole, "fitted": None, "held_out": None}, {**whole, "train_rows": 20_000}]

@@ -41,6 +41,11 @@ class Outcome:
         return cls(experiment, rows_of(experiment, results), judge(experiment, results), quick)
 
     @property
+    def ways(self) -> list[str]:
+        """The ways of holding out there are rows for: with `--quick` not all."""
+        return list(dict.fromkeys(row.hold_outs for row in self.rows))
+
+    @property
     def exact(self) -> list[Row]:
         """The rows about whole completions."""
         return [row for row in self.rows if row.measure == EXACT]
@@ -67,12 +72,11 @@ def experiment_sheet(experiment: Experiment) -> Group:
 def results_table(outcome: Outcome) -> Group:
     """Each contestant's exact match by way of holding out, for the terminal."""
     exact = outcome.exact
-    ways = list(dict.fromkeys(row.hold_outs for row in exact))
-    table = Table("exact on held-out", *map(escape, ways), box=None, pad_edge=False)
+    table = Table("exact on held-out", *map(escape, outcome.ways), box=None, pad_edge=False)
     for contestant in dict.fromkeys(row.contestant for row in exact):
         by_way = {row.hold_outs: row for row in exact if row.contestant == contestant}
         is_model = next(iter(by_way.values())).is_model
-        cells = [_cell(by_way[way]) if way in by_way else "–" for way in ways]
+        cells = [_cell(by_way[way]) if way in by_way else "–" for way in outcome.ways]
         table.add_row(escape(contestant), *cells, style="bold" if is_model else "dim")
     return Group(table, "", escape(outcome.judgement.sentence))
 
@@ -102,10 +106,7 @@ def write_report(outcome: Outcome, out: Path) -> Path:
         experiment=experiment,
         rules=find_world(experiment.world).rules,
         figure=svg(figure),
-        tables={
-            way: [row for row in outcome.rows if row.hold_outs == way]
-            for way in experiment.hold_outs
-        },
+        tables={way: [row for row in outcome.rows if row.hold_outs == way] for way in outcome.ways},
         seeds=sorted({seed for row in outcome.rows for seed in row.by_seed}),
         judgement=outcome.judgement,
         quick=outcome.quick,
@@ -140,10 +141,7 @@ def _row_json(row: Row) -> dict[str, Any]:
 
 def _figure(outcome: Outcome) -> Figure:
     return bars_figure(
-        {
-            way: [_bar(row) for row in outcome.exact if row.hold_outs == way]
-            for way in outcome.experiment.hold_outs
-        }
+        {way: [_bar(row) for row in outcome.exact if row.hold_outs == way] for way in outcome.ways}
     )
 
 

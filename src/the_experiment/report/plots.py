@@ -37,10 +37,10 @@ def bars_figure(panels: Mapping[str, Sequence[Bar]]) -> Figure:
     most = max(len(bars) for bars in panels.values())
     size = (4.1 * columns + 1.4, rows * (0.27 * most + 0.75))
     figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(rows, columns, sharex=True, squeeze=False).flat
+    grid = figure.subplots(rows, columns, sharex=True, squeeze=False).flatten().tolist()
     for axes, (title, bars) in zip(grid, panels.items(), strict=False):
         _draw(axes, title, bars)
-    for axes in list(grid)[len(panels) :]:
+    for axes in grid[len(panels) :]:
         axes.set_visible(False)
     return figure
 
