@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from conftest import Command
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.runs import Run, find_runs
 from the_experiment.data.generate import Sizes, generate
@@ -35,6 +36,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("data") / "dataset"
     generate(find_world("causal"), HoldOut(fraction=0.2), Sizes(train=640, valid=64), 3, folder)
     return str(folder)
+
+
+def test_texts_of_all_lengths_are_trained_on_without_a_warning(
+    the_experiment: Command,
+) -> None:
+    the_experiment("generate", "--world", "modular", "--train-size", "64")
+    done = the_experiment("train", "gpt2", "--epochs", "1")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_settings_come_from_file_then_environment_then_flags(data: str, tmp_path: Path) -> None:
