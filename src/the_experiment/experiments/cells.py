@@ -40,7 +40,7 @@ class Cell:
             "contestant": self.entry.model_dump() if self.entry else self.contestant,
             "hold_out": self.hold_out.model_dump(),
             "seed": self.seed,
-            "train": self.train.model_dump() if self.entry else None,
+            "train": self.train.model_dump() if self.entry else self.train.train_rows,
             "version": version("the-experiment"),
             "world": self.world,
         }

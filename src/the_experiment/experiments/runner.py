@@ -36,7 +36,6 @@ class CellFile(BaseModel):
 
     seen: States | None
     held_out: States | None
-    train_rows: int | None = None  # not in older ones; the key of a baseline doesn't tell them
 
 
 def run_cells(
@@ -54,7 +53,7 @@ def run_cells(
     """
     place = {cell: out / CELLS / f"{cell.key}.json" for cell in cells}
     write_text(out / "experiment.json", experiment.model_dump_json(indent=2) + "\n")
-    missing = [cell for cell in cells if not _is_there(cell, place[cell], experiment.measures)]
+    missing = [cell for cell in cells if not _is_there(place[cell], experiment.measures)]
     progress(len(cells) - len(missing))
     calls = [(cell, experiment.world, place[cell]) for cell in missing]
     for key in in_parallel(run_cell, calls, jobs or cores()):
@@ -63,24 +62,23 @@ def run_cells(
     return {cell: read_json(path) for cell, path in place.items()}
 
 
-def _is_there(cell: Cell, place: Path, measures: Mapping[str, Sequence[str]]) -> bool:
-    """Whether the file of the cell is there, whole, and of the same training rows."""
+def _is_there(place: Path, measures: Mapping[str, Sequence[str]]) -> bool:
+    """Whether the file of a cell is there, and whole."""
     if not place.is_file():
         return False
-    whole = _is_whole(cell, place, {EXACT}.union(*measures.values()))
+    whole = _is_whole(place, {EXACT}.union(*measures.values()))
     if not whole:
-        logger.warning("{} is not whole or of other rows, so it is computed again", place)
+        logger.warning("{} is not whole, so it is computed again", place)
     return whole
 
 
-def _is_whole(cell: Cell, place: Path, asked: Set[str]) -> bool:
+def _is_whole(place: Path, asked: Set[str]) -> bool:
     try:
         file = CellFile.model_validate(read_json(place))
     except (ExperimentError, ValidationError):
         return False
     states = [*(file.seen or {}).values(), *(file.held_out or {}).values()]
-    same_rows = file.train_rows in (None, cell.train.train_rows)
-    return same_rows and all(asked <= state.keys() for state in states)
+    return all(asked <= state.keys() for state in states)
 
 
 def run_cell(cell: Cell, world_name: str, place: Path) -> str:
@@ -91,7 +89,6 @@ def run_cell(cell: Cell, world_name: str, place: Path) -> str:
         "split": cell.split,
         "contestant": cell.contestant,
         "seed": cell.seed,
-        "train_rows": cell.train.train_rows,
     }
     write_json(place, about | compute(cell, world_name))
     return cell.key
