@@ -19,6 +19,9 @@ settings.register_profile("default", deadline=None)
 settings.register_profile("long", deadline=None, max_examples=5_000)
 settings.load_profile("default")
 
+# Importing it registers a model and a baseline, which only its own test should see.
+collect_ignore = ["plugin/gru_model.py"]
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

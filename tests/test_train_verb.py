@@ -144,7 +144,7 @@ def test_a_data_set_without_a_world_is_trained_on_but_not_judged(tmp_path: Path)
         [*THE_EXPERIMENT, "compare"], cwd=tmp_path, capture_output=True, text=True
     )
     assert told.returncode == 1
-    assert "without a world" in told.stderr
+    assert "without rules to judge it by" in told.stderr
 
 
 def test_any_hugging_face_tokenizer_can_be_used(data: str, tmp_path: Path) -> None:
