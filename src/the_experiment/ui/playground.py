@@ -39,8 +39,15 @@ def playground(world: World, models: Sequence[Trained]) -> Any:
                 for (name, domain), value in zip(world.inputs.items(), start, strict=True)
             ]
         answers = gr.HTML(show(*start), elem_id="answers")
-        for each in inputs:
-            each.change(show, inputs, answers, show_progress="hidden")
+        # One event for all inputs: of several, an earlier one's answer could arrive last.
+        gr.on(
+            [each.change for each in inputs],
+            show,
+            inputs,
+            answers,
+            trigger_mode="always_last",
+            show_progress="hidden",
+        )
     return page
 
 
