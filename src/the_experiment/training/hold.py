@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -30,5 +31,7 @@ class Hold:
 
     def release(self) -> None:
         """Let others in, and leave nothing behind."""
+        # Before it is let go: after that the file may be another's. Windows keeps open files.
+        with suppress(OSError):
+            Path(self._lock.lock_file).unlink()
         self._lock.release()
-        Path(self._lock.lock_file).unlink(missing_ok=True)
