@@ -156,7 +156,7 @@ def ended(
         (("generate", "--omit-fraction", "2"), 2, "--omit-fraction"),
         (("generate", "--omit-fraction", "1"), 2, "give one from 0 to below 1"),
         (("generate", "--omit-fraction", "nan"), 2, "--omit-fraction"),
-        (("generate", "--omit-where", "A AND"), 2, "--omit-where, column 6: the rule breaks off"),
+        (("generate", "--omit-where", "A AND"), 2, "the condition, column 6: the rule breaks off"),
         (("generate", "--omit-where", "A or not A"), 2, "leave some to train on"),
         (("generate", "-w", "nowhere"), 2, "one of causal, modular, relay"),
         (("generate", "-w", "nowhere.yaml"), 1, "nowhere.yaml can't be read: No such file"),

@@ -96,10 +96,13 @@ def test_seed_claim_holds_out_as_it_says() -> None:
         ({"measures": {"rules": []}}, "measures.rules: List should have at least 1"),
         ({"seeds": [1, 1]}, "seeds: 1 comes twice"),
         ({"claim": {**NEW["claim"], "on": []}}, "claim.on: List should have at least 1"),
-        ({"hold_outs": {"a quarter": {"where": "A AND"}}}, "hold_outs.a quarter: column 6: "),
+        (
+            {"hold_outs": {"a quarter": {"where": "A AND"}}},
+            "hold_outs.a quarter: the condition, column 6: ",
+        ),
         (
             {"hold_outs": {"a quarter": {"where": "A AND Q"}}},
-            "hold_outs.a quarter: column 7: unknown name 'Q'; known are A, B",
+            "hold_outs.a quarter: the condition, column 7: unknown name 'Q'; known are A, B",
         ),
         ({"hold_outs": {"a quarter": {"where": ""}}}, "hold_outs.a quarter.where: String should"),
         ({"hold_outs": {"a quarter": {"fraction": 0.001}}}, "holds out none of the 32 states"),

@@ -369,11 +369,11 @@ def test_worlds_new_then_check(the_experiment: Command, tmp_path: Path) -> None:
 def test_an_unknown_condition_is_told_with_its_column() -> None:
     world = world_from_text(RIGHT, "mine.yaml")
     for where, says in (
-        ("A AND C", r"--omit-where, column 7: unknown name 'C'; known are A, B, X, r, s"),
-        ("A AND", "--omit-where, column 6: the rule breaks off"),
-        ("1 // X", "--omit-where, column 3: division by zero in state '0,0,0'"),
-        ("X * 4611686018427387904 * 4", "--omit-where, column 1: values up to"),
-        (" ", "--omit-where, column 2: the rule is empty"),
+        ("A AND C", r"the condition, column 7: unknown name 'C'; known are A, B, X, r, s"),
+        ("A AND", "the condition, column 6: the rule breaks off"),
+        ("1 // X", "the condition, column 3: division by zero in state '0,0,0'"),
+        ("X * 4611686018427387904 * 4", "the condition, column 1: values up to"),
+        (" ", "the condition, column 2: the rule is empty"),
     ):
         with pytest.raises(UsageError, match=says):
             HoldOut(where=where).resolve(world, seed=0)

@@ -110,4 +110,4 @@ def _holds(tree: Tree, world: World, numbers: Integers) -> npt.NDArray[np.bool_]
 
 
 def _refused(column: int, what: str) -> UsageError:
-    return UsageError(f"--omit-where, column {column}: {what}")
+    return UsageError(f"the condition, column {column}: {what}")

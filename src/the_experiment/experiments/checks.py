@@ -52,5 +52,4 @@ def _check_hold_outs(way: HoldOuts, world: World, key: str) -> None:
     try:
         hold_out.resolve(world, seed=0)
     except ExperimentError as error:
-        what = error.what.removeprefix("--omit-where, ")  # the flag that says the same elsewhere
-        raise ExperimentError(f"{key}: {what}", error.mend) from None
+        raise ExperimentError(f"{key}: {error.what}", error.mend) from None
