@@ -13,6 +13,7 @@ from the_experiment.models.texts import (
     Encoded,
     Offsets,
     encode,
+    end_id,
     pad_id,
     padded,
     prompt_ids,
@@ -109,7 +110,7 @@ def _written(
         attention_mask=mask.to(model.device),
         max_new_tokens=max_new_tokens,
         do_sample=False,
-        eos_token_id=tokenizer.eos_token_id,
+        eos_token_id=end_id(tokenizer),
         pad_token_id=pad_id(tokenizer),
     )
     texts = tokenizer.batch_decode(written[:, inputs.shape[1] :], skip_special_tokens=True)

@@ -37,13 +37,11 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> 
     >>> encode(character_tokenizer("01"), "01", "1")
     Encoded(prompt=(3, 4), completion=(4, 1), offsets=((0, 1), (1, 1)))
     """
-    if tokenizer.eos_token_id is None:
-        raise ExperimentError("this tokenizer has no end token", "set its eos_token")
     first, second = prompt_ids(tokenizer, prompt), _ids(tokenizer, completion)
     end = len(completion)
     return Encoded(
         tuple(first),
-        (*second, tokenizer.eos_token_id),
+        (*second, end_id(tokenizer)),
         (*_offsets(tokenizer, completion, second), (end, end)),
     )
 
@@ -70,10 +68,17 @@ def padded(rows: Sequence[Sequence[int]], filler: int, side: str = "right") -> T
     return filled
 
 
+def end_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The token that ends every text. Raises `ExperimentError` for a tokenizer without one."""
+    if not isinstance(tokenizer.eos_token_id, int):
+        raise ExperimentError("this tokenizer has no end token", "set its eos_token")
+    return tokenizer.eos_token_id
+
+
 def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
     """The padding token, or the end token for tokenizers without one (GPT-2's, for instance)."""
     pad = tokenizer.pad_token_id
-    return int(tokenizer.eos_token_id if pad is None else pad)
+    return pad if isinstance(pad, int) else end_id(tokenizer)
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:

@@ -13,7 +13,7 @@ from the_experiment.data.reading import DatasetInfo, dataset_info, read_dataset
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.models.architectures import Shape, build, positions_for
 from the_experiment.models.loading import pick_device
-from the_experiment.models.texts import pad_id
+from the_experiment.models.texts import end_id, pad_id
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.precision import Precision, pick_precision
 from the_experiment.training.rows import Rows, encode_rows
@@ -55,13 +55,12 @@ def prepare(config: TrainConfig) -> Job:
 
 
 def _shape(tokenizer: PreTrainedTokenizerBase, train: Rows, info: DatasetInfo) -> Shape:
-    assert isinstance(tokenizer.eos_token_id, int)  # `encode` has refused tokenizers without one
     longest = max(info.longest, int(train.lengths.max()))
     return Shape(
         vocabulary=len(tokenizer),
         positions=positions_for(longest),
         pad=pad_id(tokenizer),
-        eos=tokenizer.eos_token_id,
+        eos=end_id(tokenizer),
     )
 
 

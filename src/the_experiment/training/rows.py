@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from the_experiment.base.seeds import Integers, Stream
-from the_experiment.models.texts import encode, padded
+from the_experiment.models.texts import encode, end_id, padded
 
 IGNORED = -100  # no loss on these labels, as everywhere in transformers
 
@@ -50,9 +50,8 @@ def encode_rows(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, s
     ignored = [[IGNORED] * (len(one.prompt) - 1) for one in encoded]
     # Nothing looks at what fills a shorter text up. It is not the padding token, at the sight of
     # which transformers warns that there is no attention mask.
-    assert isinstance(tokenizer.eos_token_id, int)  # `encode` has refused tokenizers without one
     return Rows(
-        inputs=padded([one.ids[:-1] for one in encoded], tokenizer.eos_token_id),
+        inputs=padded([one.ids[:-1] for one in encoded], end_id(tokenizer)),
         labels=padded([one.ids[1:] for one in encoded], IGNORED),
         answers=padded(
             [[*skip, *one.completion] for skip, one in zip(ignored, encoded, strict=True)], IGNORED
