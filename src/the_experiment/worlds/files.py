@@ -12,9 +12,9 @@ from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import write_text
 from the_experiment.base.names import NAME, name_from
 from the_experiment.base.strict_yaml import LONGEST_TEXT, StrictYaml, read_strictly
+from the_experiment.worlds.errors import WorldError
 from the_experiment.worlds.parts import Domain
 from the_experiment.worlds.rules import RuleWorld
-from the_experiment.worlds.world import WorldError
 
 
 class WorldFile(BaseModel):

@@ -10,6 +10,7 @@ import numpy as np
 
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers
+from the_experiment.worlds.errors import WorldError
 from the_experiment.worlds.language import RESERVED, RuleError, parse
 from the_experiment.worlds.parts import Domain
 from the_experiment.worlds.template import Field, Template
@@ -24,7 +25,7 @@ from the_experiment.worlds.tree import (
     names_in,
 )
 from the_experiment.worlds.words import sentence
-from the_experiment.worlds.world import MOST_STATES, World, WorldError
+from the_experiment.worlds.world import MOST_STATES, World
 
 CHUNK = 2**18  # states evaluated at a time when all are checked
 MOST_LISTED_PROMPTS = 2**20  # states whose prompts are compared one by one

@@ -11,6 +11,7 @@ import numpy as np
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.seeds import Integers, Stream
+from the_experiment.worlds.errors import WorldError
 from the_experiment.worlds.parts import EXACT, Domain, Grade, PartGrade
 from the_experiment.worlds.template import Span, Template
 from the_experiment.worlds.tree import Bounds, Name, bounds
@@ -20,29 +21,6 @@ from the_experiment.worlds.words import sentence
 MOST_STATES = 2**24  # what is enumerated at most; 16.8 million states
 MOST_NUMBERED = 2**62  # what can be numbered in 64 bits
 WIDEST = 2**32  # values of one input; what a `Stream` draws from at most
-
-
-class WorldError(ExperimentError):
-    """A world that can't be: `key` says which entry, `problem` what is wrong with it.
-
-    `column` is where in the entry's text (from 1), or 0 where it is the entry as a whole.
-    """
-
-    def __init__(self, key: str, what: str, text: str = "", column: int = 0) -> None:
-        self.key = key
-        self.problem = what
-        self.column = column
-        place = f"{key}, column {column}" if column else key
-        pointed = f"\n  {_one_line(text)}\n  {' ' * _shown_column(text, column)}^" if column else ""
-        super().__init__(f"{place}: {what}{pointed}")
-
-
-def _one_line(text: str) -> str:
-    return text.replace("\n", "\\n").replace("\t", " ")
-
-
-def _shown_column(text: str, column: int) -> int:
-    return len(_one_line(text[: column - 1]))
 
 
 class World(ABC):
