@@ -12,16 +12,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from conftest import EXAMPLES, Command
 from the_experiment.base.errors import ExperimentError
 from the_experiment.data.split import Split
 from the_experiment.evaluation.answers import answer
 from the_experiment.evaluation.baseline import baselines, predicted_parts
-from the_experiment.evaluation.compare import compare
+from the_experiment.evaluation.compare import Comparison, Contestant, compare
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.evaluation.trained import trained_models
 from the_experiment.evaluation.verdict import Kind, verdict
+from the_experiment.report.comparison import comparison_view
+from the_experiment.report.html import write_comparison_page
 from the_experiment.worlds import EXACT, World, find_world
 
 
@@ -216,6 +219,29 @@ def test_a_state_in_no_training_row_was_not_seen(trained: Path, tmp_path: Path) 
     assert shown["held out from it"] == 2
     assert 1 <= shown["seen in training"] <= 2
     assert shown["in none of its training rows"] == 6 - shown["seen in training"]
+
+
+def test_a_sample_of_the_states_is_told_as_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rate = {EXACT: Rate(9, 10)}
+    comparison = Comparison(
+        world="relay",
+        hold_out="1,023 states",
+        parts=[],
+        seen_states=10_000,
+        held_out_states=1_023,
+        seen_in_all=12_345,
+        held_out_in_all=1_023,
+        contestants=[Contestant("majority", is_model=False, seen=rate, held_out=rate)],
+    )
+    page = tmp_path / "page.html"
+    write_comparison_page([comparison], page)
+    Console(width=200).print(comparison_view(comparison))
+    for told in (page.read_text(), capsys.readouterr().out):
+        assert "10,000 of 12,345 seen states" in told
+        assert "1,023 held-out states" in told
+        assert "of 1,023" not in told
 
 
 def test_nothing_held_out_is_told_and_not_compared(trained: Path, tmp_path: Path) -> None:

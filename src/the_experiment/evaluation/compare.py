@@ -48,6 +48,20 @@ class Comparison:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
 
     @property
+    def tables(self) -> list[tuple[str, list[tuple[Contestant, Rates]]]]:
+        """Held-out, then seen: which states were asked, and each contestant's rates on them."""
+        return [
+            (
+                f"{_asked(self.held_out_states, self.held_out_in_all)} held-out states",
+                [(one, one.held_out) for one in self.contestants],
+            ),
+            (
+                f"{_asked(self.seen_states, self.seen_in_all)} seen states",
+                [(one, one.seen) for one in self.contestants],
+            ),
+        ]
+
+    @property
     def cannot_separate(self) -> str:
         """A sentence where a pattern solves the split; empty where none does."""
         if not self.held_out_states:
@@ -80,6 +94,10 @@ class Comparison:
             },
             "cannot_separate": self.cannot_separate,
         }
+
+
+def _asked(asked: int, in_all: int) -> str:
+    return f"{asked:,} of {in_all:,}" if asked < in_all else f"{in_all:,}"
 
 
 def rate_json(rate: Rate) -> dict[str, float]:

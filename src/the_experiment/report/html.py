@@ -51,10 +51,10 @@ def write_comparison_page(comparisons: Sequence[Comparison], path: Path) -> None
 
 def held_out_figure(comparison: Comparison) -> Any:
     """Exact match on held-out states with intervals: models first, then baselines."""
-    title = f"Exact on {comparison.held_out_states} held-out states"
+    (heading, rows), _ = comparison.tables
     bars = []
-    for one in comparison.contestants:
-        rate = one.held_out[EXACT]
+    for one, rates in rows:
+        rate = rates[EXACT]
         if rate.n:
             bars.append(Bar(one.name, rate.share, rate.low, rate.high, is_model=one.is_model))
-    return bars_figure({title: bars})
+    return bars_figure({f"Exact on {heading}": bars})
