@@ -464,26 +464,6 @@ def test_a_plugged_in_experiment_is_listed_shown_and_has_cells(
     assert {cell.world for cell in cells} == {"collatz"}
 
 
-@pytest.mark.parametrize(
-    ("code", "says"),
-    [
-        ("raise ImportError('no such library')", "fails: ImportError('no such library')"),
-        ("EXPERIMENT = 3", "is no path of a file: 3"),
-        ("EXPERIMENT = '/nowhere.yaml'", "is no path of a file: '/nowhere.yaml'"),
-    ],
-)
-def test_a_broken_plugged_in_experiment_is_named(
-    plugged_in: Path, monkeypatch: pytest.MonkeyPatch, code: str, says: str
-) -> None:
-    (plugged_in / "collatz_world.py").write_text(code)
-    monkeypatch.syspath_prepend(plugged_in)
-    monkeypatch.delitem(sys.modules, "collatz_world", raising=False)
-    with pytest.raises(ExperimentError, match="the plugged-in experiment 'collatz'") as caught:
-        find_experiment("collatz")
-    assert says in caught.value.what
-    monkeypatch.delitem(sys.modules, "collatz_world", raising=False)
-
-
 def test_a_world_in_python_goes_through_generate_and_split(
     plugged_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -500,23 +480,34 @@ def test_a_world_in_python_goes_through_generate_and_split(
     )
 
 
+NO_LIBRARY = "raise ImportError('no such library')"
+
+
 @pytest.mark.parametrize(
-    ("code", "says"),
+    ("kind", "code", "says"),
     [
-        ("raise ImportError('no such library')", "no such library"),
-        ("Collatz = 3", "is no World"),
-        ("Collatz = '/nowhere.yaml'", "nowhere.yaml"),
-        ("from the_experiment.worlds import find_world\nCollatz = find_world('relay')", "'relay'"),
+        ("world", NO_LIBRARY, "no such library"),
+        ("world", "Collatz = 3", "is no World"),
+        ("world", "Collatz = '/nowhere.yaml'", "nowhere.yaml"),
+        (
+            "world",
+            "from the_experiment.worlds import find_world\nCollatz = find_world('relay')",
+            "'relay'",
+        ),
+        ("experiment", NO_LIBRARY, "fails: ImportError('no such library')"),
+        ("experiment", "EXPERIMENT = 3", "is no path of a file: 3"),
+        ("experiment", "EXPERIMENT = '/nowhere.yaml'", "is no path of a file: '/nowhere.yaml'"),
     ],
 )
 def test_a_broken_plug_in_is_named(
-    plugged_in: Path, monkeypatch: pytest.MonkeyPatch, code: str, says: str
+    plugged_in: Path, monkeypatch: pytest.MonkeyPatch, kind: str, code: str, says: str
 ) -> None:
     (plugged_in / "collatz_world.py").write_text(code)
     monkeypatch.syspath_prepend(plugged_in)
     monkeypatch.delitem(sys.modules, "collatz_world", raising=False)
-    with pytest.raises(ExperimentError, match="the plugged-in world 'collatz'") as caught:
-        find_world("collatz")
+    find = {"world": find_world, "experiment": find_experiment}[kind]
+    with pytest.raises(ExperimentError, match=f"the plugged-in {kind} 'collatz'") as caught:
+        find("collatz")
     assert says in caught.value.what
     monkeypatch.delitem(sys.modules, "collatz_world", raising=False)
 

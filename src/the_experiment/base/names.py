@@ -1,4 +1,4 @@
-"""Names of worlds and experiments: what may be one, and how a file's name becomes one."""
+"""Names of worlds, experiments and runs: what may be one, and how a file's name becomes one."""
 
 from __future__ import annotations
 

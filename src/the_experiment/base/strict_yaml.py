@@ -45,7 +45,7 @@ def read_strictly(text: str, where: str) -> StrictYaml:
         mark = error.problem_mark or error.context_mark
         place = f", {_place(mark)}" if mark else ""
         raise ExperimentError(f"{where}{place}: {error.problem or error.context}") from None
-    except (yaml.YAMLError, ValueError, OverflowError) as error:  # a number YAML can't escape to
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # "\UFFFFFFFF" is beyond Unicode
         what = " ".join(str(error).split())
         raise ExperimentError(f"{where}: not YAML that can be read ({what})") from None
     return StrictYaml(value, unfolding.places)
