@@ -91,6 +91,7 @@ def test_seed_claim_holds_out_as_it_says() -> None:
         ),
         ({"world": "nowhere"}, "world: there is no world called 'nowhere'"),
         ({"world": "a" * 300}, "world: there is no world called 'aaa"),
+        ({"models": {"majority": {"model": "cnn"}, **NEW["models"]}}, "majority: a baseline is"),
         ({"measures": {"rules": ["newZ"]}}, "measures.rules: 'newZ' is none of newA"),
         ({"measures": {"exact": ["newA"]}}, "measures: exact is always there"),
         ({"measures": {"rules": []}}, "measures.rules: List should have at least 1"),

@@ -452,16 +452,28 @@ def test_a_plugged_in_model_is_trained_and_tested_beside_a_plugged_in_baseline(
 
 
 def test_a_plugged_in_experiment_is_listed_shown_and_has_cells(
-    plugged_in: Path, the_experiment: Command, monkeypatch: pytest.MonkeyPatch
+    plugged_in: Path, the_experiment: Command
 ) -> None:
     path = {"PYTHONPATH": os.pathsep.join([str(plugged_in), os.environ.get("PYTHONPATH", "")])}
     listed = json.loads(the_experiment("experiments", "list", "--json", **path).stdout)
     assert {"seed-claim", "collatz"} <= listed.keys()
     shown = json.loads(the_experiment("experiments", "show", "collatz", "--json", **path).stdout)
     assert (shown["world"], shown["measures"]) == ("collatz", {"steps": ["steps"]})
+
+
+def test_cells_of_a_world_in_python_are_others_once_it_answers_otherwise(
+    plugged_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(plugged_in)
-    cells = cells_of(find_experiment("collatz"))
-    assert {cell.world for cell in cells} == {"collatz"}
+    code = (plugged_in / "collatz_world.py").read_text()
+    keys = []
+    for text in (code, code + "# a comment\n", code.replace("steps % 2", "steps % 10")):
+        (plugged_in / "collatz_world.py").write_text(text)
+        monkeypatch.delitem(sys.modules, "collatz_world", raising=False)
+        keys.append({cell.key for cell in cells_of(find_experiment("collatz"))})
+    monkeypatch.delitem(sys.modules, "collatz_world", raising=False)
+    assert keys[0] == keys[1]
+    assert not keys[0] & keys[2]
 
 
 def test_a_world_in_python_goes_through_generate_and_split(

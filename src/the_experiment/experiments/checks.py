@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from the_experiment.base.errors import ExperimentError
+from the_experiment.evaluation.baseline import baselines
 from the_experiment.worlds import World, find_world
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ def check_against_world(experiment: Experiment, file: str) -> None:
     `file` is what the error calls the experiment.
     """
     world = _world(experiment.world, file)
+    for name in baselines.names():
+        if name in experiment.models:
+            raise ExperimentError(f"{file}: models.{name}: a baseline is called so")
     for name, parts in experiment.measures.items():
         for part in parts:
             if part not in world.parts:
