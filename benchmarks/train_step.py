@@ -4,8 +4,9 @@
 
 Three ways of training the default GPT-2 (128 wide, 4 layers, 4 heads, batch 16, dropout .1) on the
 default world take turns in one process: the Trainer with every text padded to 64 tokens, as the
-project was first written; the Trainer without padding; and ours. Each figure is the median time of
-a step, data loading included; the ratios are of rounds that ran side by side.
+project was first written; the Trainer without padding; and ours, in the precision that it picks on
+this processor. Each figure is the median time of a step, data loading included; the ratios are of
+rounds that ran side by side.
 """
 
 from __future__ import annotations
@@ -138,12 +139,14 @@ def main() -> None:
         for _ in range(options.rounds):
             for name, turn in turns.items():
                 seconds[name].append(turn())
-    print_table(seconds, options.threads)
+        precision = prepare(config).precision
+    threads = f"{options.threads} thread{'' if options.threads == 1 else 's'}"
+    print(f"{platform.machine()}, {threads}, torch {torch.__version__}, {precision}")
+    print_table(seconds)
 
 
-def print_table(seconds: dict[str, list[float]], threads: int) -> None:
+def print_table(seconds: dict[str, list[float]]) -> None:
     """Milliseconds a step and how many times ours the others take: median, least, most."""
-    print(f"{platform.machine()}, {threads} threads, torch {torch.__version__}")
     print(f"{'':26}  ms a step      x ours: median (least – most)")
     ours = seconds["the-experiment"]
     for name, times in seconds.items():

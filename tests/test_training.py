@@ -34,6 +34,7 @@ from the_experiment.training.hold import Hold
 from the_experiment.training.lean import lean
 from the_experiment.training.loop import train
 from the_experiment.training.masks import Masks
+from the_experiment.training.precision import Precision, autocast
 from the_experiment.training.rows import Batches, encode_rows
 from the_experiment.training.step import Step
 from the_experiment.worlds import find_world
@@ -97,6 +98,32 @@ def test_a_step_is_that_of_plain_transformers(name: str) -> None:
             torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
     for one, other in zip(model.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=3e-5, rtol=0)
+
+
+def gradient(
+    model: nn.Module, ids: torch.Tensor, precision: Precision, *, leanly: bool
+) -> torch.Tensor:
+    """Of the loss, with respect to all parameters as one vector."""
+    model = copy.deepcopy(model)
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    with lean(model) if leanly else nullcontext():
+        with autocast(precision, torch.device("cpu")):
+            logits = model(input_ids=ids[:, :-1], use_cache=False).logits
+        nn.functional.cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten()).backward()
+    return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+
+
+@pytest.mark.parametrize("name", ["gpt2", "rnn", "cnn"])
+def test_a_lean_step_in_bf16_is_as_near_to_fp32_as_a_plain_one(name: str) -> None:
+    model = without_dropout(name)
+    ids = torch.randint(3, 16, (16, 25), generator=torch.Generator().manual_seed(1))
+    exact = gradient(model, ids, "fp32", leanly=False)
+    lean_error, plain_error = (
+        torch.linalg.vector_norm(gradient(model, ids, "bf16", leanly=leanly) - exact)
+        for leanly in (True, False)
+    )
+    assert 0 < lean_error <= 1.1 * plain_error < 0.05 * torch.linalg.vector_norm(exact)
 
 
 @pytest.mark.parametrize("name", ["gpt2", "rnn", "cnn"])

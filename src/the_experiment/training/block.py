@@ -2,7 +2,8 @@
 
 Between its matrix products a block is dozens of small operations, each with a dispatch, a buffer
 and a node of autograd's graph. Written out there are half as many; the numbers are the same to
-rounding, which a test shows.
+rounding, which a test shows. Under autocast the matrix products are in its precision, and what
+adds up along the way (the residual stream, norms, the softmax) stays in fp32.
 """
 
 from __future__ import annotations
@@ -52,7 +53,10 @@ class LeanBlock(nn.Module):
         )
         layers = (block.ln_1, attention.c_attn, attention.c_proj, block.ln_2, mlp.c_fc, mlp.c_proj)
         apply: Any = _Block.apply  # has types in some releases of torch only
-        result: Tensor = apply(hidden, heads, kept, layers)
+        halved = torch.is_autocast_enabled("cpu")
+        precision = torch.get_autocast_dtype("cpu") if halved else torch.float32
+        with torch.autocast("cpu", enabled=False):  # what is halved is written out below
+            result: Tensor = apply(hidden, heads, kept, layers, precision)
         return result
 
 
@@ -64,21 +68,27 @@ class _Block(torch.autograd.Function):
 
     @staticmethod
     def forward(  # type: ignore[override,unused-ignore]
-        ctx: Any, hidden: Tensor, heads: int, kept: Kept, layers: tuple[Any, ...]
+        ctx: Any,
+        hidden: Tensor,
+        heads: int,
+        kept: Kept,
+        layers: tuple[Any, ...],
+        precision: torch.dtype,
     ) -> Tensor:
         norm_1, to_qkv, to_mix, norm_2, to_up, to_down = layers
         batch, length, width = hidden.shape
         rows = hidden.reshape(-1, width)  # (tokens, width)
-        read, *moments_1 = _norm(norm_1, rows)
+        read, *moments_1 = _norm(norm_1, rows, precision)
         q, k, v = _split(_product(to_qkv, read).view(batch, length, 3, heads, -1))
-        scores = torch.baddbmm(_future(length), q, k.transpose(1, 2), alpha=q.shape[-1] ** -0.5)
-        pattern = scores.softmax(-1)
-        dropped = pattern * kept.attention
+        future = _future(length, precision)
+        scores = torch.baddbmm(future, q, k.transpose(1, 2), alpha=q.shape[-1] ** -0.5)
+        pattern = scores.float().softmax(-1)
+        dropped = (pattern * kept.attention).to(precision)
         z = _merge(torch.bmm(dropped, v).view(1, batch, heads, length, -1))  # (tokens, width)
-        middle = _product(to_mix, z).mul_(kept.mixed).add_(rows)
-        seen, *moments_2 = _norm(norm_2, middle)
+        middle = _product(to_mix, z).float().mul_(kept.mixed).add_(rows)
+        seen, *moments_2 = _norm(norm_2, middle, precision)
         active, slope = _gelu(_product(to_up, seen))
-        output = _product(to_down, active).mul_(kept.written).add_(middle)
+        output = _product(to_down, active).float().mul_(kept.written).add_(middle)
         ctx.layers = layers
         ctx.save_for_backward(
             *(rows, read, *moments_1, q, k, v, pattern, dropped, z, middle, seen, *moments_2),
@@ -93,36 +103,38 @@ class _Block(torch.autograd.Function):
         middle, seen, mean_2, rstd_2, active, slope, *masks = rest
         kept = Kept(*masks)
         batch, length, width = d_output.shape
-        size = q.shape[-1]
+        size, precision = q.shape[-1], q.dtype
         d_rows = d_output.reshape(-1, width)
 
-        d_up = _product_backward(to_down, active, d_rows * kept.written).mul_(slope)
+        d_active = _product_backward(to_down, active, (d_rows * kept.written).to(precision))
+        d_up = d_active.float().mul_(slope).to(precision)
         d_seen = _product_backward(to_up, seen, d_up)
         d_middle = _norm_backward(norm_2, middle, mean_2, rstd_2, d_seen).add_(d_rows)
 
-        d_z = _product_backward(to_mix, z, d_middle * kept.mixed)
+        d_z = _product_backward(to_mix, z, (d_middle * kept.mixed).to(precision))
         (d_z,) = _split(d_z.view(batch, length, 1, -1, size))
-        d_pattern = torch.bmm(d_z, v.transpose(1, 2)).mul_(kept.attention)
+        d_pattern = torch.bmm(d_z, v.transpose(1, 2)).float().mul_(kept.attention)
         d_scores = torch.ops.aten._softmax_backward_data(d_pattern, pattern, -1, torch.float32)
-        d_scores.mul_(size**-0.5)
-        d_qkv = torch.empty(3, *q.shape)
+        d_scores = d_scores.mul_(size**-0.5).to(precision)
+        d_qkv = torch.empty(3, *q.shape, dtype=precision)
         torch.bmm(d_scores, k, out=d_qkv[0])
         torch.bmm(d_scores.transpose(1, 2), q, out=d_qkv[1])
         torch.bmm(dropped.transpose(1, 2), d_z, out=d_qkv[2])
-        d_read = _product_backward(to_qkv, read, _merge(d_qkv.view(3, batch, -1, length, size)))
+        d_merged = _merge(d_qkv.view(3, batch, -1, length, size))
+        d_read = _product_backward(to_qkv, read, d_merged)
         d_hidden = _norm_backward(norm_1, rows, mean_1, rstd_1, d_read).add_(d_middle)
-        return d_hidden.view(batch, length, width), None, None, None
+        return d_hidden.view(batch, length, width), None, None, None, None
 
 
 def _product(layer: Any, rows: Tensor) -> Tensor:
     """(tokens, inputs) to (tokens, outputs); GPT-2 keeps weights as (inputs, outputs)."""
-    return torch.addmm(layer.bias, rows, layer.weight)
+    return torch.addmm(layer.bias.to(rows.dtype), rows, layer.weight.to(rows.dtype))
 
 
 def _product_backward(layer: Any, rows: Tensor, d_output: Tensor) -> Tensor:
-    layer.weight.grad.addmm_(rows.t(), d_output)
+    layer.weight.grad.add_(rows.t() @ d_output)
     layer.bias.grad.add_(d_output.sum(0))
-    weight: Tensor = layer.weight.detach()
+    weight: Tensor = layer.weight.detach().to(rows.dtype)
     return d_output @ weight.t()
 
 
@@ -131,19 +143,23 @@ def _gelu(x: Tensor) -> tuple[Tensor, Tensor]:
 
     With u = LINEAR x + CUBIC x³ it is x sigmoid(u); torch's own, with tanh, takes twice as long.
     """
+    precision, x = x.dtype, x.float()
     u = (x * x).mul_(CUBIC).add_(LINEAR).mul_(x)
     gate = u.sigmoid()
-    active = x * gate
+    active = (x * gate).to(precision)
     # gate + gate (1 - gate) x u', where x u' = 3 u - 2 LINEAR x
     slope = torch.ops.aten.sigmoid_backward(u.mul_(3).sub_(x, alpha=2 * LINEAR), gate).add_(gate)
     return active, slope
 
 
-def _norm(layer: nn.LayerNorm, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The normed rows, and the mean and the inverse deviation of each."""
-    return torch.native_layer_norm(
+def _norm(
+    layer: nn.LayerNorm, rows: Tensor, precision: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The normed rows in `precision`, and the mean and the inverse deviation of each."""
+    normed, mean, rstd = torch.native_layer_norm(
         rows, layer.normalized_shape, layer.weight, layer.bias, layer.eps
     )
+    return normed.to(precision), mean, rstd
 
 
 def _norm_backward(
@@ -151,7 +167,7 @@ def _norm_backward(
 ) -> Tensor:
     d_rows: Tensor
     d_rows, d_weight, d_bias = torch.ops.aten.native_layer_norm_backward(
-        *(d_output, rows, layer.normalized_shape, mean, rstd, layer.weight, layer.bias),
+        *(d_output.float(), rows, layer.normalized_shape, mean, rstd, layer.weight, layer.bias),
         [True, True, True],
     )
     layer.weight.grad.add_(d_weight)
@@ -172,6 +188,6 @@ def _merge(parts: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _future(length: int) -> Tensor:
+def _future(length: int, precision: torch.dtype) -> Tensor:
     """(length, length): minus infinity above the diagonal, where the future lies."""
-    return torch.full((length, length), float("-inf")).triu(1)
+    return torch.full((length, length), float("-inf"), dtype=precision).triu(1)

@@ -42,15 +42,16 @@ def prepare(config: TrainConfig) -> Job:
     train = encode_rows(tokenizer, pairs["train"])
     valid = pairs.get("valid")
     torch.manual_seed(derived_seed(config.seed, "parameters"))
+    model = build(config.model, _shape(tokenizer, train, info), config.size).to(device)
     return Job(
         config=config,
         info=info,
-        model=build(config.model, _shape(tokenizer, train, info), config.size).to(device),
+        model=model,
         tokenizer=tokenizer,
         train=train.to(device),
         valid=encode_rows(tokenizer, valid).to(device) if valid else None,
         device=device,
-        precision=pick_precision(config.precision, device),
+        precision=pick_precision(config.precision, device, model),
     )
 
 

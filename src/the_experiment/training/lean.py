@@ -22,7 +22,7 @@ from the_experiment.training.masks import LeanDropout, Masks
 def lean(model: PreTrainedModel) -> Iterator[None]:
     """Within the block `model` trains with stand-ins; after it, it is as it was.
 
-    Only for fp32 on the CPU: GPUs have fused kernels of their own.
+    Only for the CPU: GPUs have fused kernels of their own.
     """
     _keep_freed_memory()
     masks = {part.p: Masks(part.p) for part in model.modules() if isinstance(part, nn.Dropout)}

@@ -120,8 +120,7 @@ class Training:
     def go(self) -> None:
         """Make steps until the epochs are over, or all that was seen is fitted."""
         self.job.model.train()
-        on_cpu = self.job.device.type == "cpu" and self.job.precision == "fp32"
-        stand_ins = lean(self.job.model) if on_cpu else nullcontext()
+        stand_ins = lean(self.job.model) if self.job.device.type == "cpu" else nullcontext()
         with stand_ins, delayed_interrupt() as interrupt:
             while self.done < self.total and not self.check.fitted:
                 self.one_step()
