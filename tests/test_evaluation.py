@@ -244,6 +244,20 @@ def test_a_sample_of_the_states_is_told_as_one(
         assert "of 1,023" not in told
 
 
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_figure_is_cut_on_a_narrow_screen(
+    trained: Path, capsys: pytest.CaptureFixture[str], width: int
+) -> None:
+    (comparison,) = compare(trained_models(trained))
+    Console(width=width).print(comparison_view(comparison))
+    lines = capsys.readouterr().out.splitlines()
+    for one in comparison.contestants:
+        told = " ".join(line for line in lines if line.startswith(f"{one.name} "))
+        rates = [*one.held_out.values(), *one.seen.values()]
+        assert [str(rate) for rate in rates] == re.findall(r"\d+/\d+ \[[^]]*\]", told)
+    assert "…" not in "".join(lines)
+
+
 def test_nothing_held_out_is_told_and_not_compared(trained: Path, tmp_path: Path) -> None:
     run = tmp_path / "out" / "all-seen"
     shutil.copytree(next(trained.glob("tiny-cnn-*")), run)

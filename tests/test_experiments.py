@@ -81,7 +81,13 @@ def test_seed_claim_holds_out_as_it_says() -> None:
     ("change", "told"),
     [
         ({"nonsense": 1}, "nonsense"),
-        ({"seeds": []}, "seeds"),
+        ({"seeds": []}, "seeds: nothing is listed"),
+        ({"seeds": [-1]}, "seeds.0: Input should be greater than or equal to 0"),
+        ({"claim": {**NEW["claim"], "than": "gpt2"}}, "can't be better than itself"),
+        (
+            {"hold_outs": {"a quarter": {"fractoin": 0.25}}},
+            "hold_outs.a quarter.fractoin: unknown key; known are each_state, fraction, where",
+        ),
         ({"hold_outs": {"a": {"fraction": 0.5, "where": "A"}}}, "one of each_state"),
         ({"models": {}}, "models"),
         (
@@ -94,9 +100,9 @@ def test_seed_claim_holds_out_as_it_says() -> None:
         ({"models": {"majority": {"model": "cnn"}, **NEW["models"]}}, "majority: a baseline is"),
         ({"measures": {"rules": ["newZ"]}}, "measures.rules: 'newZ' is none of newA"),
         ({"measures": {"exact": ["newA"]}}, "measures: exact is always there"),
-        ({"measures": {"rules": []}}, "measures.rules: List should have at least 1"),
+        ({"measures": {"rules": []}}, "measures.rules: nothing is listed"),
         ({"seeds": [1, 1]}, "seeds: 1 comes twice"),
-        ({"claim": {**NEW["claim"], "on": []}}, "claim.on: List should have at least 1"),
+        ({"claim": {**NEW["claim"], "on": []}}, "claim.on: nothing is listed"),
         (
             {"hold_outs": {"a quarter": {"where": "A AND"}}},
             "hold_outs.a quarter: the condition, column 6: ",
@@ -123,7 +129,8 @@ def test_a_misspelt_key_is_told_before_the_one_that_is_missing_for_it(tmp_path: 
     misspelt = {("models_" if key == "models" else key): value for key, value in NEW.items()}
     path = written(tmp_path / "wrong.yaml", misspelt)
     with pytest.raises(
-        ExperimentError, match=r"wrong.yaml: models_, line 23, column 1: unknown key$"
+        ExperimentError,
+        match=r"wrong.yaml: models_, line 23, column 1: unknown key; known are name, q",
     ):
         find_experiment(str(path))
 

@@ -11,6 +11,12 @@ from the_experiment.base.registry import Registry
 from the_experiment.base.seeds import Integers
 from the_experiment.worlds.world import World
 
+# What baselines are given, in the words that stand below every table of theirs.
+GIVEN = (
+    "Baselines learn the outputs of the rules from the same seen states; what a completion "
+    "computes from those, such as sums, is computed for them."
+)
+
 
 @dataclass(frozen=True)
 class Examples:

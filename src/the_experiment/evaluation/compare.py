@@ -12,7 +12,7 @@ import numpy.typing as npt
 from the_experiment.base.seeds import Integers, Stream
 from the_experiment.data.split import Split
 from the_experiment.evaluation.baseline import baselines, predicted_parts
-from the_experiment.evaluation.statistics import Rate, listed
+from the_experiment.evaluation.statistics import Rate, counted, listed
 from the_experiment.evaluation.trained import Trained
 from the_experiment.evaluation.verdict import Verdict, solved_by, verdict
 from the_experiment.worlds import EXACT
@@ -52,11 +52,11 @@ class Comparison:
         """Held-out, then seen: which states were asked, and each contestant's rates on them."""
         return [
             (
-                f"{_asked(self.held_out_states, self.held_out_in_all)} held-out states",
+                _asked(self.held_out_states, self.held_out_in_all, "held-out"),
                 [(one, one.held_out) for one in self.contestants],
             ),
             (
-                f"{_asked(self.seen_states, self.seen_in_all)} seen states",
+                _asked(self.seen_states, self.seen_in_all, "seen"),
                 [(one, one.seen) for one in self.contestants],
             ),
         ]
@@ -96,8 +96,8 @@ class Comparison:
         }
 
 
-def _asked(asked: int, in_all: int) -> str:
-    return f"{asked:,} of {in_all:,}" if asked < in_all else f"{in_all:,}"
+def _asked(asked: int, in_all: int, kind: str) -> str:
+    return (f"{asked:,} of " if asked < in_all else "") + counted(in_all, f"{kind} state")
 
 
 def rate_json(rate: Rate) -> dict[str, float]:

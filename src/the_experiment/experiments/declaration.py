@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import numpy as np
 from pydantic import (
@@ -44,7 +44,9 @@ def _each_once(names: list[Name]) -> list[Name]:
 
 
 Names = Annotated[list[str], Field(min_length=1), AfterValidator(_each_once)]
-Seeds = Annotated[list[int], Field(min_length=1), AfterValidator(_each_once)]
+Seeds = Annotated[
+    list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_each_once)
+]
 
 
 class Strict(BaseModel):
@@ -141,6 +143,8 @@ class Experiment(Strict):
 
     @model_validator(mode="after")
     def _claim_is_about_this(self) -> Experiment:
+        if self.claim.better == self.claim.than:
+            raise ValueError("claim.than: a model can't be better than itself")
         measures = {EXACT, *self.measures}
         for key, names, known in (
             ("claim.better", [self.claim.better], self.models),
@@ -176,7 +180,7 @@ claim:
   source: my own guess
   published: none
   counts_for: GPT-2 is right on more of the held-out states, by more than chance over the cells
-  counts_against: it is not, or a baseline without a network does as well
+  counts_against: it is not, or a baseline that knows only patterns does as well
   better: gpt2
   than: rnn
   on: [a quarter]
@@ -221,10 +225,22 @@ def _first_problem(error: ValidationError, loaded: StrictYaml) -> str:
     # A misspelt key is unknown, and another is missing for it: the unknown one is the mistake.
     problem = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in problem["loc"])
-    what = {"extra_forbidden": "unknown key", "missing": "this key is missing"}.get(
-        problem["type"], problem["msg"].removeprefix("Value error, ")
-    )
+    what = {
+        "extra_forbidden": f"unknown key; known are {', '.join(_known_keys(problem['loc']))}",
+        "missing": "this key is missing",
+        "too_short": "nothing is listed",
+    }.get(problem["type"], problem["msg"].removeprefix("Value error, "))
     return f"{loaded.with_place(key)}: {what}" if key else what
+
+
+def _known_keys(path: Sequence[int | str]) -> list[str]:
+    """The keys that can stand where the last one of `path` stands."""
+    kind: Any = Experiment
+    for part in path[:-1]:
+        # A key of a model leads to its type; one of `dict[str, Type]`, to that type.
+        known = getattr(kind, "model_fields", None)
+        kind = known[str(part)].annotation if known else get_args(kind)[-1]
+    return list(getattr(kind, "model_fields", {}))
 
 
 def _is_file(path: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from the_experiment.evaluation.statistics import Rate, listed
+from the_experiment.evaluation.statistics import Rate, counted, listed
 from the_experiment.evaluation.verdict import INTERPOLATION
 from the_experiment.experiments.cells import Cell
 from the_experiment.experiments.declaration import Claim, Experiment
@@ -54,7 +54,7 @@ class Judgement:
         if self.left_out >= self.compared:
             return "too few cells fitted what was shown, so this cannot be judged"
         if self.pairs < FEWEST:
-            few = f"only {_counted(self.pairs)}, and fewer than {FEWEST}"
+            few = f"only {counted(self.pairs, 'pair')}, and fewer than {FEWEST}"
             return f"{few} cannot tell chance from more: not judged"
         if self.p_value >= CHANCE:
             return "the two cannot be told apart, so this does not support the claim"
@@ -73,9 +73,9 @@ class Judgement:
         return (
             f"On {listed(self.ways)}, {claim.better} is right on {_told(self.better)} held-out "
             f"states and {claim.than} on {_told(self.than)} ({claim.measure}; "
-            f"{_counted(self.pairs)}{unfit}; mean difference {self.difference:+.2f}, "
-            f"p = {self.p_value:.2g}), while the best baseline without rules, {self.baseline}, "
-            f"is right on {_told(self.baseline_rate)}: {self.outcome}."
+            f"{counted(self.pairs, 'pair')}{unfit}; mean difference {self.difference:+.2f}, "
+            f"p = {self.p_value:.2g}), while the best baseline that knows only patterns, "
+            f"{self.baseline}, is right on {_told(self.baseline_rate)}: {self.outcome}."
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -179,10 +179,6 @@ def sign_flip_p(differences: list[float]) -> float:
         rng=np.random.default_rng(0),
     )
     return float(test.pvalue)
-
-
-def _counted(count: int) -> str:
-    return f"{count} pair{'' if count == 1 else 's'}"
 
 
 def _total(rates: list[Rate]) -> Rate:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
 from rich.markup import escape
-from rich.table import Table
 
 from the_experiment.base.files import replaced_file, write_json
+from the_experiment.evaluation.baseline import GIVEN
 from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.statistics import short
 from the_experiment.experiments.declaration import Experiment
 from the_experiment.experiments.judgement import Judgement, judge
 from the_experiment.experiments.results import Results, Row, measures_of, rows_of
+from the_experiment.report.blocks import Blocks
 from the_experiment.report.html import write_page
 from the_experiment.report.plots import Bar, bars_figure, svg
 from the_experiment.worlds import EXACT, find_world
@@ -72,20 +73,25 @@ def experiment_sheet(experiment: Experiment) -> Group:
 def results_table(outcome: Outcome) -> Group:
     """Each contestant's exact match by way of holding out, for the terminal."""
     exact = outcome.exact
-    table = Table("exact on held-out", *map(escape, outcome.ways), box=None, pad_edge=False)
+    table = Blocks(["exact on held-out", *map(escape, outcome.ways)])
     for contestant in dict.fromkeys(row.contestant for row in exact):
         by_way = {row.hold_outs: row for row in exact if row.contestant == contestant}
         is_model = next(iter(by_way.values())).is_model
         cells = [_cell(by_way[way]) if way in by_way else "–" for way in outcome.ways]
-        table.add_row(escape(contestant), *cells, style="bold" if is_model else "dim")
-    return Group(table, "", escape(outcome.judgement.sentence))
+        table.add_row([escape(contestant), *cells], style="bold" if is_model else "dim")
+    note = "Each cell: share [Wilson 95% interval], n distinct states (each seed's share)."
+    return Group(
+        table, "", f"[dim]{escape(note)} {GIVEN}[/]", "", escape(outcome.judgement.sentence)
+    )
 
 
 def _cell(row: Row) -> str:
-    """`.83 (1.0 .67 .83)`: the share, then each seed's, where they differ at all."""
+    """`.83 [.61–.94], n = 18 (1.0 .67 .83)`: each seed's share only where they differ at all."""
     seeds = [short(rate.share) for rate in row.by_seed.values()]
     unfit = "" if row.fitted == row.cells else f" fitted {row.fitted}/{row.cells}"
-    return short(row.share) + (f" ({' '.join(seeds)})" if len(set(seeds)) > 1 else "") + unfit
+    interval = f"[{short(row.pooled.low)}–{short(row.pooled.high)}]"
+    told = f"{short(row.share)} {escape(interval)}, n = {row.distinct}"
+    return told + (f" ({' '.join(seeds)})" if len(set(seeds)) > 1 else "") + unfit
 
 
 def write_report(outcome: Outcome, out: Path) -> Path:
@@ -109,6 +115,7 @@ def write_report(outcome: Outcome, out: Path) -> Path:
         tables={way: [row for row in outcome.rows if row.hold_outs == way] for way in outcome.ways},
         seeds=sorted({seed for row in outcome.rows for seed in row.by_seed}),
         judgement=outcome.judgement,
+        given=GIVEN,
         quick=outcome.quick,
     )
     return out / "report.html"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
-from rich.table import Table
 
+from the_experiment.evaluation.baseline import GIVEN
 from the_experiment.evaluation.compare import Comparison, Contestant, Rates
+from the_experiment.report.blocks import Blocks
 from the_experiment.worlds import EXACT
 
 
@@ -18,7 +19,7 @@ def comparison_view(comparison: Comparison) -> Group:
     ]
     for heading, rows in comparison.tables:
         lines += ["", _table(heading, comparison.parts, rows)]
-    lines += [""]
+    lines += ["", f"[dim]{GIVEN}[/]", ""]
     lines += [
         f"[bold]{escape(name)}[/]: {escape(str(verdict))}"
         for name, verdict in comparison.verdicts.items()
@@ -28,9 +29,9 @@ def comparison_view(comparison: Comparison) -> Group:
     return Group(*lines)
 
 
-def _table(heading: str, parts: list[str], rows: list[tuple[Contestant, Rates]]) -> Table:
-    table = Table(heading, EXACT, *parts, box=None, pad_edge=False)
+def _table(heading: str, parts: list[str], rows: list[tuple[Contestant, Rates]]) -> Blocks:
+    table = Blocks([heading, EXACT, *parts])
     for contestant, rates in rows:
         cells = [contestant.name, *(str(rates[name]) for name in (EXACT, *parts))]
-        table.add_row(*map(escape, cells), style="bold" if contestant.is_model else "dim")
+        table.add_row([*map(escape, cells)], style="bold" if contestant.is_model else "dim")
     return table

@@ -1,0 +1,53 @@
+"""Tables that are wider than the screen: broken into blocks that stand below each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions
+from rich.table import Table
+
+GAP = 2  # characters between columns
+
+
+class Blocks:
+    """A table whose first column is repeated in each block, so that no cell is ever cut."""
+
+    def __init__(self, header: Sequence[str]) -> None:
+        self._rows: list[Sequence[str]] = [header]
+        self._styles = ["bold"]
+
+    def add_row(self, cells: Sequence[str], *, style: str) -> None:
+        """One more row, with as many cells as the header has."""
+        self._rows.append(cells)
+        self._styles.append(style)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table | str]:
+        widths = [max(map(cell_len, column)) + GAP for column in zip(*self._rows, strict=True)]
+        for number, columns in enumerate(_fitting(widths, options.max_width)):
+            if number:
+                yield ""
+            yield self._block([0, *columns])
+
+    def _block(self, columns: Sequence[int]) -> Table:
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, GAP, 0, 0))
+        for _ in columns:
+            table.add_column(no_wrap=True)
+        for cells, style in zip(self._rows, self._styles, strict=True):
+            table.add_row(*(cells[column] for column in columns), style=style)
+        return table
+
+
+def _fitting(widths: Sequence[int], most: int) -> Iterator[list[int]]:
+    """The columns after the first in groups that fit into `most` characters beside it.
+
+    A column that is too wide even alone gets a block of its own.
+    """
+    group: list[int] = []
+    for column in range(1, len(widths)):
+        if group and widths[0] + sum(widths[one] for one in [*group, column]) - GAP > most:
+            yield group
+            group = []
+        group.append(column)
+    yield group
