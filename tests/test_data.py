@@ -301,6 +301,16 @@ def test_a_wrong_manifest_is_told_by_its_key(tmp_path: Path, text: str, says: st
         DatasetFolder(folder.path)
 
 
+@pytest.mark.parametrize("rows", [{}, {"train": 0}, {"valid": 9}])
+def test_a_manifest_without_rows_to_train_on_is_refused(
+    tmp_path: Path, rows: dict[str, int]
+) -> None:
+    manifest = small(tmp_path / "data").manifest.model_dump()
+    (tmp_path / "data" / MANIFEST).write_text(json.dumps(manifest | {"rows": rows}))
+    with pytest.raises(ExperimentError, match=r"dataset\.json: rows: no rows of train: run"):
+        DatasetFolder(tmp_path / "data")
+
+
 def test_a_missing_file_or_folder_is_told_with_its_mend(tmp_path: Path) -> None:
     with pytest.raises(ExperimentError, match=r"no dataset in .* run `the-experiment generate`"):
         DatasetFolder(tmp_path / "nowhere")
