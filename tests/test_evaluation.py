@@ -202,9 +202,22 @@ def test_a_world_that_was_changed_since_is_another_one(trained: Path, tmp_path: 
         for one in told.models:
             expected = {part: grade.expected for part, grade in one.completion.parts.items()}
             assert expected == told.as_json()["rule"]["parts"]
-    assert len(trained_models(out, str(EXAMPLES / "three-bits.yaml"))) == 3
+    assert len(trained_models(out, str(EXAMPLES / "three-bits.yaml"))) == 2
     with pytest.raises(ExperimentError, match="no model of world relay"):
         trained_models(out, "relay")
+
+
+@pytest.mark.parametrize("verb", [("test", "001"), ("compare",)])
+def test_a_file_with_other_rules_under_the_same_name_is_not_ignored(
+    the_experiment: Command, trained: Path, tmp_path: Path, verb: tuple[str, ...]
+) -> None:
+    edited = tmp_path / "edited.yaml"
+    edited.write_text((EXAMPLES / "three-bits.yaml").read_text().replace("XOR", "AND"))
+    told = the_experiment(*verb, "-w", str(edited), "--out", str(trained))
+    assert (told.returncode, told.stdout) == (1, "")
+    which = "it was trained on another version of world three-bits"
+    assert f"tiny-cnn-three-bits is left out: {which}" in told.stderr
+    assert "error: no model of this version of world three-bits" in told.stderr
 
 
 def test_a_state_in_no_training_row_was_not_seen(trained: Path, tmp_path: Path) -> None:
