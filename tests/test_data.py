@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -273,6 +273,84 @@ def test_foreign_rows_that_can_not_be_used_are_told(tmp_path: Path, line: str, s
     (tmp_path / "train.jsonl").write_text(line)
     with pytest.raises(ExperimentError, match=says):
         read_dataset(str(tmp_path))
+
+
+OWN = [{"prompt": "2024-03-01", "completion": "007"}, {"prompt": "010", "completion": "NA"}]
+OWN_PAIRS = [("2024-03-01", "007"), ("010", "NA")]  # what looks like a date or a number is a text
+
+
+def _written(folder: Path, name: str) -> str:
+    """A data set of one's own, as `datasets` writes it; a JSON list as anybody does."""
+    import datasets
+
+    rows = datasets.Dataset.from_list(OWN)
+    place = str(folder / name)
+    writers: dict[str, Callable[[], object]] = {
+        "mine.jsonl": lambda: rows.to_json(place),
+        "mine.json": lambda: (folder / name).write_text(json.dumps(OWN)),
+        "mine.csv": lambda: rows.to_csv(place),
+        "mine.parquet": lambda: rows.to_parquet(place),
+        "saved": lambda: rows.save_to_disk(place),
+        "saved splits": lambda: datasets.DatasetDict(
+            train=rows, validation=rows, extra=rows
+        ).save_to_disk(place),
+        "folder": lambda: [
+            rows.to_csv(f"{place}/train.csv"),
+            rows.to_json(f"{place}/validation.jsonl"),
+        ],
+    }
+    if name == "folder":
+        (folder / name).mkdir()
+    writers[name]()
+    return place
+
+
+@pytest.mark.parametrize(
+    ("name", "splits"),
+    [
+        ("mine.jsonl", ["train"]),
+        ("mine.json", ["train"]),
+        ("mine.csv", ["train"]),
+        ("mine.parquet", ["train"]),
+        ("saved", ["train"]),
+        ("saved splits", ["train", "valid"]),
+        ("folder", ["train", "valid"]),
+    ],
+)
+def test_any_local_data_set_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, splits: list[str]
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    dataset = _written(tmp_path, name)
+    pairs = read_dataset(dataset)
+    assert pairs == dict.fromkeys(splits, OWN_PAIRS)
+    assert dataset_info(dataset, pairs).world_name == name.partition(".")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("mine.json", b'{"prompt": "a"}', "mine.json is no list of JSON objects: write one, or"),
+        ("mine.json", b"[1]", "mine.json is no list of JSON objects"),
+        ("mine.json", b"[", "mine.json is not whole JSON"),
+        ("mine.csv", b"prompt,text\na,b\n", "mine.csv has no column completion"),
+        ("mine.csv", b"prompt,completion\na\n", "mine.csv, line 1 has no text 'completion'"),
+        ("mine.csv", b"prompt,completion\n\xff,b\n", "mine.csv can't be read as CSV .* UTF-8"),
+        ("mine.parquet", b"PAR1", "mine.parquet can't be read as a data set"),
+        ("mine.txt", b"a b", "mine.txt is no data set: give a file of .jsonl, .json, .csv, .parq"),
+    ],
+)
+def test_a_file_that_is_no_data_set_is_told(
+    tmp_path: Path, name: str, text: bytes, says: str
+) -> None:
+    (tmp_path / name).write_bytes(text)
+    with pytest.raises(ExperimentError, match=says):
+        read_dataset(str(tmp_path / name))
+
+
+def test_a_misspelt_file_is_not_asked_for_on_the_network() -> None:
+    with pytest.raises(ExperimentError, match=r"no dataset in own/typo\.jsonl: run"):
+        read_dataset("own/typo.jsonl")
 
 
 def test_a_misspelt_folder_is_not_asked_for_on_the_network(
