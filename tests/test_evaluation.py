@@ -185,7 +185,8 @@ def test_models_that_no_rules_judge_are_left_out(trained: Path, tmp_path: Path) 
     assert [model.name[:9] for model in trained_models(out)] == ["tiny-gpt2", "tiny-rnn-"]
     for file in out.glob("*/dataset.json"):
         file.unlink()
-    with pytest.raises(ExperimentError, match="no model that rules can judge"):
+    says = "no model that rules can judge in .*: their data came without rules: run .* generate`"
+    with pytest.raises(ExperimentError, match=says):
         trained_models(out)
 
 
@@ -203,7 +204,8 @@ def test_a_world_that_was_changed_since_is_another_one(trained: Path, tmp_path: 
             expected = {part: grade.expected for part, grade in one.completion.parts.items()}
             assert expected == told.as_json()["rule"]["parts"]
     assert len(trained_models(out, str(EXAMPLES / "three-bits.yaml"))) == 2
-    with pytest.raises(ExperimentError, match="no model of world relay"):
+    mend = "run `the-experiment generate -w relay`, then `the-experiment train`"
+    with pytest.raises(ExperimentError, match=f"no model of world relay in .*: {mend}"):
         trained_models(out, "relay")
 
 
@@ -218,6 +220,17 @@ def test_a_file_with_other_rules_under_the_same_name_is_not_ignored(
     which = "it was trained on another version of world three-bits"
     assert f"tiny-cnn-three-bits is left out: {which}" in told.stderr
     assert "error: no model of this version of world three-bits" in told.stderr
+
+
+@pytest.mark.parametrize("harm", ["", "{}"])
+def test_what_is_torn_in_a_run_is_mended_by_training_again(
+    trained: Path, tmp_path: Path, harm: str
+) -> None:
+    run = tmp_path / "out" / "torn"
+    shutil.copytree(next(trained.glob("tiny-cnn-*")), run)
+    (run / "dataset.json").write_text(harm)
+    with pytest.raises(ExperimentError, match=r"dataset\.json.*: run `the-experiment train` again"):
+        trained_models(tmp_path / "out", "relay")
 
 
 def test_a_state_in_no_training_row_was_not_seen(trained: Path, tmp_path: Path) -> None:

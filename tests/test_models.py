@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.runs import find_runs, unfinished_runs
+from the_experiment.base.runs import Run, find_runs, unfinished_runs
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.models.architectures import ARCHITECTURES, Shape, build, count, positions_for
 from the_experiment.models.loading import load, pick_device
@@ -304,6 +304,13 @@ def test_auto_classes_know_the_models_offline(tmp_path: Path) -> None:
         env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
         check=True,
     )
+
+
+@pytest.mark.parametrize("text", ["", '{"steps": 1', "[1]"])
+def test_a_torn_record_is_told_with_its_mend(text: str, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(ExperimentError, match=r"run\.json is not whole.*: run .* train` again"):
+        Run(tmp_path).record()
 
 
 def test_runs_are_found_once_they_are_complete(tmp_path: Path) -> None:

@@ -104,14 +104,14 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file; a file that is missing or torn is an `ExperimentError`."""
+def read_json(path: Path, mend: str = "") -> Any:
+    """Read a JSON file; a file that is missing or torn is an `ExperimentError` with this mend."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ExperimentError(f"{path} is missing") from None
+        raise ExperimentError(f"{path} is missing", mend) from None
     except (ValueError, RecursionError) as error:
-        raise ExperimentError(f"{path} is not whole JSON ({error})") from None
+        raise ExperimentError(f"{path} is not whole JSON ({error})", mend) from None
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:

@@ -78,7 +78,9 @@ class Run:
 
     def record(self) -> dict[str, Any]:
         """What `run.json` says. Raises `ExperimentError` where it is missing or torn."""
-        record: dict[str, Any] = read_json(self.run_json)
+        record = read_json(self.run_json, f"{TRAIN} again")
+        if not isinstance(record, dict):
+            raise ExperimentError(f"{self.run_json} is not whole", f"{TRAIN} again")
         return record
 
 

@@ -72,17 +72,15 @@ class DatasetFolder:
         return checked_rows(read_jsonl(path), str(path))
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path, mend: str = "run `the-experiment generate` again") -> Manifest:
     """The manifest in a file. Raises `ExperimentError` that names the key that is wrong."""
     try:
-        return Manifest.model_validate(read_json(path))
+        return Manifest.model_validate(read_json(path, mend))
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(map(str, problem["loc"])) or "file"
         what = problem["msg"].removeprefix("Value error, ")
-        raise ExperimentError(
-            f"{path}: {key}: {what}", "run `the-experiment generate` again"
-        ) from None
+        raise ExperimentError(f"{path}: {key}: {what}", mend) from None
 
 
 def checked_rows(rows: Sequence[dict[str, Any]], where: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,7 +41,7 @@ class Trained:
     @cached_property
     def split(self) -> Split:
         """The states it was trained on and those held out from it."""
-        return Split(read_manifest(self.run.dataset))
+        return Split(read_manifest(self.run.dataset, f"{TRAIN} again"))
 
     def complete(self, prompts: Sequence[str]) -> list[Completion]:
         """The graded completion of each prompt."""
@@ -70,7 +71,10 @@ def trained_models(out: Path, world: str | None = None) -> list[Trained]:
     if world is not None:
         return _of_this_world(models, world, out)
     if not models:
-        raise ExperimentError(f"no model that rules can judge in {out}/", TRAIN)
+        raise ExperimentError(
+            f"no model that rules can judge in {out}/: their data came without rules",
+            "run `the-experiment generate`, then `the-experiment train`",
+        )
     return models
 
 
@@ -80,7 +84,10 @@ def _of_this_world(models: Sequence[Trained], world: str, out: Path) -> list[Tra
     found = of_world(namesakes, asked)
     if not found:
         version = "this version of " if namesakes else ""
-        raise ExperimentError(f"no model of {version}world {asked.name} in {out}/", TRAIN)
+        raise ExperimentError(
+            f"no model of {version}world {asked.name} in {out}/",
+            f"run `the-experiment generate -w {shlex.quote(world)}`, then `the-experiment train`",
+        )
     return found
 
 
