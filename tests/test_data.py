@@ -146,22 +146,38 @@ def test_a_split_needs_the_manifest_alone_whatever_became_of_the_world(tmp_path:
 @pytest.mark.parametrize(
     ("sequences", "fraction", "where", "says"),
     [
-        ("1,0,1,0", 0, "", "'1,0,1,0' is no sequence of world causal"),
-        ("1,0,1,0,1;2,0,0,0,0", 0, "", r"'2,0,0,0,0' is no sequence .*A is 2, not one of bool"),
-        ("abc", 0, "", "'abc' is no sequence"),
-        ("1,0,1,0,1; 0,0,0,0,0", 0, "", "' 0,0,0,0,0' is no sequence"),
-        (";", 0, "", "';' names no sequence"),
-        ("", 1.0, "", r"a share of 1\.0 can't be held out"),
-        ("", -0.1, "", "can't be held out"),
-        ("", float("nan"), "", "a share of nan can't be held out"),
-        ("", 0, "1", "all 32 states of world causal would be held out"),
-        ("", 0, "A OR NOT A", "all 32 states"),
-        ("", 0, "newE", "unknown name 'newE'"),
+        ("1,0,1,0", 0, None, "'1,0,1,0' is no sequence of world causal"),
+        ("1,0,1,0,1;2,0,0,0,0", 0, None, r"'2,0,0,0,0' is no sequence .*A is 2, not one of bool"),
+        ("abc", 0, None, "'abc' is no sequence"),
+        ("1,0,1,0,1; 0,0,0,0,0", 0, None, "' 0,0,0,0,0' is no sequence"),
+        (";", 0, None, "';' names no sequence"),
+        ("", 0, None, "'' names no sequence"),
+        (" ", 0.5, None, "' ' names no sequence"),
+        (None, 0, "", "'' is no condition"),
+        (None, 0, " ", "' ' is no condition"),
+        ("", 1.0, None, r"a share of 1\.0 can't be held out"),
+        (None, -0.1, None, "can't be held out"),
+        (None, float("nan"), None, "a share of nan can't be held out"),
+        (None, 0, "1", "all 32 states of world causal would be held out"),
+        (None, 0, "A OR NOT A", "all 32 states"),
+        (None, 0, "newE", "unknown name 'newE'"),
     ],
 )
-def test_hold_outs_that_can_not_be(sequences: str, fraction: float, where: str, says: str) -> None:
+def test_hold_outs_that_can_not_be(
+    sequences: str | None, fraction: float, where: str | None, says: str
+) -> None:
     with pytest.raises(UsageError, match=says):
         HoldOut.parse(sequences, fraction, where).resolve(CAUSAL, seed=0)
+
+
+@pytest.mark.parametrize("option", ["-o", "--omit-where"])
+def test_a_shell_variable_that_was_never_set_is_no_hold_out(
+    the_experiment: Command, tmp_path: Path, option: str
+) -> None:
+    told = the_experiment("generate", option, "")
+    assert (told.returncode, told.stdout) == (2, "")
+    assert told.stderr.startswith("error: '' ")
+    assert not (tmp_path / "dataset").exists()
 
 
 @pytest.mark.parametrize(
