@@ -484,7 +484,7 @@ def interrupted_generate(parent: Path, how: signal.Signals) -> subprocess.Popen[
         text=True,
     )
     deadline = time.monotonic() + 60
-    while not any(path.stat().st_size for path in parent.glob(".data.*/train.jsonl")):
+    while not any(path.stat().st_size for path in parent.glob(".data.*/new/train.jsonl")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -493,12 +493,32 @@ def interrupted_generate(parent: Path, how: signal.Signals) -> subprocess.Popen[
     return process
 
 
-def test_kill_9_leaves_the_old_dataset_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_kill_leaves_the_old_dataset_whole_and_nothing_after_the_next(
+    tmp_path: Path, how: signal.Signals
+) -> None:
     before = contents(small(tmp_path / "data").path)
-    assert interrupted_generate(tmp_path, signal.SIGKILL).returncode == -signal.SIGKILL
+    assert interrupted_generate(tmp_path, how).returncode == -how
     assert contents(tmp_path / "data") == before
     small(tmp_path / "data", HoldOut(where="A"))
     assert len(DatasetFolder(tmp_path / "data").rows("heldout")) == 16
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_what_another_process_is_writing_is_left_to_it(tmp_path: Path) -> None:
+    theirs = {".data.original", ".data.elsewhere", ".data.mine.old"}
+    for name in theirs:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "train.jsonl").touch()
+    (tmp_path / ".data.elsewhere" / "another-machine.lock").touch()
+
+    def meanwhile(_: int) -> None:  # another generate begins and ends while this one writes
+        if not (tmp_path / "data").exists():
+            small(tmp_path / "data")
+
+    generate(CAUSAL, HoldOut(where="A"), SMALL, 1, tmp_path / "data", meanwhile)
+    assert len(DatasetFolder(tmp_path / "data").rows("heldout")) == 16
+    assert {path.name for path in tmp_path.iterdir()} == {"data", *theirs}
 
 
 def test_ctrl_c_leaves_the_old_dataset_whole_and_nothing_beside(tmp_path: Path) -> None:
