@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from the_experiment.evaluation.compare import Comparison, Contestant, compare
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.evaluation.trained import trained_models
 from the_experiment.evaluation.verdict import Kind, verdict
+from the_experiment.report.answers import answers_table
 from the_experiment.report.comparison import comparison_view
 from the_experiment.report.html import write_comparison_page
 from the_experiment.worlds import EXACT, World, find_world
@@ -175,6 +177,22 @@ def test_the_split_is_found_again_from_the_run_alone(trained: Path) -> None:
     split = Split(trained_models(trained)[0].split.manifest)
     assert len(split.seen) == 6
     assert not {*split.world.prompts(split.seen)} & {*split.manifest.held_out}
+
+
+def test_the_table_says_what_is_missing_and_whose_probability_it_shows(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = answer("001", trained_models(trained)[:1])
+    (model,) = told.models
+    first, *_ = model.completion.parts
+    missing = {first: replace(model.completion.parts[first], written=None)}
+    unwritten = replace(model.completion, text="", parts=model.completion.parts | missing)
+    Console(width=200).print(
+        answers_table(replace(told, models=[replace(model, completion=unwritten)]))
+    )
+    table = capsys.readouterr().out
+    assert f"missing, should be {missing[first].expected}" in table
+    assert re.search(rf"log p of right answer +{model.completion.logprob:.2f}", table)
 
 
 def test_models_that_no_rules_judge_are_left_out(trained: Path, tmp_path: Path) -> None:
