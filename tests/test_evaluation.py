@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from conftest import EXAMPLES, Command
-from the_experiment.base.errors import ExperimentError
+from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.data.split import Split
 from the_experiment.evaluation.answers import answer
 from the_experiment.evaluation.baseline import baselines, predicted_parts
@@ -328,6 +328,23 @@ def test_a_wrong_sequence_is_told_with_an_example(
     assert told.returncode == 2
     assert "like '" in told.stderr
     assert "Traceback" not in told.stderr
+
+
+def test_a_sequence_of_no_world_is_told_with_an_example_of_each(
+    trained: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(trained, out)
+    first = next(iter(sorted(out.glob("*/dataset.json"))))
+    manifest = json.loads(first.read_text())
+    relay = {"world": "relay", "world_text": find_world("relay").source, "held_out": []}
+    first.write_text(json.dumps(manifest | relay))
+    with pytest.raises(UsageError) as caught:
+        answer("xx", trained_models(out))
+    assert caught.value.what == (
+        "'xx' is no sequence of world relay; 'xx' is no sequence of world three-bits"
+    )
+    assert caught.value.mend.count("like '") == 2
 
 
 def test_no_model_says_what_to_do(the_experiment: Command) -> None:
