@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.names import NAME, name_from
+from the_experiment.base.runs import check_name, default_name
 from the_experiment.base.settings import read_settings
 from the_experiment.base.strict_yaml import DEEPEST_TEXT, LONGEST_TEXT, read_strictly
 from the_experiment.experiments.declaration import NEW_EXPERIMENT, find_experiment
@@ -34,6 +35,14 @@ def test_every_stem_becomes_a_name(stem: str) -> None:
 @given(st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9])?", fullmatch=True))
 def test_what_is_a_name_stays_as_it_is(stem: str) -> None:
     assert name_from(stem, otherwise="mine") == stem
+
+
+@given(st.text(min_size=1), st.text())
+@example("gpt2", "my data")
+@example("gpt2", "x" * 64)
+@example("gpt2", "..")
+def test_a_run_without_a_name_gets_one_that_it_can_have(model: str, world: str) -> None:
+    check_name(default_name(model, world))
 
 
 # -- strict YAML ---------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -146,22 +146,38 @@ def test_a_split_needs_the_manifest_alone_whatever_became_of_the_world(tmp_path:
 @pytest.mark.parametrize(
     ("sequences", "fraction", "where", "says"),
     [
-        ("1,0,1,0", 0, "", "'1,0,1,0' is no sequence of world causal"),
-        ("1,0,1,0,1;2,0,0,0,0", 0, "", r"'2,0,0,0,0' is no sequence .*A is 2, not one of bool"),
-        ("abc", 0, "", "'abc' is no sequence"),
-        ("1,0,1,0,1; 0,0,0,0,0", 0, "", "' 0,0,0,0,0' is no sequence"),
-        (";", 0, "", "';' names no sequence"),
-        ("", 1.0, "", r"a share of 1\.0 can't be held out"),
-        ("", -0.1, "", "can't be held out"),
-        ("", float("nan"), "", "a share of nan can't be held out"),
-        ("", 0, "1", "all 32 states of world causal would be held out"),
-        ("", 0, "A OR NOT A", "all 32 states"),
-        ("", 0, "newE", "unknown name 'newE'"),
+        ("1,0,1,0", 0, None, "'1,0,1,0' is no sequence of world causal"),
+        ("1,0,1,0,1;2,0,0,0,0", 0, None, r"'2,0,0,0,0' is no sequence .*A is 2, not 0 or 1"),
+        ("abc", 0, None, "'abc' is no sequence"),
+        ("1,0,1,0,1; 0,0,0,0,0", 0, None, "' 0,0,0,0,0' is no sequence"),
+        (";", 0, None, "';' names no sequence"),
+        ("", 0, None, "'' names no sequence"),
+        (" ", 0.5, None, "' ' names no sequence"),
+        (None, 0, "", "'' is no condition"),
+        (None, 0, " ", "' ' is no condition"),
+        ("", 1.0, None, r"a share of 1\.0 can't be held out"),
+        (None, -0.1, None, "can't be held out"),
+        (None, float("nan"), None, "a share of nan can't be held out"),
+        (None, 0, "1", "all 32 states of world causal would be held out"),
+        (None, 0, "A OR NOT A", "all 32 states"),
+        (None, 0, "newE", "unknown name 'newE'"),
     ],
 )
-def test_hold_outs_that_can_not_be(sequences: str, fraction: float, where: str, says: str) -> None:
+def test_hold_outs_that_can_not_be(
+    sequences: str | None, fraction: float, where: str | None, says: str
+) -> None:
     with pytest.raises(UsageError, match=says):
         HoldOut.parse(sequences, fraction, where).resolve(CAUSAL, seed=0)
+
+
+@pytest.mark.parametrize("option", ["-o", "--omit-where"])
+def test_a_shell_variable_that_was_never_set_is_no_hold_out(
+    the_experiment: Command, tmp_path: Path, option: str
+) -> None:
+    told = the_experiment("generate", option, "")
+    assert (told.returncode, told.stdout) == (2, "")
+    assert told.stderr.startswith("error: '' ")
+    assert not (tmp_path / "dataset").exists()
 
 
 @pytest.mark.parametrize(
@@ -275,6 +291,84 @@ def test_foreign_rows_that_can_not_be_used_are_told(tmp_path: Path, line: str, s
         read_dataset(str(tmp_path))
 
 
+OWN = [{"prompt": "2024-03-01", "completion": "007"}, {"prompt": "010", "completion": "NA"}]
+OWN_PAIRS = [("2024-03-01", "007"), ("010", "NA")]  # what looks like a date or a number is a text
+
+
+def _written(folder: Path, name: str) -> str:
+    """A data set of one's own, as `datasets` writes it; a JSON list as anybody does."""
+    import datasets
+
+    rows = datasets.Dataset.from_list(OWN)
+    place = str(folder / name)
+    writers: dict[str, Callable[[], object]] = {
+        "mine.jsonl": lambda: rows.to_json(place),
+        "mine.json": lambda: (folder / name).write_text(json.dumps(OWN)),
+        "mine.csv": lambda: rows.to_csv(place),
+        "mine.parquet": lambda: rows.to_parquet(place),
+        "saved": lambda: rows.save_to_disk(place),
+        "saved splits": lambda: datasets.DatasetDict(
+            train=rows, validation=rows, extra=rows
+        ).save_to_disk(place),
+        "folder": lambda: [
+            rows.to_csv(f"{place}/train.csv"),
+            rows.to_json(f"{place}/validation.jsonl"),
+        ],
+    }
+    if name == "folder":
+        (folder / name).mkdir()
+    writers[name]()
+    return place
+
+
+@pytest.mark.parametrize(
+    ("name", "splits"),
+    [
+        ("mine.jsonl", ["train"]),
+        ("mine.json", ["train"]),
+        ("mine.csv", ["train"]),
+        ("mine.parquet", ["train"]),
+        ("saved", ["train"]),
+        ("saved splits", ["train", "valid"]),
+        ("folder", ["train", "valid"]),
+    ],
+)
+def test_any_local_data_set_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, splits: list[str]
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    dataset = _written(tmp_path, name)
+    pairs = read_dataset(dataset)
+    assert pairs == dict.fromkeys(splits, OWN_PAIRS)
+    assert dataset_info(dataset, pairs).world_name == name.partition(".")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("mine.json", b'{"prompt": "a"}', "mine.json is no list of JSON objects: write one, or"),
+        ("mine.json", b"[1]", "mine.json is no list of JSON objects"),
+        ("mine.json", b"[", "mine.json is not whole JSON"),
+        ("mine.csv", b"prompt,text\na,b\n", "mine.csv has no column completion"),
+        ("mine.csv", b"prompt,completion\na\n", "mine.csv, line 1 has no text 'completion'"),
+        ("mine.csv", b"prompt,completion\n\xff,b\n", "mine.csv can't be read as CSV .* UTF-8"),
+        ("mine.parquet", b"PAR1", "mine.parquet can't be read as a data set"),
+        ("mine.txt", b"a b", "mine.txt is no data set: give a file of .jsonl, .json, .csv, .parq"),
+    ],
+)
+def test_a_file_that_is_no_data_set_is_told(
+    tmp_path: Path, name: str, text: bytes, says: str
+) -> None:
+    (tmp_path / name).write_bytes(text)
+    with pytest.raises(ExperimentError, match=says):
+        read_dataset(str(tmp_path / name))
+
+
+def test_a_misspelt_file_is_not_asked_for_on_the_network() -> None:
+    with pytest.raises(ExperimentError, match=r"no dataset in own/typo\.jsonl: run"):
+        read_dataset("own/typo.jsonl")
+
+
 def test_a_misspelt_folder_is_not_asked_for_on_the_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,6 +393,16 @@ def test_a_wrong_manifest_is_told_by_its_key(tmp_path: Path, text: str, says: st
     (folder.path / MANIFEST).write_text(text)
     with pytest.raises(ExperimentError, match=says):
         DatasetFolder(folder.path)
+
+
+@pytest.mark.parametrize("rows", [{}, {"train": 0}, {"valid": 9}])
+def test_a_manifest_without_rows_to_train_on_is_refused(
+    tmp_path: Path, rows: dict[str, int]
+) -> None:
+    manifest = small(tmp_path / "data").manifest.model_dump()
+    (tmp_path / "data" / MANIFEST).write_text(json.dumps(manifest | {"rows": rows}))
+    with pytest.raises(ExperimentError, match=r"dataset\.json: rows: no rows of train: run"):
+        DatasetFolder(tmp_path / "data")
 
 
 def test_a_missing_file_or_folder_is_told_with_its_mend(tmp_path: Path) -> None:
@@ -380,7 +484,7 @@ def interrupted_generate(parent: Path, how: signal.Signals) -> subprocess.Popen[
         text=True,
     )
     deadline = time.monotonic() + 60
-    while not any(path.stat().st_size for path in parent.glob(".data.*/train.jsonl")):
+    while not any(path.stat().st_size for path in parent.glob(".data.*/new/train.jsonl")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -389,12 +493,32 @@ def interrupted_generate(parent: Path, how: signal.Signals) -> subprocess.Popen[
     return process
 
 
-def test_kill_9_leaves_the_old_dataset_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_kill_leaves_the_old_dataset_whole_and_nothing_after_the_next(
+    tmp_path: Path, how: signal.Signals
+) -> None:
     before = contents(small(tmp_path / "data").path)
-    assert interrupted_generate(tmp_path, signal.SIGKILL).returncode == -signal.SIGKILL
+    assert interrupted_generate(tmp_path, how).returncode == -how
     assert contents(tmp_path / "data") == before
     small(tmp_path / "data", HoldOut(where="A"))
     assert len(DatasetFolder(tmp_path / "data").rows("heldout")) == 16
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_what_another_process_is_writing_is_left_to_it(tmp_path: Path) -> None:
+    theirs = {".data.original", ".data.elsewhere", ".data.mine.old"}
+    for name in theirs:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "train.jsonl").touch()
+    (tmp_path / ".data.elsewhere" / "another-machine.lock").touch()
+
+    def meanwhile(_: int) -> None:  # another generate begins and ends while this one writes
+        if not (tmp_path / "data").exists():
+            small(tmp_path / "data")
+
+    generate(CAUSAL, HoldOut(where="A"), SMALL, 1, tmp_path / "data", meanwhile)
+    assert len(DatasetFolder(tmp_path / "data").rows("heldout")) == 16
+    assert {path.name for path in tmp_path.iterdir()} == {"data", *theirs}
 
 
 def test_ctrl_c_leaves_the_old_dataset_whole_and_nothing_beside(tmp_path: Path) -> None:

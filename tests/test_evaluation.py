@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from conftest import EXAMPLES, Command
-from the_experiment.base.errors import ExperimentError
+from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.data.split import Split
 from the_experiment.evaluation.answers import answer
 from the_experiment.evaluation.baseline import baselines, predicted_parts
@@ -23,6 +24,7 @@ from the_experiment.evaluation.compare import Comparison, Contestant, compare
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.evaluation.trained import trained_models
 from the_experiment.evaluation.verdict import Kind, verdict
+from the_experiment.report.answers import answers_table
 from the_experiment.report.comparison import comparison_view
 from the_experiment.report.html import write_comparison_page
 from the_experiment.worlds import EXACT, World, find_world
@@ -177,6 +179,22 @@ def test_the_split_is_found_again_from_the_run_alone(trained: Path) -> None:
     assert not {*split.world.prompts(split.seen)} & {*split.manifest.held_out}
 
 
+def test_the_table_says_what_is_missing_and_whose_probability_it_shows(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = answer("001", trained_models(trained)[:1])
+    (model,) = told.models
+    first, *_ = model.completion.parts
+    missing = {first: replace(model.completion.parts[first], written=None)}
+    unwritten = replace(model.completion, text="", parts=model.completion.parts | missing)
+    Console(width=200).print(
+        answers_table(replace(told, models=[replace(model, completion=unwritten)]))
+    )
+    table = capsys.readouterr().out
+    assert f"missing, should be {missing[first].expected}" in table
+    assert re.search(rf"log p of right answer +{model.completion.logprob:.2f}", table)
+
+
 def test_models_that_no_rules_judge_are_left_out(trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shutil.copytree(trained, out)
@@ -185,7 +203,8 @@ def test_models_that_no_rules_judge_are_left_out(trained: Path, tmp_path: Path) 
     assert [model.name[:9] for model in trained_models(out)] == ["tiny-gpt2", "tiny-rnn-"]
     for file in out.glob("*/dataset.json"):
         file.unlink()
-    with pytest.raises(ExperimentError, match="no model that rules can judge"):
+    says = "no model that rules can judge in .*: their data came without rules: run .* generate`"
+    with pytest.raises(ExperimentError, match=says):
         trained_models(out)
 
 
@@ -202,9 +221,34 @@ def test_a_world_that_was_changed_since_is_another_one(trained: Path, tmp_path: 
         for one in told.models:
             expected = {part: grade.expected for part, grade in one.completion.parts.items()}
             assert expected == told.as_json()["rule"]["parts"]
-    assert len(trained_models(out, str(EXAMPLES / "three-bits.yaml"))) == 3
-    with pytest.raises(ExperimentError, match="no model of world relay"):
+    assert len(trained_models(out, str(EXAMPLES / "three-bits.yaml"))) == 2
+    mend = "run `the-experiment generate -w relay`, then `the-experiment train`"
+    with pytest.raises(ExperimentError, match=f"no model of world relay in .*: {mend}"):
         trained_models(out, "relay")
+
+
+@pytest.mark.parametrize("verb", [("test", "001"), ("compare",)])
+def test_a_file_with_other_rules_under_the_same_name_is_not_ignored(
+    the_experiment: Command, trained: Path, tmp_path: Path, verb: tuple[str, ...]
+) -> None:
+    edited = tmp_path / "edited.yaml"
+    edited.write_text((EXAMPLES / "three-bits.yaml").read_text().replace("XOR", "AND"))
+    told = the_experiment(*verb, "-w", str(edited), "--out", str(trained))
+    assert (told.returncode, told.stdout) == (1, "")
+    which = "it was trained on another version of world three-bits"
+    assert f"tiny-cnn-three-bits is left out: {which}" in told.stderr
+    assert "error: no model of this version of world three-bits" in told.stderr
+
+
+@pytest.mark.parametrize("harm", ["", "{}"])
+def test_what_is_torn_in_a_run_is_mended_by_training_again(
+    trained: Path, tmp_path: Path, harm: str
+) -> None:
+    run = tmp_path / "out" / "torn"
+    shutil.copytree(next(trained.glob("tiny-cnn-*")), run)
+    (run / "dataset.json").write_text(harm)
+    with pytest.raises(ExperimentError, match=r"dataset\.json.*: run `the-experiment train` again"):
+        trained_models(tmp_path / "out", "relay")
 
 
 def test_a_state_in_no_training_row_was_not_seen(trained: Path, tmp_path: Path) -> None:
@@ -298,6 +342,23 @@ def test_a_wrong_sequence_is_told_with_an_example(
     assert told.returncode == 2
     assert "like '" in told.stderr
     assert "Traceback" not in told.stderr
+
+
+def test_a_sequence_of_no_world_is_told_with_an_example_of_each(
+    trained: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(trained, out)
+    first = next(iter(sorted(out.glob("*/dataset.json"))))
+    manifest = json.loads(first.read_text())
+    relay = {"world": "relay", "world_text": find_world("relay").source, "held_out": []}
+    first.write_text(json.dumps(manifest | relay))
+    with pytest.raises(UsageError) as caught:
+        answer("xx", trained_models(out))
+    assert caught.value.what == (
+        "'xx' is no sequence of world relay; 'xx' is no sequence of world three-bits"
+    )
+    assert caught.value.mend.count("like '") == 2
 
 
 def test_no_model_says_what_to_do(the_experiment: Command) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.runs import find_runs, unfinished_runs
+from the_experiment.base.runs import Run, find_runs, unfinished_runs
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.models.architectures import ARCHITECTURES, Shape, build, count, positions_for
 from the_experiment.models.loading import load, pick_device
@@ -217,6 +218,64 @@ def test_a_half_written_model_is_an_error_with_a_mend(harm: str, tmp_path: Path)
     assert "\n" not in str(error.value)
 
 
+def _less(weights: dict[str, torch.Tensor]) -> None:
+    del weights["norms.0.weight"]
+
+
+def _more(weights: dict[str, torch.Tensor]) -> None:
+    weights["norms.9.weight"] = torch.zeros(2)
+
+
+def _of_another_shape(weights: dict[str, torch.Tensor]) -> None:
+    weights["norms.0.weight"] = torch.zeros(2)
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        (_less, r"missing weights, norms\.0\.weight for one"),
+        (_more, r"unexpected weights, norms\.9\.weight for one"),
+        (_of_another_shape, r"mismatched weights, norms\.0\.weight for one"),
+    ],
+)
+def test_weights_that_are_not_the_models_are_refused(
+    harm: Callable[[dict[str, torch.Tensor]], None],
+    says: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    model_of("rnn").save_pretrained(tmp_path)
+    character_tokenizer(ALPHABET).save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    harm(weights)
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    capfd.readouterr()
+    with pytest.raises(ExperimentError, match=rf"can't be used \({says}\): run .* train` again"):
+        load(tmp_path)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_configuration_of_another_model_is_refused(name: str, tmp_path: Path) -> None:
+    other = ALL[ALL.index(name) - 1]
+    model_of(name).save_pretrained(tmp_path)
+    character_tokenizer(ALPHABET).save_pretrained(tmp_path)
+    model_of(other).config.save_pretrained(tmp_path)
+    with pytest.raises(ExperimentError, match="can't be used \\(missing weights"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_tokenizer_that_is_not_the_models_is_refused(name: str, tmp_path: Path) -> None:
+    model_of(name, vocabulary=12).save_pretrained(tmp_path)
+    character_tokenizer(ALPHABET + "5").save_pretrained(tmp_path)
+    with pytest.raises(ExperimentError, match="tokenizer has 13 tokens, the model knows 12"):
+        load(tmp_path)
+    (tmp_path / "tokenizer_config.json").unlink()
+    with pytest.raises(ExperimentError, match=r"its tokenizer has .*: run .* train` again"):
+        load(tmp_path)
+
+
 def test_a_device_that_is_not_there_is_refused() -> None:
     assert pick_device("cpu").type == "cpu"
     if not torch.cuda.is_available():
@@ -245,6 +304,13 @@ def test_auto_classes_know_the_models_offline(tmp_path: Path) -> None:
         env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
         check=True,
     )
+
+
+@pytest.mark.parametrize("text", ["", '{"steps": 1', "[1]"])
+def test_a_torn_record_is_told_with_its_mend(text: str, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(ExperimentError, match=r"run\.json is not whole.*: run .* train` again"):
+        Run(tmp_path).record()
 
 
 def test_runs_are_found_once_they_are_complete(tmp_path: Path) -> None:

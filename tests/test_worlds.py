@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from conftest import Command
 from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.registry import Registry
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.data.split import Split
@@ -522,6 +523,26 @@ def test_a_broken_plug_in_is_named(
         find("collatz")
     assert says in caught.value.what
     monkeypatch.delitem(sys.modules, "collatz_world", raising=False)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("model", "gru"), ("baseline", "always one")])
+def test_a_broken_plugged_in_model_or_baseline_is_named(
+    plugged_in: Path, monkeypatch: pytest.MonkeyPatch, kind: str, name: str
+) -> None:
+    (plugged_in / "gru_model.py").write_text(NO_LIBRARY)
+    monkeypatch.syspath_prepend(plugged_in)
+    registry = Registry[object](kind, "the_experiment.models.shipped", f"the_experiment.{kind}s")
+    says = rf"the plugged-in {kind} '{name}' fails: ImportError\('no such library'\): mend or unin"
+    with pytest.raises(ExperimentError, match=says):
+        registry.names()
+
+
+def test_a_broken_plug_in_is_no_traceback(plugged_in: Path, the_experiment: Command) -> None:
+    (plugged_in / "gru_model.py").write_text(NO_LIBRARY)
+    path = {"PYTHONPATH": os.pathsep.join([str(plugged_in), os.environ.get("PYTHONPATH", "")])}
+    told = the_experiment("experiments", "list", **path)
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr.startswith("error: the plugged-in ")
 
 
 def test_a_world_survives_its_source() -> None:

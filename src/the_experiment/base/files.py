@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import shutil
 import tempfile
 import time
@@ -14,9 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import BaseFileLock, FileLock, Timeout
 from safetensors import SafetensorError
 
 from the_experiment.base.errors import ExperimentError
+
+# Named after the machine: where several share a folder, locks may be unknown to the others.
+LOCK = f"{platform.node()}.lock"
 
 
 @contextmanager
@@ -44,26 +49,48 @@ def replaced_folder(target: Path) -> Iterator[Path]:
 
     If the block raises, or the process is killed in it, `target` is as it was. The last step is
     two renames; killed between them, for microseconds, what was there is in the hidden folder
-    beside it that ends in `.old`.
+    beside it that ends in `.old`. What a killed process left half written, the next one removes.
     """
     with explained(f"writing {target}"):
         target = target.resolve()  # where `target` is a link, it stays one
         target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(target)
         beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        lock = FileLock(beside / LOCK)  # the system ends it with the process
         try:
-            beside.chmod(0o755)  # mkdtemp gives 0700, which a plain mkdir would not
-            yield beside
-            _swap_in(beside, target)
+            _acquired(lock)
+            new = beside / "new"
+            new.mkdir()
+            yield new
+            _swap_in(new, target, beside.with_name(beside.name + ".old"))
         finally:
+            lock.release()
             shutil.rmtree(beside, ignore_errors=True)
 
 
-def _swap_in(beside: Path, target: Path) -> None:
-    old = beside.with_name(beside.name + ".old")
+def _swap_in(new: Path, target: Path, old: Path) -> None:
     if target.exists():
         target.rename(old)
-    beside.rename(target)
+    new.rename(target)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove what processes of this machine that are gone left of replacing `target`."""
+    for beside in target.parent.iterdir():
+        if beside.name.startswith(f".{target.name}.") and (beside / LOCK).is_file():
+            lock = FileLock(beside / LOCK)
+            if _acquired(lock):
+                lock.release()
+                shutil.rmtree(beside, ignore_errors=True)
+
+
+def _acquired(lock: BaseFileLock) -> bool:
+    try:
+        lock.acquire(blocking=False)
+    except (Timeout, OSError, NotImplementedError):  # some file systems have no locks
+        return False
+    return True
 
 
 def archived(folder: Path, archive: Path) -> Path:
@@ -104,14 +131,14 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file; a file that is missing or torn is an `ExperimentError`."""
+def read_json(path: Path, mend: str = "") -> Any:
+    """Read a JSON file; a file that is missing or torn is an `ExperimentError` with this mend."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ExperimentError(f"{path} is missing") from None
+        raise ExperimentError(f"{path} is missing", mend) from None
     except (ValueError, RecursionError) as error:
-        raise ExperimentError(f"{path} is not whole JSON ({error})") from None
+        raise ExperimentError(f"{path} is not whole JSON ({error})", mend) from None
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
-from the_experiment.base.errors import UsageError
+from the_experiment.base.errors import ExperimentError, UsageError
 
 Thing = TypeVar("Thing")
+
+
+@contextmanager
+def plugged_in(kind: str, name: str) -> Iterator[None]:
+    """Around what another package brings by entry point: its errors name the plug-in."""
+    try:
+        yield
+    except Exception as error:  # other people's code: anything can come out of it
+        raise refused_plug_in(kind, name, f"fails: {error!r}") from error
+
+
+def refused_plug_in(kind: str, name: str, what: str) -> ExperimentError:
+    """The error that another package's thing is broken, or none of this kind."""
+    return ExperimentError(
+        f"the plugged-in {kind} {name!r} {what}", "mend or uninstall the package that it comes with"
+    )
 
 
 class Registry(Generic[Thing]):
@@ -59,4 +76,5 @@ class Registry(Generic[Thing]):
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{self._package}.{module.name}")
         for point in entry_points(group=self._group):
-            self._things.setdefault(point.name, point.load())
+            with plugged_in(self.kind, point.name):
+                self._things.setdefault(point.name, point.load())

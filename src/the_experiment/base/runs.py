@@ -9,7 +9,7 @@ from typing import Any
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json
-from the_experiment.base.names import NAME
+from the_experiment.base.names import NAME, name_from
 
 ARCHIVE = "archive"
 EXPERIMENTS = "experiments"  # both are folders beside the runs
@@ -78,7 +78,9 @@ class Run:
 
     def record(self) -> dict[str, Any]:
         """What `run.json` says. Raises `ExperimentError` where it is missing or torn."""
-        record: dict[str, Any] = read_json(self.run_json)
+        record = read_json(self.run_json, f"{TRAIN} again")
+        if not isinstance(record, dict):
+            raise ExperimentError(f"{self.run_json} is not whole", f"{TRAIN} again")
         return record
 
 
@@ -102,12 +104,12 @@ def check_name(name: str) -> None:
 
 
 def default_name(model: str, world: str) -> str:
-    """The name of a run that was given none.
+    """The name of a run that was given none; that of one's own data may be any text.
 
-    >>> default_name("gpt2", "causal")
-    'tiny-gpt2-causal'
+    >>> default_name("gpt2", "causal"), default_name("gpt2", "my data")
+    ('tiny-gpt2-causal', 'tiny-gpt2-my-data')
     """
-    return f"tiny-{model}-{world}"
+    return name_from(f"tiny-{model}-{world}", otherwise="tiny")
 
 
 def find_runs(out: Path) -> list[Run]:

@@ -17,14 +17,15 @@ EXAMPLES = options.examples(
 def generate(
     world: options.World = defaults.WORLD,
     omit: Annotated[
-        str, options.Option("--omit", "-o", metavar="'SEQ;SEQ'", help="Hold out these sequences.")
-    ] = "",
+        str | None,
+        options.Option("--omit", "-o", metavar="'SEQ;SEQ'", help="Hold out these sequences."),
+    ] = None,
     omit_fraction: Annotated[
         float, options.Option(min=0, max=1, help="Hold out this share of all states, at random.")
     ] = 0.0,
     omit_where: Annotated[
-        str, options.Option(metavar="EXPR", help="Hold out the states where this is true.")
-    ] = "",
+        str | None, options.Option(metavar="EXPR", help="Hold out the states where this is true.")
+    ] = None,
     train_size: Annotated[
         int, options.Option(min=1, help="Rows to train on.")
     ] = defaults.TRAIN_ROWS,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json, read_jsonl, sha256
@@ -32,6 +32,13 @@ class Manifest(BaseModel):
     rows: dict[str, int]
     sha256: dict[str, str]
     versions: dict[str, str]
+
+    @field_validator("rows")
+    @classmethod
+    def _has_rows_to_train_on(cls, rows: dict[str, int]) -> dict[str, int]:
+        if rows.get("train", 0) < 1:
+            raise ValueError("no rows of train")
+        return rows
 
 
 class DatasetFolder:
@@ -65,16 +72,15 @@ class DatasetFolder:
         return checked_rows(read_jsonl(path), str(path))
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path, mend: str = "run `the-experiment generate` again") -> Manifest:
     """The manifest in a file. Raises `ExperimentError` that names the key that is wrong."""
     try:
-        return Manifest.model_validate(read_json(path))
+        return Manifest.model_validate(read_json(path, mend))
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(map(str, problem["loc"])) or "file"
-        raise ExperimentError(
-            f"{path}: {key}: {problem['msg']}", "run `the-experiment generate` again"
-        ) from None
+        what = problem["msg"].removeprefix("Value error, ")
+        raise ExperimentError(f"{path}: {key}: {what}", mend) from None
 
 
 def checked_rows(rows: Sequence[dict[str, Any]], where: str) -> list[dict[str, Any]]:

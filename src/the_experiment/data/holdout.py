@@ -34,8 +34,12 @@ class HoldOut(BaseModel):
     where: str = ""
 
     @classmethod
-    def parse(cls, sequences: str, fraction: float = 0.0, where: str = "") -> HoldOut:
+    def parse(
+        cls, sequences: str | None, fraction: float = 0.0, where: str | None = None
+    ) -> HoldOut:
         """A hold-out from words; sequences have `;` between them, empty ones are left out.
+
+        None asks for nothing, while a blank is refused: it is a shell variable that was never set.
 
         >>> HoldOut.parse("1,1,1,1,1;0,0,0,0,0;").sequences
         ('1,1,1,1,1', '0,0,0,0,0')
@@ -44,10 +48,15 @@ class HoldOut(BaseModel):
             raise UsageError(
                 f"a share of {fraction} can't be held out", "give one from 0 to below 1"
             )
-        named = tuple(dict.fromkeys(part for part in sequences.split(";") if part.strip()))
-        if sequences.strip() and not named:
-            raise UsageError(f"{sequences!r} names no sequence", "write 'SEQ;SEQ'")
-        return cls(sequences=named, fraction=fraction, where=where)
+        parts = (sequences or "").split(";")
+        named = tuple(dict.fromkeys(part for part in parts if part.strip()))
+        if sequences is not None and not named:
+            raise UsageError(f"{sequences!r} names no sequence", "write 'SEQ;SEQ', or leave it out")
+        if where is not None and not where.strip():
+            raise UsageError(
+                f"{where!r} is no condition", "write one such as 'A AND C', or leave it out"
+            )
+        return cls(sequences=named, fraction=fraction, where=where or "")
 
     def resolve(self, world: World, seed: int) -> Integers:
         """The numbers of the held-out states, sorted, each once.

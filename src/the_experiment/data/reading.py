@@ -1,19 +1,27 @@
-"""Reading training data: our folder, JSONL of one's own, or whatever `datasets` can load."""
+"""Reading training data: our folder, files of one's own, or whatever `datasets` can load.
+
+JSON and CSV are read directly: `datasets` makes dates or numbers of texts that look like them.
+"""
 
 from __future__ import annotations
 
+import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.files import read_jsonl
-from the_experiment.data.folder import MANIFEST, SPLITS, DatasetFolder, checked_rows
+from the_experiment.base.files import read_json, read_jsonl
+from the_experiment.data.folder import MANIFEST, DatasetFolder, checked_rows
 from the_experiment.data.split import Split
 
 Pair = tuple[str, str]  # prompt and completion
+Rows = Sequence[dict[str, Any]]
+
+NAMES = {"train": ("train",), "valid": ("valid", "validation"), "test": ("test",)}  # of splits
+PARQUET = ".parquet"
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,8 @@ def world_name(dataset: str) -> str:
     """The name of the world that the data is from; where there is none, of the data itself."""
     if is_ours(dataset):
         return DatasetFolder(Path(dataset)).manifest.world
-    return Path(dataset).name or "data"
+    path = Path(dataset)
+    return (path.stem if path.is_file() else path.name) or "data"
 
 
 def is_ours(dataset: str) -> bool:
@@ -62,35 +71,67 @@ def is_ours(dataset: str) -> bool:
     return (Path(dataset) / MANIFEST).is_file()
 
 
-def _local_pairs(folder: Path) -> dict[str, list[Pair]]:
-    """The pairs in `train.jsonl`, … of a folder; empty where there is no such file.
+def _local_pairs(path: Path) -> dict[str, list[Pair]]:
+    """The pairs of a file, all of them to train on, or of `train.jsonl`, … in a folder.
 
-    Not read by `datasets`, which makes dates of texts that look like dates.
+    Empty where there is none that is read directly.
     """
-    files = {split: folder / f"{split}.jsonl" for split in SPLITS}
-    return {
-        split: _pairs(read_jsonl(file), str(file))
-        for split, file in files.items()
-        if file.is_file()
-    }
+    if path.is_file():
+        files = {"train": path} if path.suffix in READERS else {}
+    else:
+        files = {split: file for split in NAMES if (file := _split_file(path, split))}
+    if "train" not in files:
+        return {}
+    return {split: _pairs(READERS[file.suffix](file), str(file)) for split, file in files.items()}
+
+
+def _split_file(folder: Path, split: str) -> Path | None:
+    files = (folder / f"{name}{suffix}" for suffix in READERS for name in NAMES[split])
+    return next((file for file in files if file.is_file()), None)
+
+
+def _json_rows(file: Path) -> Rows:
+    rows = read_json(file)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ExperimentError(
+            f"{file} is no list of JSON objects",
+            "write one, or an object a line into a file that ends in .jsonl",
+        )
+    return rows
+
+
+def _csv_rows(file: Path) -> Rows:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            return list(csv.DictReader(lines, strict=True))
+    except (OSError, ValueError, csv.Error) as error:
+        raise ExperimentError(
+            f"{file} can't be read as CSV ({error})", "save it again, in UTF-8"
+        ) from None
+
+
+READERS: dict[str, Callable[[Path], Rows]] = {
+    ".jsonl": read_jsonl,
+    ".json": _json_rows,
+    ".csv": _csv_rows,
+}
 
 
 def _other_pairs(dataset: str) -> dict[str, list[Pair]]:
-    """The pairs of anything that `datasets` can load: a folder of other files, or the hub's.
+    """The pairs of anything that `datasets` can load: local, or the hub's.
 
     The network is used only for a name that can be no local path.
     """
     path = Path(dataset)
+    kinds = (*READERS, PARQUET)
+    if path.is_file() and path.suffix not in kinds:
+        raise ExperimentError(f"{path} is no data set", f"give a file of {', '.join(kinds)}")
     hub_name = len(path.parts) == 2 and not path.is_absolute() and not path.parent.is_dir()
-    if not path.exists() and not hub_name:
-        raise ExperimentError(f"no dataset in {dataset}/", "run `the-experiment generate`")
+    if not path.exists() and (path.suffix in kinds or not hub_name):
+        raise ExperimentError(f"no dataset in {dataset}", "run `the-experiment generate`")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    import datasets
-
-    datasets.disable_progress_bars()
     try:
-        loaded = datasets.load_dataset(dataset)
-        splits = {split: loaded[split].to_list() for split in SPLITS if split in loaded}
+        splits = _loaded(path, dataset)
     except Exception as error:  # datasets raises many kinds; all mean that it can't be read
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         raise ExperimentError(
@@ -99,6 +140,26 @@ def _other_pairs(dataset: str) -> dict[str, list[Pair]]:
             "prompt and completion",
         ) from None
     return {split: _pairs(rows, f"{dataset}, {split}") for split, rows in splits.items()}
+
+
+def _loaded(path: Path, dataset: str) -> dict[str, Rows]:
+    import datasets
+
+    datasets.disable_progress_bars()
+    if path.is_file():
+        loaded = datasets.load_dataset("parquet", data_files={"train": dataset})
+    elif (path / "dataset_dict.json").is_file():
+        loaded = datasets.load_from_disk(dataset)
+    elif (path / "state.json").is_file():  # `save_to_disk` of one split leaves this
+        loaded = {"train": datasets.load_from_disk(dataset)}
+    else:
+        loaded = datasets.load_dataset(dataset)
+    return {
+        split: loaded[name].to_list()
+        for split, names in NAMES.items()
+        for name in names
+        if name in loaded
+    }
 
 
 def _pairs(rows: Sequence[dict[str, Any]], where: str) -> list[Pair]:

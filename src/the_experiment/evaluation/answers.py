@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from the_experiment.base.errors import ExperimentError
+from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.evaluation.completions import Completion
 from the_experiment.evaluation.trained import Trained, of_world
 from the_experiment.worlds.world import World
@@ -53,7 +53,7 @@ def answer(prompt: str, models: Sequence[Trained]) -> Answers:
     """The answers of all models to one prompt.
 
     The world is that of the first model in which this is a prompt; models of others are left out.
-    Raises `UsageError` where it is a prompt in none of them.
+    Raises `UsageError`, with an example of each world, where it is a prompt in none of them.
     """
     world = _world_of(prompt, [model.split.world for model in models])
     return Answers(
@@ -73,14 +73,18 @@ def answer(prompt: str, models: Sequence[Trained]) -> Answers:
 
 
 def _world_of(prompt: str, worlds: Sequence[World]) -> World:
+    refusals: dict[str, ExperimentError] = {}
     for world in worlds:
         try:
             world.state(prompt)
-        except ExperimentError:
-            continue
-        return world
-    worlds[0].state(prompt)  # raises, saying what a prompt looks like
-    raise AssertionError("unreachable")
+        except ExperimentError as refusal:
+            refusals[world.name] = refusal
+        else:
+            return world
+    raise UsageError(
+        "; ".join(refusal.what for refusal in refusals.values()),
+        ", or ".join(refusal.mend for refusal in refusals.values()),
+    )
 
 
 def _model_json(answer: ModelAnswer) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,7 +41,7 @@ class Trained:
     @cached_property
     def split(self) -> Split:
         """The states it was trained on and those held out from it."""
-        return Split(read_manifest(self.run.dataset))
+        return Split(read_manifest(self.run.dataset, f"{TRAIN} again"))
 
     def complete(self, prompts: Sequence[str]) -> list[Completion]:
         """The graded completion of each prompt."""
@@ -57,7 +58,8 @@ class Trained:
 def trained_models(out: Path, world: str | None = None) -> list[Trained]:
     """The complete runs in `out` that rules can judge; with `world`, those of that world.
 
-    `world` is a name or a YAML file. Raises `ExperimentError` where there is none.
+    `world` is a name or a YAML file; a warning tells of models of another version of it. Raises
+    `ExperimentError` where there is none.
     """
     runs = find_runs(out)
     if not runs:
@@ -67,12 +69,26 @@ def trained_models(out: Path, world: str | None = None) -> list[Trained]:
         if not run.dataset.is_file():
             logger.warning("{} is left out: its data came without rules to judge it by", run.name)
     if world is not None:
-        name = find_world(world).name
-        models = [model for model in models if model.split.world.name == name]
+        return _of_this_world(models, world, out)
     if not models:
-        of = f"of world {find_world(world).name}" if world else "that rules can judge"
-        raise ExperimentError(f"no model {of} in {out}/", TRAIN)
+        raise ExperimentError(
+            f"no model that rules can judge in {out}/: their data came without rules",
+            "run `the-experiment generate`, then `the-experiment train`",
+        )
     return models
+
+
+def _of_this_world(models: Sequence[Trained], world: str, out: Path) -> list[Trained]:
+    asked = find_world(world)
+    namesakes = [model for model in models if model.split.world.name == asked.name]
+    found = of_world(namesakes, asked)
+    if not found:
+        version = "this version of " if namesakes else ""
+        raise ExperimentError(
+            f"no model of {version}world {asked.name} in {out}/",
+            f"run `the-experiment generate -w {shlex.quote(world)}`, then `the-experiment train`",
+        )
+    return found
 
 
 def of_world(models: Sequence[Trained], world: World) -> list[Trained]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from transformers import (
@@ -12,7 +12,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.runs import TRAIN
@@ -27,21 +27,48 @@ def load(
     """The model in evaluation mode and its tokenizer, from a folder in Hugging Face layout.
 
     Nothing is looked up on the network. Raises `ExperimentError` for a folder that is missing,
-    half written or torn.
+    half written or torn, or holds weights, configuration and tokenizer of different models.
     """
     if not (folder / "config.json").is_file():
         raise ExperimentError(f"no model in {folder}/", TRAIN)
     ARCHITECTURES.names()  # imports them all, plug-ins too: each registers its classes
     disable_progress_bar()  # of reading one small file
+    set_verbosity_error()  # its table of the weights that don't fit: we refuse them, and say why
     try:
-        model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
+        model, report = AutoModelForCausalLM.from_pretrained(
+            folder, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True
+        )
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # safetensors, json and transformers each raise their own kinds
         reason = (str(error).strip() or repr(error)).splitlines()[0]
-        raise ExperimentError(
-            f"the model in {folder}/ can't be read ({reason})", f"{TRAIN} again"
-        ) from error
+        raise _unusable(folder, reason) from error
+    for harm in (_misfit_weights(report), _misfit_tokenizer(tokenizer, model)):
+        if harm:
+            raise _unusable(folder, harm)
     return model.to(device).eval(), tokenizer
+
+
+def _misfit_weights(report: dict[str, Any]) -> str:
+    """What transformers would make up or leave out; shared weights are none of it."""
+    for how in ("missing", "unexpected", "mismatched"):
+        # A mismatched one comes with its two shapes.
+        weights = [one if isinstance(one, str) else one[0] for one in report[f"{how}_keys"]]
+        if weights:
+            return f"{how} weights, {min(weights)} for one"
+    return ""
+
+
+def _misfit_tokenizer(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> str:
+    if not isinstance(tokenizer.eos_token_id, int):
+        return "its tokenizer has no end token"
+    known = model.get_input_embeddings().num_embeddings
+    if len(tokenizer) > known:
+        return f"its tokenizer has {len(tokenizer)} tokens, the model knows {known}"
+    return ""
+
+
+def _unusable(folder: Path, why: str) -> ExperimentError:
+    return ExperimentError(f"the model in {folder}/ can't be used ({why})", f"{TRAIN} again")
 
 
 def pick_device(device: Device = "auto") -> torch.device:

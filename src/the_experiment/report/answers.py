@@ -20,7 +20,8 @@ def answers_table(answers: Answers) -> Group:
         cells = [_part_cell(answer.completion, part) for answer in answers.models]
         table.add_row(part, f"[bold]{span.value if span else '–'}[/]", *cells)
     table.add_row("exact", "", *(_exact(answer) for answer in answers.models))
-    table.add_row("log p", "", *(f"{answer.completion.logprob:.2f}" for answer in answers.models))
+    logprobs = [f"{answer.completion.logprob:.2f}" for answer in answers.models]
+    table.add_row("log p of right answer", "", *logprobs)
     table.add_row("", "", *(answer.shown for answer in answers.models), style="dim")
     return Group(
         f"[bold]{escape(answers.prompt)}[/] by the rules of world {answers.world.name}: "
@@ -40,7 +41,7 @@ def _part_cell(completion: Completion, part: str) -> str:
     """`1  p .98`: what was written and its probability; where wrong, also what it should be."""
     grade, probability = completion.parts[part], completion.probabilities.get(part)
     if grade.written is None or probability is None:
-        return f"[{WRONG}]missing, not {grade.expected}[/]"
+        return f"[{WRONG}]missing, should be {grade.expected}[/]"
     told = f"{grade.written}  p {short(probability)}"
     if grade.correct:
         return f"[{RIGHT}]{told}[/]"

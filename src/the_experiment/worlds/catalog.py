@@ -8,7 +8,8 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from pathlib import Path
 
-from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.errors import UsageError
+from the_experiment.base.registry import plugged_in, refused_plug_in
 from the_experiment.worlds.files import read_world
 from the_experiment.worlds.world import World
 
@@ -45,20 +46,15 @@ def find_world(name_or_file: str) -> World:
 
 
 def _plugged_in(point: EntryPoint) -> World:
-    mend = "mend or uninstall the package that it comes with"
-    try:
+    with plugged_in("world", point.name):
         loaded = point.load()
         if isinstance(loaded, str | Path):
             loaded = read_world(Path(loaded))
         world = loaded() if isinstance(loaded, type) else loaded
-    except Exception as error:  # other people's code: anything can come out of it
-        raise ExperimentError(
-            f"the plugged-in world {point.name!r} fails: {error!r}", mend
-        ) from error
     if not isinstance(world, World):
-        raise ExperimentError(f"the plugged-in world {point.name!r} is no World: {world!r}", mend)
+        raise refused_plug_in("world", point.name, f"is no World: {world!r}")
     if world.name != point.name:  # a dataset remembers its world by name
-        raise ExperimentError(f"the plugged-in world {point.name!r} is called {world.name!r}", mend)
+        raise refused_plug_in("world", point.name, f"is called {world.name!r}")
     return world
 
 

@@ -19,6 +19,11 @@ class Domain:
         return "bool" if self.boolean else f"{self.low}..{self.high}"
 
     @property
+    def in_words(self) -> str:
+        """What a value of it is: `0 or 1`, or `one of 0..9`."""
+        return "0 or 1" if self.boolean else f"one of {self}"
+
+    @property
     def size(self) -> int:
         """How many values there are."""
         return self.high - self.low + 1

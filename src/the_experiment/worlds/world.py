@@ -147,7 +147,7 @@ class World(ABC):
             row = [by_name[name] for name in self.inputs]
             for value, (name, domain) in zip(row, self.inputs.items(), strict=True):
                 if not domain.low <= value <= domain.high:
-                    raise self._no_prompt(prompt, f"{name} is {value}, not one of {domain}")
+                    raise self._no_prompt(prompt, f"{name} is {value}, not {domain.in_words}")
             state = np.array([row], dtype=np.int64)
         elif not self._directly_readable and prompt in self._state_by_prompt:
             state = self.states_at(np.array([self._state_by_prompt[prompt]]))
@@ -219,7 +219,7 @@ class World(ABC):
                 raise UsageError(f"no input is called {name!r}", f"one of {', '.join(self.inputs)}")
             domain = self.inputs[name]
             if not domain.low <= value <= domain.high:
-                raise UsageError(f"{name} can't be {value}", f"it is {domain}")
+                raise UsageError(f"{name} can't be {value}", f"it is {domain.in_words}")
             state[0, list(self.inputs).index(name)] = value
         return self.prompts(state)[0]
 
