@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -201,3 +202,62 @@ def test_ctrl_c_stops_all_models_and_keeps_their_checkpoints(data: str, tmp_path
     assert "Traceback" not in stderr
     assert not find_runs(tmp_path / "out")
     assert len(list(tmp_path.glob("out/*/checkpoint/progress.json"))) >= 2
+
+
+def screen(*words: str, cwd: Path) -> list[str]:
+    """The lines that stand on a terminal once the command is over, which must succeed."""
+    pty = pytest.importorskip("pty")
+    terminal, end = pty.openpty()
+    begun = subprocess.Popen(
+        [*THE_EXPERIMENT, *words],
+        cwd=cwd,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "300", "LINES": "50"},
+        stdin=end,
+        stdout=end,
+        stderr=end,
+    )
+    os.close(end)
+    written = b""
+    with suppress(OSError):  # Linux's way to say that the other end is closed
+        while more := os.read(terminal, 65536):
+            written += more
+    os.close(terminal)
+    assert begun.wait() == 0, written
+    return drawn(written.decode())
+
+
+def drawn(written: str) -> list[str]:
+    """What a terminal shows of it, as far as rich's bars make use of one."""
+    lines, row, column = [""], 0, 0
+    for part in re.findall(r"\x1b\[[?\d;]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", written):
+        if part == "\r":
+            column = 0
+        elif part == "\n":
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif part.endswith("A") and part.startswith("\x1b"):
+            row -= int(part[2:-1])
+        elif part == "\x1b[2K":
+            lines[row] = ""
+        elif not part.startswith("\x1b"):
+            before, after = lines[row][:column].ljust(column), lines[row][column + len(part) :]
+            lines[row], column = before + part + after, column + len(part)
+    return [line.rstrip() for line in lines]
+
+
+def test_a_terminal_shows_every_result_on_a_line_of_its_own(data: str, tmp_path: Path) -> None:
+    words = ("train", "all", "--dataset", data, "--epochs", "1")
+    lines = screen(*words, cwd=tmp_path)
+    told = sorted(line for line in lines if line)
+    assert [line.split(":")[0] for line in told] == [
+        f"tiny-{model}-causal" for model in ("cnn", "gpt2", "rnn")
+    ]
+    assert all(line.endswith("/final/") for line in told)
+
+
+def test_a_terminal_shows_log_lines_beside_the_result(data: str, tmp_path: Path) -> None:
+    words = ("train", "cnn", "--dataset", data, "--epochs", "1")
+    screen(*words, cwd=tmp_path)
+    earlier, result = (line for line in screen(*words, cwd=tmp_path) if line)
+    assert earlier.startswith("the earlier tiny-cnn-causal is kept in ")
+    assert result.startswith("tiny-cnn-causal: 40 steps")

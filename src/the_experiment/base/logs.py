@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 
 from loguru import logger
+from rich.console import Console
 
 from the_experiment.base import defaults
 
 ROTATION = "100 MB"
 RETENTION = "10 days"
+
+stderr = Console(stderr=True, highlight=False)  # the one: bars and lines must know of each other
 
 _kept: set[Path] = set()  # the folders that this process logs to
 
@@ -20,7 +23,12 @@ def log_to_terminal(level: str = "INFO") -> None:
     """Send messages of `level` and above to stderr, coloured where it is a terminal."""
     logger.remove()
     _kept.clear()
-    logger.add(sys.stderr, level=level, format="<level>{message}</level>")
+    logger.add(_say, level=level, format="<level>{message}</level>", colorize=stderr.is_terminal)
+
+
+def _say(message: str) -> None:
+    """Write to stderr as it is now: while a bar is drawn, rich puts what is written above it."""
+    sys.stderr.write(message)
 
 
 def log_to_folder(folder: Path = Path(defaults.LOGS)) -> None:

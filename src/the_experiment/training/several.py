@@ -22,7 +22,7 @@ ALL = "all"
 def train_each(
     model: str, shared: TrainConfig, out: Path, *, name: str = "", resume: bool = False
 ) -> Iterator[TrainResult]:
-    """Train `model`, or every architecture for `all`, and yield each result as it is there.
+    """Train `model`, or every architecture for `all`, and yield the results once no bar is drawn.
 
     All of them run in processes of one thread each, as many at a time as there are cores.
     Raises `UsageError` for an unknown model, and for one name for several models.
@@ -45,13 +45,19 @@ def train_each(
         return
     for run, config in configs.items():
         with training_bar(run.name) as progress:
-            yield train(config, run, resume=resume, progress=progress)
+            result = train(config, run, resume=resume, progress=progress)
+        yield result
 
 
 def _side_by_side(configs: dict[Run, TrainConfig], resume: bool) -> Iterator[TrainResult]:
     calls = [(config, run, resume) for run, config in configs.items()]
-    with watching_bars(list(configs)) as look:
-        yield from in_parallel(_train, calls, min(cores(), len(calls)), look)
+    results = []
+    try:
+        with watching_bars(list(configs)) as look:
+            for result in in_parallel(_train, calls, min(cores(), len(calls)), look):
+                results.append(result)  # kept though a later one fails
+    finally:
+        yield from results
 
 
 def _train(config: TrainConfig, run: Run, resume: bool) -> TrainResult:
