@@ -185,6 +185,53 @@ def test_a_disk_that_is_full_or_read_only_is_told(
     assert mend in raised.value.mend
 
 
+@pytest.mark.parametrize("model", ["cnn", "all"])
+def test_a_log_in_whose_place_something_stands_is_told_once(
+    data: str, tmp_path: Path, model: str
+) -> None:
+    if model == "all":
+        (tmp_path / "logs").write_text("")
+    else:
+        (tmp_path / "logs" / "the-experiment.log").mkdir(parents=True)
+    told = subprocess.run(
+        [*THE_EXPERIMENT, "train", model, "--dataset", data, "--epochs", "1"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 0
+    assert "no log is kept: " in told.stderr
+    assert len(told.stderr.splitlines()) == 1
+
+
+def test_a_log_that_a_full_disk_refuses_is_told_once(data: str, tmp_path: Path) -> None:
+    words = ("train", "cnn", "--dataset", data, "--epochs", "1", "--out", str(tmp_path / "out"))
+    with mounted(tmp_path / "disk", "size=16k") as disk:
+        (disk / "filler").write_bytes(bytes(16 * 1024))
+        told = subprocess.run([*THE_EXPERIMENT, *words], cwd=disk, capture_output=True, text=True)
+    assert told.returncode == 0
+    assert told.stderr.startswith("no log is kept: No space left on device")
+    assert len(told.stderr.splitlines()) == 1
+
+
+def test_a_log_of_100_mb_is_put_aside_for_ten_days(data: str, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "the-experiment.log").touch()
+    os.truncate(logs / "the-experiment.log", 100_000_000)
+    for days in (9, 11):
+        (logs / f"the-experiment.{days}.log").touch()
+        os.utime(logs / f"the-experiment.{days}.log", times=(0, time.time() - days * 86_400))
+    words = ("train", "cnn", "--dataset", data, "--epochs", "1")
+    assert not subprocess.run([*THE_EXPERIMENT, *words], cwd=tmp_path).returncode
+    assert (logs / "the-experiment.log").stat().st_size < 10_000
+    aside = [path for path in logs.iterdir() if path.stat().st_size == 100_000_000]
+    assert len(aside) == 1
+    assert {path.name for path in logs.iterdir()} == {
+        *("the-experiment.log", "the-experiment.9.log", aside[0].name),
+    }
+
+
 def test_ctrl_c_stops_all_models_and_keeps_their_checkpoints(data: str, tmp_path: Path) -> None:
     begun = subprocess.Popen(
         [*THE_EXPERIMENT, "train", "all", "--dataset", data, "--epochs", "30"],

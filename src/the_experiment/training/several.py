@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from loguru import logger
+
 from the_experiment.base.errors import UsageError
 from the_experiment.base.logs import log_to_folder
 from the_experiment.base.processes import cores, in_parallel
@@ -50,6 +52,7 @@ def train_each(
 
 
 def _side_by_side(configs: dict[Run, TrainConfig], resume: bool) -> Iterator[TrainResult]:
+    logger.debug("side by side: {}", ", ".join(run.name for run in configs))
     calls = [(config, run, resume) for run, config in configs.items()]
     results = []
     try:
