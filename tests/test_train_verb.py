@@ -88,6 +88,7 @@ def test_settings_come_from_file_then_environment_then_flags(data: str, tmp_path
         (["cnn", "--name", "archive"], "a run can't be called 'archive'"),
         (["cnn", "--name", "experiments"], "a run can't be called 'experiments'"),
         (["--learning-rate", "-1"], "learning_rate"),
+        (["--width", "130"], "a width of 130 can't be shared by 4 heads"),
         (["--device", "cuda"], "--device auto"),
         (["--dataset", "nowhere"], "run `the-experiment generate`"),
         (["--tokenizer", "."], "no tokenizer can be read"),

@@ -26,11 +26,12 @@ from the_experiment.data.folder import MANIFEST, read_manifest
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.data.tokenizer import character_tokenizer
-from the_experiment.models.architectures import Shape, build
+from the_experiment.models.architectures import Shape, build, count
 from the_experiment.models.loading import load
 from the_experiment.models.scoring import score
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.hold import Hold
+from the_experiment.training.job import prepare
 from the_experiment.training.lean import lean
 from the_experiment.training.loop import train
 from the_experiment.training.masks import Masks
@@ -447,3 +448,36 @@ def test_a_configuration_is_checked() -> None:
     ]:
         with pytest.raises(UsageError, match=said):
             TrainConfig.from_yaml(wrong)
+
+
+# ---- GPT-2's size
+
+
+@pytest.mark.parametrize("model", ["gpt2", "rnn", "cnn"])
+def test_all_models_follow_the_size_of_gpt2(model: str, dataset: Path) -> None:
+    size = {"width": 60, "layers": 2, "heads": 3}
+    reference = prepare(short(dataset, model="gpt2", **size)).model
+    config = reference.config
+    assert (config.n_embd, config.n_layer, config.n_head) == (60, 2, 3)
+    assert count(prepare(short(dataset, model=model, **size)).model) == pytest.approx(
+        count(reference), rel=0.05
+    )
+
+
+def test_a_run_from_before_sizes_could_be_set_is_one_of_the_usual_size(
+    dataset: Path, tmp_path: Path
+) -> None:
+    run = Run(tmp_path / "run")
+    train(short(dataset), run)
+    lines = run.config.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith(("width", "layers", "heads"))]
+    assert len(lines) == len(kept) + 3
+    run.config.write_text("".join(kept))
+    assert train(short(dataset), run, resume=True).steps == STEPS
+    with pytest.raises(ExperimentError, match="trained with another width, layers"):
+        train(short(dataset, width=64, layers=2), run, resume=True)
+
+
+def test_heads_share_the_width() -> None:
+    with pytest.raises(UsageError, match="a width of 130 can't be shared by 4 heads"):
+        TrainConfig.from_yaml("width: 130")

@@ -61,6 +61,9 @@ def train(
     size: Annotated[
         Size, options.Option(help="Parameters: like GPT-2's, or the RNN at seven times them.")
     ] = Size.match,
+    width: Annotated[int, options.Option(min=1, help="Of GPT-2's embedding.")] = defaults.WIDTH,
+    layers: Annotated[int, options.Option(min=1, help="Of GPT-2.")] = defaults.LAYERS,
+    heads: Annotated[int, options.Option(min=1, help="Of each of its layers.")] = defaults.HEADS,
     tokenizer: Annotated[
         str, options.Option(help="A Hugging Face tokenizer.  [default: one token a character]")
     ] = "",
@@ -94,6 +97,9 @@ def train(
     shared = TrainConfig.checked(
         dataset=dataset,
         size=size.value,
+        width=width,
+        layers=layers,
+        heads=heads,
         tokenizer=tokenizer or None,
         epochs=epochs,
         learning_rate=learning_rate,
