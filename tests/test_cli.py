@@ -53,6 +53,21 @@ def test_every_example_names_verbs_and_options_that_there_are(verb: tuple[str, .
         assert {word.split("=")[0] for word in words if word.startswith("-")} <= known
 
 
+@pytest.mark.parametrize(
+    ("verb", "default"),
+    [
+        ("train", "tiny-MODEL-WORLD"),
+        ("train", "one token a character"),
+        ("testui", "that of the first model"),
+    ],
+)
+def test_a_default_in_words_is_in_the_help(
+    the_experiment: Command, verb: str, default: str
+) -> None:
+    help_text = the_experiment(verb, "-h", COLUMNS="250").stdout
+    assert f"[default: ({default})]" in help_text
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = f"""
 import sys

@@ -57,7 +57,7 @@ def train(
         str, options.Option(help="Our folder, or any data set with prompt and completion.")
     ] = defaults.DATASET,
     out: options.Out = Path(defaults.OUT),
-    name: Annotated[str, options.Option(help="Of the run.  [default: tiny-MODEL-WORLD]")] = "",
+    name: Annotated[str, options.Option(help="Of the run.", show_default="tiny-MODEL-WORLD")] = "",
     size: Annotated[
         Size, options.Option(help="Parameters: like GPT-2's, or the RNN at seven times them.")
     ] = Size.match,
@@ -65,7 +65,8 @@ def train(
     layers: Annotated[int, options.Option(min=1, help="Of GPT-2.")] = defaults.LAYERS,
     heads: Annotated[int, options.Option(min=1, help="Of each of its layers.")] = defaults.HEADS,
     tokenizer: Annotated[
-        str, options.Option(help="A Hugging Face tokenizer.  [default: one token a character]")
+        str,
+        options.Option(help="A Hugging Face tokenizer.", show_default="one token a character"),
     ] = "",
     epochs: Annotated[int, options.Option(min=1)] = defaults.EPOCHS,
     learning_rate: Annotated[float, options.Option()] = defaults.LEARNING_RATE,
