@@ -29,28 +29,50 @@ def verbs(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
             yield from verbs(command, *path, name)
 
 
-VERBS = dict(verbs(typer.main.get_command(app)))
+COMMAND: Any = typer.main.get_command(app)
+VERBS = dict(verbs(COMMAND))
 each_verb = pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+each_help = pytest.mark.parametrize("verb", [(), *VERBS], ids=" ".join)
 
 
-@each_verb
-def test_every_verb_has_a_help_with_two_examples(verb: tuple[str, ...]) -> None:
-    command = VERBS[verb]
+@each_help
+def test_every_help_has_two_examples(verb: tuple[str, ...]) -> None:
+    command = VERBS[verb] if verb else COMMAND
     assert command.help
     examples = [line for line in (command.epilog or "").split("\n") if line.startswith("$ ")]
     assert len(examples) >= 2
     assert all(line.startswith("$ the-experiment ") for line in examples)
 
 
-@each_verb
+@each_help
 def test_every_example_names_verbs_and_options_that_there_are(verb: tuple[str, ...]) -> None:
-    for line in (VERBS[verb].epilog or "").split("\n"):
+    for line in ((VERBS[verb] if verb else COMMAND).epilog or "").split("\n"):
         words = line.removeprefix("$ the-experiment ").split()
         if not line.startswith("$ ") or words[0] in PRINTED_FLAGS:
             continue
         name = tuple(words[:2]) if tuple(words[:2]) in VERBS else tuple(words[:1])
         known = {flag for option in VERBS[name].params for flag in option.opts}
         assert {word.split("=")[0] for word in words if word.startswith("-")} <= known
+
+
+@each_verb
+def test_every_option_says_what_it_is_for(verb: tuple[str, ...]) -> None:
+    options = [option for option in VERBS[verb].params if option.opts[0].startswith("-")]
+    assert not [option.name for option in options if not option.help]
+
+
+def test_verbs_stand_in_the_order_of_an_experiment(the_experiment: Command) -> None:
+    told = [line.split() for line in the_experiment("-h").stdout.splitlines()]
+    listed = [words[1] for words in told if words[0:1] == ["│"] and (words[1],) in VERBS]
+    assert listed == [
+        *("worlds", "generate", "train", "test", "compare", "demo", "experiments", "testui", "ui")
+    ]
+
+
+def test_the_usage_has_one_pair_of_brackets(the_experiment: Command) -> None:
+    usage = the_experiment("train", "-h").stdout
+    assert "gpt2|rnn|cnn|all" in usage
+    assert "[[" not in usage
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,9 @@ def run(
     jobs: Annotated[
         int, options.Option(min=0, help="Processes of one thread each; 0: one for each core.")
     ] = 0,
-    out: options.Out = Path(defaults.OUT),
+    out: Annotated[
+        Path, options.Option(help="Results and report go to experiments/NAME/ in this folder.")
+    ] = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
     """Run what is missing of an experiment, and write its report."""

@@ -12,7 +12,9 @@ EXAMPLES = options.examples("the-experiment testui", "the-experiment ui --world 
 
 
 def testui(
-    port: Annotated[int, options.Option(min=1, max=65535)] = defaults.PORT,
+    port: Annotated[
+        int, options.Option(min=1, max=65535, help="Of the page, on this machine alone.")
+    ] = defaults.PORT,
     world: Annotated[
         str,
         options.Option(
