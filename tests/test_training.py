@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from loguru import logger
 from torch import nn
 
 from conftest import EXAMPLES
@@ -481,3 +483,47 @@ def test_a_run_from_before_sizes_could_be_set_is_one_of_the_usual_size(
 def test_heads_share_the_width() -> None:
     with pytest.raises(UsageError, match="a width of 130 can't be shared by 4 heads"):
         TrainConfig.from_yaml("width: 130")
+
+
+# ---- what is told along the way
+
+
+class Told:
+    """Keeps what a progress bar is told."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[float, ...]] = []
+
+    def on_step(self, *told: float) -> None:
+        self.steps.append(told)
+
+
+@pytest.mark.parametrize("until_fit", [False, True])
+def test_the_rate_told_is_that_of_the_step_told(
+    until_fit: bool, dataset: Path, tmp_path: Path
+) -> None:
+    run, told = Run(tmp_path / "run"), Told()
+    train(short(dataset, until_fit=until_fit), run, progress=told)
+    rates = {step: rate for step, _, _, rate, _ in told.steps}
+    parts = (10, 40) if until_fit else (31, 1)  # of 50 steps of warm-up, of 40 steps to zero
+    start = 5e-4 / (50 if until_fit else STEPS)
+    assert (rates[10], rates[40]) == pytest.approx([start * part for part in parts])
+    (line,) = (line for line in metrics(run) if "learning_rate" in line)
+    assert line["learning_rate"] == rates[40]
+
+
+def test_the_log_says_how_long_it_still_takes(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("the_experiment.training.loop.METRICS_EVERY", 20)
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{message}")
+    train(short(dataset), Run(tmp_path / "run"))
+    logger.remove(sink)
+    told = [line for line in lines if "run: step" in line]
+    assert [line.split(":")[1].split(",")[0] for line in told] == [
+        " step 20 of 40",
+        " step 40 of 40",
+    ]
+    assert all(re.search(r", \d:\d\d:\d\d left$", line.strip()) for line in told)
+    assert "0:00:00 left" in told[-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -135,15 +136,14 @@ class Training:
         texts = self.batches.texts(self.done)
         length = int(self.job.train.lengths[texts].max())
         torch.manual_seed(derived_seed(self.job.config.seed, "dropout", self.done))
-        loss = self.step(
-            self.job.train.inputs[texts, :length], self.targets[texts, :length], self._rate()
-        )
+        rate = self._rate()
+        loss = self.step(self.job.train.inputs[texts, :length], self.targets[texts, :length], rate)
         self.losses.append(loss)
         self.done += 1
         self.seconds += time.perf_counter() - started
         if self.hold is None:
             self.hold = self._claim()
-        self._tell()
+        self._tell(rate)
         if self.job.config.until_fit and self.done % fit.EVERY == 0:
             exact = self.check.check()
             self.metrics.add(step=self.done, all_seen_exact=exact, in_a_row=self.check.streak)
@@ -176,14 +176,12 @@ class Training:
             write_text(self.run.dataset, manifest.read_text(encoding="utf-8"))
         return hold
 
-    def _tell(self) -> None:
-        """Progress now and then, and a line of metrics less often."""
+    def _tell(self, rate: float) -> None:
+        """Progress now and then, and a line of metrics less often; `rate` is the last step's."""
         last = self.done == self.total
         speed = self.done / self.seconds
         if self.progress and (self.done % PROGRESS_EVERY == 0 or last):
-            self.progress.on_step(
-                self.done, self.total, float(self.losses[-1]), self._rate(), speed
-            )
+            self.progress.on_step(self.done, self.total, float(self.losses[-1]), rate, speed)
         if self.done % METRICS_EVERY == 0 or last:
             self.loss = fmean(map(float, self.losses))
             self.losses.clear()
@@ -192,12 +190,13 @@ class Training:
                 total=self.total,
                 epoch=self.done / self.batches.per_epoch,
                 loss=self.loss,
-                learning_rate=self._rate(),
+                learning_rate=rate,
                 steps_per_second=speed,
             )
+            left = timedelta(seconds=round((self.total - self.done) / speed))
             logger.debug(
-                "{}: step {} of {}, loss {:.4f}, learning rate {:.1e}, {:.1f} steps/s",
-                *(self.run.name, self.done, self.total, self.loss, self._rate(), speed),
+                "{}: step {} of {}, loss {:.4f}, learning rate {:.1e}, {:.1f} steps/s, {} left",
+                *(self.run.name, self.done, self.total, self.loss, rate, speed, left),
             )
 
     def _save(self) -> None:
