@@ -527,3 +527,26 @@ def test_the_log_says_how_long_it_still_takes(
     ]
     assert all(re.search(r", \d:\d\d:\d\d left$", line.strip()) for line in told)
     assert "0:00:00 left" in told[-1]
+
+
+# ---- a training that diverges
+
+
+@pytest.mark.parametrize(("checkpoint_every", "told_at"), [(15, 15), (500, STEPS)])
+def test_a_training_that_diverges_is_no_finished_run(
+    checkpoint_every: int, told_at: int, dataset: Path, tmp_path: Path
+) -> None:
+    run = Run(tmp_path / "run")
+    config = short(dataset, learning_rate=1e30, checkpoint_every=checkpoint_every)
+    with pytest.raises(ExperimentError, match=f"by step {told_at} its loss is nan") as raised:
+        train(config, run)
+    assert "smaller --learning-rate" in raised.value.mend
+    assert not run.complete
+    assert not run.final.exists()
+    assert not any("NaN" in path.read_text() for path in run.folder.rglob("*.json*"))
+
+
+@pytest.mark.parametrize("rate", [".inf", ".nan", "-.inf"])
+def test_a_learning_rate_is_a_finite_number(rate: str) -> None:
+    with pytest.raises(UsageError, match="mend learning_rate"):
+        TrainConfig.from_yaml(f"learning_rate: {rate}")

@@ -19,7 +19,7 @@ class TrainConfig(BaseModel):
     'rnn'
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     model: str = defaults.MODEL
     dataset: str = defaults.DATASET
