@@ -161,6 +161,28 @@ def test_options_can_be_set_in_the_environment(the_experiment: Command, tmp_path
     assert json.loads((tmp_path / "dataset/dataset.json").read_text())["seed"] == 7
 
 
+def test_a_terminal_without_a_letter_gets_another(the_experiment: Command) -> None:
+    for words in (("worlds", "check", "-h"), ("generate", "-o", "1")):  # with … and →
+        done = the_experiment(*words, PYTHONIOENCODING="ascii")
+        assert "Traceback" not in done.stderr
+        assert "?" in done.stdout + done.stderr
+
+
+def test_ctrl_c_during_the_first_imports_ends_quietly() -> None:
+    code = """
+import signal, sys
+class PressCtrlC:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, PressCtrlC())
+from the_experiment.cli import main
+main(["worlds", "list"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 Ended = Callable[..., tuple[int, str, str]]
 
 
