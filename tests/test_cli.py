@@ -272,6 +272,12 @@ def test_paths_with_brackets_are_shown_as_they_are(ended: Ended, folder: str) ->
     assert ended("worlds", "check", f"{folder}/mine.yaml")[1].startswith(f"{folder}/mine.yaml: ")
 
 
+def test_one_part_is_no_parts(ended: Ended) -> None:
+    rules = "name: one\ninputs: {A: bool}\nrules: {B: not A}\n"
+    Path("one.yaml").write_text(rules + 'prompt: "{A}"\ncompletion: "={B}"\n')
+    assert ended("worlds", "check", "one.yaml")[1].endswith("2 states, 1 part\n")
+
+
 # -- registries ----------------------------------------------------------------------------------
 
 

@@ -31,6 +31,7 @@ from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.models.architectures import Shape, build, count
 from the_experiment.models.loading import load
 from the_experiment.models.scoring import score
+from the_experiment.report.runs import training_summary
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.hold import Hold
 from the_experiment.training.job import prepare
@@ -38,6 +39,7 @@ from the_experiment.training.lean import lean
 from the_experiment.training.loop import train
 from the_experiment.training.masks import Masks
 from the_experiment.training.precision import Precision, autocast
+from the_experiment.training.record import TrainResult
 from the_experiment.training.rows import Batches, encode_rows
 from the_experiment.training.step import Step
 from the_experiment.worlds import find_world
@@ -550,3 +552,8 @@ def test_a_training_that_diverges_is_no_finished_run(
 def test_a_learning_rate_is_a_finite_number(rate: str) -> None:
     with pytest.raises(UsageError, match="mend learning_rate"):
         TrainConfig.from_yaml(f"learning_rate: {rate}")
+
+
+def test_one_step_is_no_steps() -> None:
+    result = TrainResult(Run(Path("run")), 1, 1.0, None, 0.5, None, 2.0)
+    assert "1 step in 2 s, loss 0.5000; saved in " in training_summary(result)
