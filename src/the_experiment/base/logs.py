@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing import parent_process
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from loguru import logger
 from rich.console import Console
@@ -23,9 +26,35 @@ _kept: set[Path] = set()  # the folders that this process logs to
 
 def log_to_terminal(level: str = "INFO") -> None:
     """Send messages of `level` and above to stderr, coloured where it is a terminal."""
+    _log_only_to(_say, level)
+
+
+def log_through(file: Path) -> None:
+    """Send messages to `file` instead, for the process that draws the bars: see `passed_on`."""
+    _log_only_to(LogFile(file).write, "INFO")
+
+
+def _log_only_to(sink: Callable[[str], None], level: str) -> None:
     logger.remove()
     _kept.clear()
-    logger.add(_say, level=level, format="<level>{message}</level>", colorize=stderr.is_terminal)
+    logger.add(sink, level=level, format="<level>{message}</level>", colorize=stderr.is_terminal)
+
+
+@contextmanager
+def passed_on() -> Iterator[tuple[Path, Callable[[], None]]]:
+    """A file for workers to `log_through`, and a function that says what is new in it.
+
+    Workers that write to the terminal themselves would write into the bars. What is left is said
+    at the end of the block.
+    """
+    with TemporaryDirectory(prefix="the-experiment-") as folder:
+        file = Path(folder) / LOG
+        file.touch()
+        with file.open(encoding="utf-8") as messages:
+            try:
+                yield file, lambda: _say(messages.read())
+            finally:
+                _say(messages.read())
 
 
 def log_to_folder(folder: Path = Path(defaults.LOGS)) -> None:

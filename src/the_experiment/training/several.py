@@ -8,7 +8,7 @@ from pathlib import Path
 from loguru import logger
 
 from the_experiment.base.errors import UsageError
-from the_experiment.base.logs import log_to_folder
+from the_experiment.base.logs import log_through, log_to_folder, passed_on
 from the_experiment.base.processes import cores, in_parallel
 from the_experiment.base.runs import Run, check_name, default_name
 from the_experiment.data.reading import world_name
@@ -53,16 +53,22 @@ def train_each(
 
 def _side_by_side(configs: dict[Run, TrainConfig], resume: bool) -> Iterator[TrainResult]:
     logger.debug("side by side: {}", ", ".join(run.name for run in configs))
-    calls = [(config, run, resume) for run, config in configs.items()]
     results = []
     try:
-        with watching_bars(list(configs)) as look:
+        with passed_on() as (file, say_news), watching_bars(list(configs)) as look_at_runs:
+
+            def look() -> None:
+                say_news()
+                look_at_runs()
+
+            calls = [(config, run, resume, file) for run, config in configs.items()]
             for result in in_parallel(_train, calls, min(cores(), len(calls)), look):
                 results.append(result)  # kept though a later one fails
     finally:
         yield from results
 
 
-def _train(config: TrainConfig, run: Run, resume: bool) -> TrainResult:
+def _train(config: TrainConfig, run: Run, resume: bool, messages: Path) -> TrainResult:
+    log_through(messages)
     log_to_folder()
     return train(config, run, resume=resume)
