@@ -29,28 +29,65 @@ def verbs(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
             yield from verbs(command, *path, name)
 
 
-VERBS = dict(verbs(typer.main.get_command(app)))
+COMMAND: Any = typer.main.get_command(app)
+VERBS = dict(verbs(COMMAND))
 each_verb = pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+each_help = pytest.mark.parametrize("verb", [(), *VERBS], ids=" ".join)
 
 
-@each_verb
-def test_every_verb_has_a_help_with_two_examples(verb: tuple[str, ...]) -> None:
-    command = VERBS[verb]
+@each_help
+def test_every_help_has_two_examples(verb: tuple[str, ...]) -> None:
+    command = VERBS[verb] if verb else COMMAND
     assert command.help
     examples = [line for line in (command.epilog or "").split("\n") if line.startswith("$ ")]
     assert len(examples) >= 2
     assert all(line.startswith("$ the-experiment ") for line in examples)
 
 
-@each_verb
+@each_help
 def test_every_example_names_verbs_and_options_that_there_are(verb: tuple[str, ...]) -> None:
-    for line in (VERBS[verb].epilog or "").split("\n"):
+    for line in ((VERBS[verb] if verb else COMMAND).epilog or "").split("\n"):
         words = line.removeprefix("$ the-experiment ").split()
         if not line.startswith("$ ") or words[0] in PRINTED_FLAGS:
             continue
         name = tuple(words[:2]) if tuple(words[:2]) in VERBS else tuple(words[:1])
         known = {flag for option in VERBS[name].params for flag in option.opts}
         assert {word.split("=")[0] for word in words if word.startswith("-")} <= known
+
+
+@each_verb
+def test_every_option_says_what_it_is_for(verb: tuple[str, ...]) -> None:
+    options = [option for option in VERBS[verb].params if option.opts[0].startswith("-")]
+    assert not [option.name for option in options if not option.help]
+
+
+def test_verbs_stand_in_the_order_of_an_experiment(the_experiment: Command) -> None:
+    told = [line.split() for line in the_experiment("-h").stdout.splitlines()]
+    listed = [words[1] for words in told if words[0:1] == ["│"] and (words[1],) in VERBS]
+    assert listed == [
+        *("worlds", "generate", "train", "test", "compare", "demo", "experiments", "testui", "ui")
+    ]
+
+
+def test_the_usage_has_one_pair_of_brackets(the_experiment: Command) -> None:
+    usage = the_experiment("train", "-h").stdout
+    assert "gpt2|rnn|cnn|all" in usage
+    assert "[[" not in usage
+
+
+@pytest.mark.parametrize(
+    ("verb", "default"),
+    [
+        ("train", "tiny-MODEL-WORLD"),
+        ("train", "one token a character"),
+        ("testui", "that of the first model"),
+    ],
+)
+def test_a_default_in_words_is_in_the_help(
+    the_experiment: Command, verb: str, default: str
+) -> None:
+    help_text = the_experiment(verb, "-h", COLUMNS="250").stdout
+    assert f"[default: ({default})]" in help_text
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -122,6 +159,28 @@ def test_no_bar_and_no_colour_where_there_is_no_terminal(the_experiment: Command
 def test_options_can_be_set_in_the_environment(the_experiment: Command, tmp_path: Path) -> None:
     the_experiment("generate", *SMALL, THE_EXPERIMENT_GENERATE_SEED="7")
     assert json.loads((tmp_path / "dataset/dataset.json").read_text())["seed"] == 7
+
+
+def test_a_terminal_without_a_letter_gets_another(the_experiment: Command) -> None:
+    for words in (("worlds", "check", "-h"), ("generate", "-o", "1")):  # with … and →
+        done = the_experiment(*words, PYTHONIOENCODING="ascii")
+        assert "Traceback" not in done.stderr
+        assert "?" in done.stdout + done.stderr
+
+
+def test_ctrl_c_during_the_first_imports_ends_quietly() -> None:
+    code = """
+import signal, sys
+class PressCtrlC:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, PressCtrlC())
+from the_experiment.cli import main
+main(["worlds", "list"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 Ended = Callable[..., tuple[int, str, str]]
@@ -211,6 +270,12 @@ def test_paths_with_brackets_are_shown_as_they_are(ended: Ended, folder: str) ->
     Path(folder, "x.yaml").write_text("")
     ended("worlds", "new", f"{folder}/mine.yaml")
     assert ended("worlds", "check", f"{folder}/mine.yaml")[1].startswith(f"{folder}/mine.yaml: ")
+
+
+def test_one_part_is_no_parts(ended: Ended) -> None:
+    rules = "name: one\ninputs: {A: bool}\nrules: {B: not A}\n"
+    Path("one.yaml").write_text(rules + 'prompt: "{A}"\ncompletion: "={B}"\n')
+    assert ended("worlds", "check", "one.yaml")[1].endswith("2 states, 1 part\n")
 
 
 # -- registries ----------------------------------------------------------------------------------

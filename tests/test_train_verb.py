@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,7 @@ def test_settings_come_from_file_then_environment_then_flags(data: str, tmp_path
         (["cnn", "--name", "archive"], "a run can't be called 'archive'"),
         (["cnn", "--name", "experiments"], "a run can't be called 'experiments'"),
         (["--learning-rate", "-1"], "learning_rate"),
+        (["--width", "130"], "a width of 130 can't be shared by 4 heads"),
         (["--device", "cuda"], "--device auto"),
         (["--dataset", "nowhere"], "run `the-experiment generate`"),
         (["--tokenizer", "."], "no tokenizer can be read"),
@@ -184,6 +186,53 @@ def test_a_disk_that_is_full_or_read_only_is_told(
     assert mend in raised.value.mend
 
 
+@pytest.mark.parametrize("model", ["cnn", "all"])
+def test_a_log_in_whose_place_something_stands_is_told_once(
+    data: str, tmp_path: Path, model: str
+) -> None:
+    if model == "all":
+        (tmp_path / "logs").write_text("")
+    else:
+        (tmp_path / "logs" / "the-experiment.log").mkdir(parents=True)
+    told = subprocess.run(
+        [*THE_EXPERIMENT, "train", model, "--dataset", data, "--epochs", "1"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 0
+    assert "no log is kept: " in told.stderr
+    assert len(told.stderr.splitlines()) == 1
+
+
+def test_a_log_that_a_full_disk_refuses_is_told_once(data: str, tmp_path: Path) -> None:
+    words = ("train", "cnn", "--dataset", data, "--epochs", "1", "--out", str(tmp_path / "out"))
+    with mounted(tmp_path / "disk", "size=16k") as disk:
+        (disk / "filler").write_bytes(bytes(16 * 1024))
+        told = subprocess.run([*THE_EXPERIMENT, *words], cwd=disk, capture_output=True, text=True)
+    assert told.returncode == 0
+    assert told.stderr.startswith("no log is kept: No space left on device")
+    assert len(told.stderr.splitlines()) == 1
+
+
+def test_a_log_of_100_mb_is_put_aside_for_ten_days(data: str, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "the-experiment.log").touch()
+    os.truncate(logs / "the-experiment.log", 100_000_000)
+    for days in (9, 11):
+        (logs / f"the-experiment.{days}.log").touch()
+        os.utime(logs / f"the-experiment.{days}.log", times=(0, time.time() - days * 86_400))
+    words = ("train", "cnn", "--dataset", data, "--epochs", "1")
+    assert not subprocess.run([*THE_EXPERIMENT, *words], cwd=tmp_path).returncode
+    assert (logs / "the-experiment.log").stat().st_size < 10_000
+    aside = [path for path in logs.iterdir() if path.stat().st_size == 100_000_000]
+    assert len(aside) == 1
+    assert {path.name for path in logs.iterdir()} == {
+        *("the-experiment.log", "the-experiment.9.log", aside[0].name),
+    }
+
+
 def test_ctrl_c_stops_all_models_and_keeps_their_checkpoints(data: str, tmp_path: Path) -> None:
     begun = subprocess.Popen(
         [*THE_EXPERIMENT, "train", "all", "--dataset", data, "--epochs", "30"],
@@ -201,3 +250,64 @@ def test_ctrl_c_stops_all_models_and_keeps_their_checkpoints(data: str, tmp_path
     assert "Traceback" not in stderr
     assert not find_runs(tmp_path / "out")
     assert len(list(tmp_path.glob("out/*/checkpoint/progress.json"))) >= 2
+
+
+def screen(*words: str, cwd: Path) -> list[str]:
+    """The lines that stand on a terminal once the command is over, which must succeed."""
+    pty = pytest.importorskip("pty")
+    terminal, end = pty.openpty()
+    begun = subprocess.Popen(
+        [*THE_EXPERIMENT, *words],
+        cwd=cwd,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "300", "LINES": "50"},
+        stdin=end,
+        stdout=end,
+        stderr=end,
+    )
+    os.close(end)
+    written = b""
+    with suppress(OSError):  # Linux's way to say that the other end is closed
+        while more := os.read(terminal, 65536):
+            written += more
+    os.close(terminal)
+    assert begun.wait() == 0, written
+    return drawn(written.decode())
+
+
+def drawn(written: str) -> list[str]:
+    """What a terminal shows of it, as far as rich's bars make use of one."""
+    lines, row, column = [""], 0, 0
+    for part in re.findall(r"\x1b\[[?\d;]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", written):
+        if part == "\r":
+            column = 0
+        elif part == "\n":
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif part.endswith("A") and part.startswith("\x1b"):
+            row -= int(part[2:-1])
+        elif part == "\x1b[2K":
+            lines[row] = ""
+        elif not part.startswith("\x1b"):
+            before, after = lines[row][:column].ljust(column), lines[row][column + len(part) :]
+            lines[row], column = before + part + after, column + len(part)
+    return [line.rstrip() for line in lines]
+
+
+def test_a_terminal_shows_every_line_of_several_models(data: str, tmp_path: Path) -> None:
+    """Their results, and what their processes say; of the bars nothing is left."""
+    words = ("train", "all", "--dataset", data, "--epochs", "1")
+    models = ("cnn", "gpt2", "rnn")
+    results = [f"tiny-{model}-causal: 40 steps" for model in models]
+    earlier = [f"the earlier tiny-{model}-causal is kept" for model in models]
+    for expected in (results, earlier + results):
+        lines = sorted(line for line in screen(*words, cwd=tmp_path) if line)
+        assert len(lines) == len(expected)
+        assert all(map(str.startswith, lines, sorted(expected))), lines
+
+
+def test_a_terminal_shows_log_lines_beside_the_result(data: str, tmp_path: Path) -> None:
+    words = ("train", "cnn", "--dataset", data, "--epochs", "1")
+    screen(*words, cwd=tmp_path)
+    earlier, result = (line for line in screen(*words, cwd=tmp_path) if line)
+    assert earlier.startswith("the earlier tiny-cnn-causal is kept in ")
+    assert result.startswith("tiny-cnn-causal: 40 steps")

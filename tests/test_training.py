@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from loguru import logger
 from torch import nn
 
 from conftest import EXAMPLES
@@ -26,15 +28,18 @@ from the_experiment.data.folder import MANIFEST, read_manifest
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.data.tokenizer import character_tokenizer
-from the_experiment.models.architectures import Shape, build
+from the_experiment.models.architectures import Shape, build, count
 from the_experiment.models.loading import load
 from the_experiment.models.scoring import score
+from the_experiment.report.runs import training_summary
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.hold import Hold
+from the_experiment.training.job import prepare
 from the_experiment.training.lean import lean
 from the_experiment.training.loop import train
 from the_experiment.training.masks import Masks
 from the_experiment.training.precision import Precision, autocast
+from the_experiment.training.record import TrainResult
 from the_experiment.training.rows import Batches, encode_rows
 from the_experiment.training.step import Step
 from the_experiment.worlds import find_world
@@ -447,3 +452,108 @@ def test_a_configuration_is_checked() -> None:
     ]:
         with pytest.raises(UsageError, match=said):
             TrainConfig.from_yaml(wrong)
+
+
+# ---- GPT-2's size
+
+
+@pytest.mark.parametrize("model", ["gpt2", "rnn", "cnn"])
+def test_all_models_follow_the_size_of_gpt2(model: str, dataset: Path) -> None:
+    size = {"width": 60, "layers": 2, "heads": 3}
+    reference = prepare(short(dataset, model="gpt2", **size)).model
+    config = reference.config
+    assert (config.n_embd, config.n_layer, config.n_head) == (60, 2, 3)
+    assert count(prepare(short(dataset, model=model, **size)).model) == pytest.approx(
+        count(reference), rel=0.05
+    )
+
+
+def test_a_run_from_before_sizes_could_be_set_is_one_of_the_usual_size(
+    dataset: Path, tmp_path: Path
+) -> None:
+    run = Run(tmp_path / "run")
+    train(short(dataset), run)
+    lines = run.config.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith(("width", "layers", "heads"))]
+    assert len(lines) == len(kept) + 3
+    run.config.write_text("".join(kept))
+    assert train(short(dataset), run, resume=True).steps == STEPS
+    with pytest.raises(ExperimentError, match="trained with another width, layers"):
+        train(short(dataset, width=64, layers=2), run, resume=True)
+
+
+def test_heads_share_the_width() -> None:
+    with pytest.raises(UsageError, match="a width of 130 can't be shared by 4 heads"):
+        TrainConfig.from_yaml("width: 130")
+
+
+# ---- what is told along the way
+
+
+class Told:
+    """Keeps what a progress bar is told."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[float, ...]] = []
+
+    def on_step(self, *told: float) -> None:
+        self.steps.append(told)
+
+
+@pytest.mark.parametrize("until_fit", [False, True])
+def test_the_rate_told_is_that_of_the_step_told(
+    until_fit: bool, dataset: Path, tmp_path: Path
+) -> None:
+    run, told = Run(tmp_path / "run"), Told()
+    train(short(dataset, until_fit=until_fit), run, progress=told)
+    rates = {step: rate for step, _, _, rate, _ in told.steps}
+    parts = (10, 40) if until_fit else (31, 1)  # of 50 steps of warm-up, of 40 steps to zero
+    start = 5e-4 / (50 if until_fit else STEPS)
+    assert (rates[10], rates[40]) == pytest.approx([start * part for part in parts])
+    (line,) = (line for line in metrics(run) if "learning_rate" in line)
+    assert line["learning_rate"] == rates[40]
+
+
+def test_the_log_says_how_long_it_still_takes(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("the_experiment.training.loop.METRICS_EVERY", 20)
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{message}")
+    train(short(dataset), Run(tmp_path / "run"))
+    logger.remove(sink)
+    told = [line for line in lines if "run: step" in line]
+    assert [line.split(":")[1].split(",")[0] for line in told] == [
+        " step 20 of 40",
+        " step 40 of 40",
+    ]
+    assert all(re.search(r", \d:\d\d:\d\d left$", line.strip()) for line in told)
+    assert "0:00:00 left" in told[-1]
+
+
+# ---- a training that diverges
+
+
+@pytest.mark.parametrize(("checkpoint_every", "told_at"), [(15, 15), (500, STEPS)])
+def test_a_training_that_diverges_is_no_finished_run(
+    checkpoint_every: int, told_at: int, dataset: Path, tmp_path: Path
+) -> None:
+    run = Run(tmp_path / "run")
+    config = short(dataset, learning_rate=1e30, checkpoint_every=checkpoint_every)
+    with pytest.raises(ExperimentError, match=f"by step {told_at} its loss is nan") as raised:
+        train(config, run)
+    assert "smaller --learning-rate" in raised.value.mend
+    assert not run.complete
+    assert not run.final.exists()
+    assert not any("NaN" in path.read_text() for path in run.folder.rglob("*.json*"))
+
+
+@pytest.mark.parametrize("rate", [".inf", ".nan", "-.inf"])
+def test_a_learning_rate_is_a_finite_number(rate: str) -> None:
+    with pytest.raises(UsageError, match="mend learning_rate"):
+        TrainConfig.from_yaml(f"learning_rate: {rate}")
+
+
+def test_one_step_is_no_steps() -> None:
+    result = TrainResult(Run(Path("run")), 1, 1.0, None, 0.5, None, 2.0)
+    assert "1 step in 2 s, loss 0.5000; saved in " in training_summary(result)

@@ -17,6 +17,9 @@ LOGS = "logs"
 
 # training: the recipe that the project was first described with
 MODEL = "gpt2"
+WIDTH = 128  # of GPT-2, whose parameters the other models match
+LAYERS = 4
+HEADS = 4
 EPOCHS = 3
 LEARNING_RATE = 5e-4
 BATCH_SIZE = 16

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-
-from the_experiment.cli.app import app
-from the_experiment.cli.printed_flags import as_verbs
+from io import TextIOWrapper
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -14,16 +12,10 @@ def main(arguments: list[str] | None = None) -> None:
 
     Exit codes: 0, 1 expected failure, 2 usage, 130 interrupted.
     """
-    from the_experiment.base.errors import ExperimentError
-
-    words = as_verbs(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(words, prog_name="the-experiment")
-    except ExperimentError as error:
-        print(f"error: {error.what}", file=sys.stderr)
-        if error.mend:
-            print(f"  → {error.mend}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _run(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:  # before typer is there, which sees to it from then on
+        sys.exit(130)
     except BrokenPipeError:  # whoever read the output has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
@@ -31,3 +23,21 @@ def main(arguments: list[str] | None = None) -> None:
         place = f" ({error.filename})" if error.filename else ""
         print(f"error: {error.strerror or error}{place}", file=sys.stderr)
         sys.exit(1)
+
+
+def _run(arguments: list[str]) -> None:
+    # Imported here: they take a third of a second, in which Ctrl-C is no traceback either.
+    from the_experiment.base.errors import ExperimentError
+    from the_experiment.cli.app import app
+    from the_experiment.cli.printed_flags import as_verbs
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a `?` where a terminal has no – or ×
+    try:
+        app(as_verbs(arguments), prog_name="the-experiment")
+    except ExperimentError as error:
+        print(f"error: {error.what}", file=sys.stderr)
+        if error.mend:
+            print(f"  → {error.mend}", file=sys.stderr)
+        sys.exit(error.exit_code)

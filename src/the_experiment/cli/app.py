@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
-import typer
+from typing import Any
 
-from the_experiment.cli import compare, demo, experiments, generate, test, testui, train, worlds
+import typer
+from typer.core import TyperGroup
+
+from the_experiment.cli import (
+    compare,
+    demo,
+    experiments,
+    generate,
+    options,
+    test,
+    testui,
+    train,
+    worlds,
+)
 from the_experiment.cli.printed_flags import told
 
+
+class WorldsFirst(TyperGroup):
+    """Verbs in the order of an experiment; typer itself puts those with verbs of their own last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of all verbs."""
+        return sorted(super().list_commands(ctx), key=lambda name: name != "worlds")
+
+
 app = typer.Typer(
+    cls=WorldsFirst,
     name="the-experiment",
     help="Did this model learn the rule, or a pattern?\n\n"
     "Write a small world of rules, hide some of its states, train GPT-2, RNN and CNN on the rest, "
     "and test each against the rules.",
-    epilog=told()
+    epilog=options.examples(
+        "the-experiment demo",
+        "the-experiment generate --omit-where 'A AND C'",
+        "the-experiment train all --until-fit",
+    )
+    + "\n\n"
+    + told()
     + "\n\nEvery option can be set in the environment: THE_EXPERIMENT_GENERATE_SEED=7.",
     no_args_is_help=True,
     rich_markup_mode="rich",

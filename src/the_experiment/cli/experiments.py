@@ -76,17 +76,19 @@ def run(
     jobs: Annotated[
         int, options.Option(min=0, help="Processes of one thread each; 0: one for each core.")
     ] = 0,
-    out: options.Out = Path(defaults.OUT),
+    out: Annotated[
+        Path, options.Option(help="Results and report go to experiments/NAME/ in this folder.")
+    ] = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
     """Run what is missing of an experiment, and write its report."""
-    from the_experiment.base.logs import log_to_folder
+    from the_experiment.base.logs import log_to_folder, stderr
     from the_experiment.experiments.cells import cells_of
     from the_experiment.experiments.checks import check_models
     from the_experiment.experiments.declaration import find_experiment
     from the_experiment.experiments.report import Outcome, report_json, results_table, write_report
     from the_experiment.experiments.runner import run_cells
-    from the_experiment.report.terminal import counting, print_json, stderr, stdout
+    from the_experiment.report.terminal import counting, print_json, stdout
 
     log_to_folder()
     experiment = find_experiment(which)

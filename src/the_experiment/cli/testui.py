@@ -12,9 +12,18 @@ EXAMPLES = options.examples("the-experiment testui", "the-experiment ui --world 
 
 
 def testui(
-    port: Annotated[int, options.Option(min=1, max=65535)] = defaults.PORT,
+    port: Annotated[
+        int, options.Option(min=1, max=65535, help="Of the page, on this machine alone.")
+    ] = defaults.PORT,
     world: Annotated[
-        str, options.Option("--world", "-w", help="[default: that of the first model]")
+        str,
+        options.Option(
+            "--world",
+            "-w",
+            help="A world by name, or a YAML file.",
+            metavar="WORLD",
+            show_default="that of the first model",
+        ),
     ] = "",
     out: options.Out = Path(defaults.OUT),
 ) -> None:

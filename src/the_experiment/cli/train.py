@@ -51,28 +51,36 @@ class Precision(str, Enum):
 
 def train(
     model: Annotated[
-        str, typer.Argument(metavar="[gpt2|rnn|cnn|all]", help="Which model.")
+        str, typer.Argument(metavar="gpt2|rnn|cnn|all", help="Which model.")
     ] = defaults.MODEL,
     dataset: Annotated[
         str, options.Option(help="Our folder, or any data set with prompt and completion.")
     ] = defaults.DATASET,
     out: options.Out = Path(defaults.OUT),
-    name: Annotated[str, options.Option(help="Of the run.  [default: tiny-MODEL-WORLD]")] = "",
+    name: Annotated[str, options.Option(help="Of the run.", show_default="tiny-MODEL-WORLD")] = "",
     size: Annotated[
         Size, options.Option(help="Parameters: like GPT-2's, or the RNN at seven times them.")
     ] = Size.match,
+    width: Annotated[int, options.Option(min=1, help="Of GPT-2's embedding.")] = defaults.WIDTH,
+    layers: Annotated[int, options.Option(min=1, help="Of GPT-2.")] = defaults.LAYERS,
+    heads: Annotated[int, options.Option(min=1, help="Of each of its layers.")] = defaults.HEADS,
     tokenizer: Annotated[
-        str, options.Option(help="A Hugging Face tokenizer.  [default: one token a character]")
+        str,
+        options.Option(help="A Hugging Face tokenizer.", show_default="one token a character"),
     ] = "",
-    epochs: Annotated[int, options.Option(min=1)] = defaults.EPOCHS,
-    learning_rate: Annotated[float, options.Option()] = defaults.LEARNING_RATE,
-    batch_size: Annotated[int, options.Option(min=1)] = defaults.BATCH_SIZE,
+    epochs: Annotated[
+        int, options.Option(min=1, help="Passes over the rows; with --until-fit at most so many.")
+    ] = defaults.EPOCHS,
+    learning_rate: Annotated[
+        float, options.Option(help="Falls to zero by the end; stays with --until-fit.")
+    ] = defaults.LEARNING_RATE,
+    batch_size: Annotated[int, options.Option(min=1, help="Rows a step.")] = defaults.BATCH_SIZE,
     loss: Annotated[Loss, options.Option(help="Over everything, or the completion.")] = Loss.all,
     until_fit: Annotated[
         bool, options.Option("--until-fit", help="Stop once all seen states stay exact.")
     ] = False,
     seed: options.Seed = defaults.SEED,
-    device: Annotated[Device, options.Option()] = Device.auto,
+    device: Annotated[Device, options.Option(help="auto: a GPU where there is one.")] = Device.auto,
     precision: Annotated[Precision, options.Option(help="auto: bf16 where it pays.")] = (
         Precision.auto
     ),
@@ -94,6 +102,9 @@ def train(
     shared = TrainConfig.checked(
         dataset=dataset,
         size=size.value,
+        width=width,
+        layers=layers,
+        heads=heads,
         tokenizer=tokenizer or None,
         epochs=epochs,
         learning_rate=learning_rate,

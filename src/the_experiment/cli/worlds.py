@@ -62,13 +62,15 @@ def show(
 )
 def check(files: Annotated[list[Path], typer.Argument(metavar="FILE…")]) -> None:
     """Check world files: names, circles, divisions, prompts that two states share."""
+    from the_experiment.base.words import counted
     from the_experiment.report.terminal import stdout
     from the_experiment.worlds.files import read_world
 
     for file in files:
         world = read_world(file)
         stdout.print(
-            f"{file}: {world.name} is sound: {world.size:,} states, {len(world.parts)} parts",
+            f"{file}: {world.name} is sound: {counted(world.size, 'state')}, "
+            f"{counted(len(world.parts), 'part')}",
             markup=False,
         )
 

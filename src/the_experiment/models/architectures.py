@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
+from the_experiment.base import defaults
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.registry import Registry
 
 Size = Literal["match", "seed"]
 
 REFERENCE = "gpt2"  # the model whose parameters the others match
-REFERENCE_WIDTH = 128
 LARGEST_WIDTH = 8192
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a model needs to know of its texts, and how wide it is."""
+    """What a model needs to know of its texts, and how large it is.
+
+    `layers` and `heads` are GPT-2's; a model that has none may leave them alone.
+    """
 
     vocabulary: int  # tokens
     positions: int  # tokens of the longest text
-    width: int = REFERENCE_WIDTH
+    width: int = defaults.WIDTH
+    layers: int = defaults.LAYERS
+    heads: int = defaults.HEADS
     pad: int = 0  # token ids
     eos: int = 1
 
@@ -68,15 +73,16 @@ def positions_for(longest: int) -> int:
 def build(name: str, shape: Shape, size: Size = "match") -> PreTrainedModel:
     """A freshly initialised model from torch's global random state.
 
-    The width of `shape` is that of the GPT-2 to compare with; the model gets the width at which
-    its parameters come closest to GPT-2's (`match`), or to its multiple of them (`seed`).
+    `shape` is that of the GPT-2 to compare with; another model gets the width at which its
+    parameters come closest to GPT-2's (`match`), or to its multiple of them (`seed`).
     Raises `UsageError` for an unknown name.
     """
     chosen = ARCHITECTURES[name]
-    target = parameters(ARCHITECTURES[REFERENCE].configure(shape))
-    if size == "seed":
-        target = round(target * chosen.seed_ratio)
-    config = chosen.configure(_with_width(shape, _width(chosen, shape, target)))
+    config = reference = ARCHITECTURES[REFERENCE].configure(shape)
+    if name != REFERENCE:
+        ratio = chosen.seed_ratio if size == "seed" else 1.0
+        width = _width(chosen, shape, round(parameters(reference) * ratio))
+        config = chosen.configure(replace(shape, width=width))
     model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
     return model
 
@@ -92,15 +98,11 @@ def count(model: PreTrainedModel) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _with_width(shape: Shape, width: int) -> Shape:
-    return Shape(shape.vocabulary, shape.positions, width, shape.pad, shape.eos)
-
-
 def _width(chosen: Architecture, shape: Shape, target: int) -> int:
     """The width whose parameter count is nearest to `target`, by bisection: counts grow with it."""
 
     def size(steps: int) -> int:
-        return parameters(chosen.configure(_with_width(shape, steps * chosen.step)))
+        return parameters(chosen.configure(replace(shape, width=steps * chosen.step)))
 
     low, high = 1, LARGEST_WIDTH // chosen.step
     while high - low > 1:
@@ -110,6 +112,6 @@ def _width(chosen: Architecture, shape: Shape, target: int) -> int:
     if abs(size(nearest) - target) > target * 0.05:
         raise ExperimentError(
             f"no width brings this model within 5% of {target:,} parameters",
-            "register its architecture with a smaller step",
+            "choose another --width for GPT-2, or register the model with a smaller step",
         )
     return nearest * chosen.step

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.markup import escape
 
+from the_experiment.base.words import counted
 from the_experiment.training.record import TrainResult
 
 FITTED = {
@@ -16,6 +17,7 @@ FITTED = {
 def training_summary(result: TrainResult) -> str:
     """One line on a finished training."""
     return (
-        f"[bold]{escape(result.run.name)}[/]: {result.steps:,} steps in {result.seconds:.0f} s, "
+        f"[bold]{escape(result.run.name)}[/]: {counted(result.steps, 'step')} "
+        f"in {result.seconds:.0f} s, "
         f"loss {result.loss:.4f}{FITTED[result.fitted]}; saved in {escape(str(result.run.final))}/"
     )

@@ -10,12 +10,13 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from the_experiment.base.logs import stderr
+
 PIPED_WIDTH = 200  # characters; nobody looks at a pipe, so tables need not be folded
 
 stdout = Console(soft_wrap=True, highlight=False)
 if not stdout.is_terminal:
     stdout = Console(soft_wrap=True, highlight=False, width=PIPED_WIDTH)
-stderr = Console(stderr=True, highlight=False)
 
 
 def print_json(value: Any) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from the_experiment.base import defaults
 from the_experiment.base.errors import UsageError
@@ -19,11 +19,14 @@ class TrainConfig(BaseModel):
     'rnn'
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     model: str = defaults.MODEL
     dataset: str = defaults.DATASET
     size: Literal["match", "seed"] = "match"
+    width: int = Field(defaults.WIDTH, ge=1)  # of GPT-2, as are layers and heads
+    layers: int = Field(defaults.LAYERS, ge=1)
+    heads: int = Field(defaults.HEADS, ge=1)
     tokenizer: str | None = None  # a folder or hub name; None: one token a character
     epochs: int = Field(defaults.EPOCHS, ge=1)
     learning_rate: float = Field(defaults.LEARNING_RATE, gt=0)
@@ -34,6 +37,15 @@ class TrainConfig(BaseModel):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     checkpoint_every: int = Field(defaults.CHECKPOINT_EVERY, ge=1)  # steps
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> TrainConfig:
+        if self.width % self.heads:
+            raise UsageError(
+                f"a width of {self.width} can't be shared by {self.heads} heads",
+                "choose a --width that is a multiple of --heads",
+            )
+        return self
 
     @classmethod
     def checked(cls, **values: object) -> TrainConfig:

@@ -42,7 +42,7 @@ def prepare(config: TrainConfig) -> Job:
     train = encode_rows(tokenizer, pairs["train"])
     valid = pairs.get("valid")
     torch.manual_seed(derived_seed(config.seed, "parameters"))
-    model = build(config.model, _shape(tokenizer, train, info), config.size).to(device)
+    model = build(config.model, _shape(config, tokenizer, train, info), config.size).to(device)
     return Job(
         config=config,
         info=info,
@@ -55,11 +55,16 @@ def prepare(config: TrainConfig) -> Job:
     )
 
 
-def _shape(tokenizer: PreTrainedTokenizerBase, train: Rows, info: DatasetInfo) -> Shape:
+def _shape(
+    config: TrainConfig, tokenizer: PreTrainedTokenizerBase, train: Rows, info: DatasetInfo
+) -> Shape:
     longest = max(info.longest, int(train.lengths.max()))
     return Shape(
         vocabulary=len(tokenizer),
         positions=positions_for(longest),
+        width=config.width,
+        layers=config.layers,
+        heads=config.heads,
         pad=pad_id(tokenizer),
         eos=end_id(tokenizer),
     )

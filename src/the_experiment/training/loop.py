@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from loguru import logger
 from transformers.utils.logging import disable_progress_bar as silence_bars
 
+from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import archived, explained, replaced_folder, write_json, write_text
 from the_experiment.base.runs import Run, refuse_foreign
 from the_experiment.base.seeds import derived_seed
@@ -60,7 +62,8 @@ def train(
     CPU: bit by bit) as if it had never stopped, and a finished one is returned as it is.
 
     Ctrl-C leaves a checkpoint and raises `KeyboardInterrupt`. Raises `ExperimentError` for data,
-    device or checkpoint that don't fit, and for a disk that is full or can't be written.
+    device or checkpoint that don't fit, for a disk that is full or can't be written, and for a
+    training that diverges.
     """
     if resume and run.complete:
         checkpoint.refuse_changes(
@@ -135,15 +138,14 @@ class Training:
         texts = self.batches.texts(self.done)
         length = int(self.job.train.lengths[texts].max())
         torch.manual_seed(derived_seed(self.job.config.seed, "dropout", self.done))
-        loss = self.step(
-            self.job.train.inputs[texts, :length], self.targets[texts, :length], self._rate()
-        )
+        rate = self._rate()
+        loss = self.step(self.job.train.inputs[texts, :length], self.targets[texts, :length], rate)
         self.losses.append(loss)
         self.done += 1
         self.seconds += time.perf_counter() - started
         if self.hold is None:
             self.hold = self._claim()
-        self._tell()
+        self._tell(rate)
         if self.job.config.until_fit and self.done % fit.EVERY == 0:
             exact = self.check.check()
             self.metrics.add(step=self.done, all_seen_exact=exact, in_a_row=self.check.streak)
@@ -176,29 +178,41 @@ class Training:
             write_text(self.run.dataset, manifest.read_text(encoding="utf-8"))
         return hold
 
-    def _tell(self) -> None:
-        """Progress now and then, and a line of metrics less often."""
+    def _tell(self, rate: float) -> None:
+        """Progress now and then, and a line of metrics less often; `rate` is the last step's."""
         last = self.done == self.total
         speed = self.done / self.seconds
         if self.progress and (self.done % PROGRESS_EVERY == 0 or last):
-            self.progress.on_step(
-                self.done, self.total, float(self.losses[-1]), self._rate(), speed
-            )
+            self.progress.on_step(self.done, self.total, float(self.losses[-1]), rate, speed)
         if self.done % METRICS_EVERY == 0 or last:
-            self.loss = fmean(map(float, self.losses))
+            self.loss = fmean(self._finite_losses())
             self.losses.clear()
             self.metrics.add(
                 step=self.done,
                 total=self.total,
                 epoch=self.done / self.batches.per_epoch,
                 loss=self.loss,
-                learning_rate=self._rate(),
+                learning_rate=rate,
                 steps_per_second=speed,
             )
+            left = timedelta(seconds=round((self.total - self.done) / speed))
             logger.debug(
-                "{}: step {} of {}, loss {:.4f}, learning rate {:.1e}, {:.1f} steps/s",
-                *(self.run.name, self.done, self.total, self.loss, self._rate(), speed),
+                "{}: step {} of {}, loss {:.4f}, learning rate {:.1e}, {:.1f} steps/s, {} left",
+                *(self.run.name, self.done, self.total, self.loss, rate, speed, left),
             )
+
+    def _finite_losses(self) -> list[float]:
+        """Those since the last line of metrics; reading them waits for the device."""
+        return [self._finite(float(loss)) for loss in self.losses]
+
+    def _finite(self, loss: float) -> float:
+        """`loss` itself. Raises `ExperimentError` for infinity and for what is no number."""
+        if not math.isfinite(loss):
+            raise ExperimentError(
+                f"{self.run.name} diverged: by step {self.done} its loss is {loss}",
+                "train again with a smaller --learning-rate",
+            )
+        return loss
 
     def _save(self) -> None:
         checkpoint.save(
@@ -207,7 +221,7 @@ class Training:
             Progress(
                 step=self.done,
                 streak=self.check.streak,
-                losses=[float(loss) for loss in self.losses],
+                losses=self._finite_losses(),
                 seconds=self.seconds,
                 config=self.job.config.model_dump(),
                 fingerprint=self.job.train.fingerprint,
@@ -219,12 +233,13 @@ class Training:
         job = self.job
         job.model.eval()
         silence_bars()  # of writing one small file
+        if self.losses:  # since the last line of metrics
+            self.loss = fmean(self._finite_losses())
+        record = self._record()  # raises where the model has diverged
         with replaced_folder(self.run.final) as folder:
             job.model.save_pretrained(folder)
             job.tokenizer.save_pretrained(folder)
-        if self.losses:  # since the last line of metrics
-            self.loss = fmean(map(float, self.losses))
-        write_json(self.run.run_json, self._record())
+        write_json(self.run.run_json, record)
         return result_of(self.run)
 
     def release(self) -> None:
@@ -234,6 +249,7 @@ class Training:
 
     def _record(self) -> dict[str, Any]:
         job, config = self.job, self.job.config
+        valid_loss = None if job.valid is None else self._finite(mean_loss(job.model, job.valid))
         return {
             "name": self.run.name,
             "model": config.model,
@@ -244,7 +260,7 @@ class Training:
             "epochs": self.done / self.batches.per_epoch,
             "fitted": self.check.fitted if config.until_fit else None,
             "loss": self.loss,
-            "valid_loss": None if job.valid is None else mean_loss(job.model, job.valid),
+            "valid_loss": valid_loss,
             "seconds": round(self.seconds, 3),
             "device": str(job.device),
             "precision": job.precision,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from the_experiment.base.logs import stderr
 from the_experiment.base.runs import Run
 from the_experiment.training.record import last_metrics
 
@@ -44,10 +44,9 @@ class Bar:
 
 
 def _bars() -> Progress:
-    console = Console(stderr=True)
     texts = [TextColumn("{task.fields[" + field + "]}") for field in ("loss", "rate", "speed")]
     columns = (TextColumn("{task.description}"), BarColumn(), *texts, TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=not console.is_terminal)
+    return Progress(*columns, console=stderr, disable=not stderr.is_terminal, transient=True)
 
 
 @contextmanager

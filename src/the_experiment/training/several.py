@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from loguru import logger
+
 from the_experiment.base.errors import UsageError
-from the_experiment.base.logs import log_to_folder
+from the_experiment.base.logs import log_through, log_to_folder, passed_on
 from the_experiment.base.processes import cores, in_parallel
 from the_experiment.base.runs import Run, check_name, default_name
 from the_experiment.data.reading import world_name
@@ -22,7 +24,7 @@ ALL = "all"
 def train_each(
     model: str, shared: TrainConfig, out: Path, *, name: str = "", resume: bool = False
 ) -> Iterator[TrainResult]:
-    """Train `model`, or every architecture for `all`, and yield each result as it is there.
+    """Train `model`, or every architecture for `all`, and yield the results once no bar is drawn.
 
     All of them run in processes of one thread each, as many at a time as there are cores.
     Raises `UsageError` for an unknown model, and for one name for several models.
@@ -45,15 +47,28 @@ def train_each(
         return
     for run, config in configs.items():
         with training_bar(run.name) as progress:
-            yield train(config, run, resume=resume, progress=progress)
+            result = train(config, run, resume=resume, progress=progress)
+        yield result
 
 
 def _side_by_side(configs: dict[Run, TrainConfig], resume: bool) -> Iterator[TrainResult]:
-    calls = [(config, run, resume) for run, config in configs.items()]
-    with watching_bars(list(configs)) as look:
-        yield from in_parallel(_train, calls, min(cores(), len(calls)), look)
+    logger.debug("side by side: {}", ", ".join(run.name for run in configs))
+    results = []
+    try:
+        with passed_on() as (file, say_news), watching_bars(list(configs)) as look_at_runs:
+
+            def look() -> None:
+                say_news()
+                look_at_runs()
+
+            calls = [(config, run, resume, file) for run, config in configs.items()]
+            for result in in_parallel(_train, calls, min(cores(), len(calls)), look):
+                results.append(result)  # kept though a later one fails
+    finally:
+        yield from results
 
 
-def _train(config: TrainConfig, run: Run, resume: bool) -> TrainResult:
+def _train(config: TrainConfig, run: Run, resume: bool, messages: Path) -> TrainResult:
+    log_through(messages)
     log_to_folder()
     return train(config, run, resume=resume)

@@ -1,4 +1,4 @@
-"""GPT-2: transformers' own, 4 layers of 4 heads; 128 wide it has 0.8 million parameters."""
+"""GPT-2: transformers' own; 128 wide, with 4 layers of 4 heads, it has 0.8 million parameters."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def gpt2(shape: Shape) -> GPT2Config:
         vocab_size=shape.vocabulary,
         n_positions=shape.positions,
         n_embd=shape.width,
-        n_layer=4,
-        n_head=4,
+        n_layer=shape.layers,
+        n_head=shape.heads,
         bos_token_id=shape.eos,
         eos_token_id=shape.eos,
         pad_token_id=shape.pad,
