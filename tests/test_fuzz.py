@@ -138,7 +138,7 @@ def test_conditions() -> None:
         where = (
             noise(draw, WORDS) if draw.random() < 0.3 else damaged(draw, draw.choice(valid), WORDS)
         )
-        condition = lambda where=where: HoldOut.parse("", where=where).resolve(world, SEED)  # noqa: E731
+        condition = lambda where=where: HoldOut.parse(None, where=where).resolve(world, SEED)  # noqa: E731
         refused += refused_or_done(condition, where)
     assert CONDITIONS / 2 < refused < CONDITIONS
 

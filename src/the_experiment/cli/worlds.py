@@ -57,7 +57,8 @@ def show(
 
 @app.command(
     epilog=options.examples(
-        "the-experiment worlds check mine.yaml", "the-experiment worlds check examples/*.yaml"
+        "the-experiment worlds check mine.yaml",
+        "the-experiment worlds check examples/three-bits.yaml",
     )
 )
 def check(files: Annotated[list[Path], typer.Argument(metavar="FILE…")]) -> None:

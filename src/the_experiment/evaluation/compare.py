@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from the_experiment.base.seeds import Integers, Stream
+from the_experiment.base.words import counted
 from the_experiment.data.split import Split
 from the_experiment.evaluation.baseline import baselines, predicted_parts
-from the_experiment.evaluation.statistics import Rate, counted, listed
+from the_experiment.evaluation.statistics import Rate, listed
 from the_experiment.evaluation.trained import Trained
 from the_experiment.evaluation.verdict import Verdict, solved_by, verdict
 from the_experiment.worlds import EXACT

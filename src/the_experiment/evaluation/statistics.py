@@ -59,15 +59,6 @@ def short(share: float) -> str:
     return "1.0" if text == "1.00" else text.removeprefix("0")
 
 
-def counted(count: int, what: str) -> str:
-    """A number of things.
-
-    >>> counted(1, "state"), counted(1_200, "state"), counted(0, "state")
-    ('1 state', '1,200 states', '0 states')
-    """
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
 def listed(names: Sequence[str]) -> str:
     """Names in a sentence.
 

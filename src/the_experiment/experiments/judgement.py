@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from the_experiment.evaluation.statistics import Rate, counted, listed
+from the_experiment.base.words import counted
+from the_experiment.evaluation.statistics import Rate, listed
 from the_experiment.evaluation.verdict import INTERPOLATION
 from the_experiment.experiments.cells import Cell
 from the_experiment.experiments.declaration import Claim, Experiment

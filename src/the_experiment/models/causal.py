@@ -11,14 +11,13 @@ from transformers.modeling_outputs import CausalLMOutput
 
 
 class CausalModel(PreTrainedModel, GenerationMixin):
-    """Embedding, then `features` of a subclass, then a head that shares the embedding's weights.
+    """Embedding, then `features` of a subclass, then a head with weights of its own.
 
     Left padding does not change a row's logits: each row is rolled to begin at position 0, run,
     and rolled back. Right padding can't, since `features` is causal.
     """
 
     base_model_prefix = "model"
-    _tied_weights_keys = {"head.weight": "embedding.weight"}  # noqa: RUF012 - as transformers has it
 
     def __init__(self, config: PreTrainedConfig) -> None:
         super().__init__(config)
