@@ -17,9 +17,10 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
     try:
         from the_experiment.cli import main
+
+        main()
     except ModuleNotFoundError as error:
         sys.exit(f"error: {error.name} is not installed\n  → pip install -r requirements.txt")
-    main()
 else:
     import wrapt
 
