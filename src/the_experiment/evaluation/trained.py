@@ -45,11 +45,12 @@ class Trained:
 
     def complete(self, prompts: Sequence[str]) -> list[Completion]:
         """The graded completion of each prompt."""
-        model, tokenizer = self._loaded
+        model, tokenizer = self.loaded
         return complete(model, tokenizer, self.split.world, prompts)
 
     @cached_property
-    def _loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    def loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        """The model in evaluation mode, and its tokenizer."""
         from the_experiment.models.loading import load, pick_device
 
         return load(self.run.final, pick_device())

@@ -48,16 +48,20 @@ class CausalModel(PreTrainedModel, GenerationMixin):
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
+        logits_to_keep: int | Tensor = 0,
         **kwargs: Any,
     ) -> CausalLMOutput:
         """All arguments are (batch, length); logits are (batch, length, vocabulary).
 
-        `labels` are the input ids themselves, -100 where no loss is wanted.
+        `labels` are the input ids themselves, -100 where no loss is wanted. `logits_to_keep` is as
+        in transformers: so many of the last positions (0: all), or these positions.
         """
         padding = None if attention_mask is None else attention_mask.argmax(dim=1)
         hidden = self.dropout(self.embedding(_rolled(input_ids, padding)))
         hidden = self.norm(self.features(hidden))
-        logits = self.head(_rolled(hidden, None if padding is None else -padding))
+        hidden = _rolled(hidden, None if padding is None else -padding)
+        kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        logits = self.head(hidden[:, kept])
         loss = None
         if labels is not None:
             loss = self.loss_function(logits, labels, vocab_size=self.config.vocab_size, **kwargs)

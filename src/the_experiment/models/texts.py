@@ -85,6 +85,11 @@ def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
+def offsets(tokenizer: PreTrainedTokenizerBase, text: str) -> Offsets:
+    """Where each token of a text stands in it."""
+    return _offsets(tokenizer, text, _ids(tokenizer, text))
+
+
 def _offsets(tokenizer: PreTrainedTokenizerBase, text: str, ids: list[int]) -> Offsets:
     if tokenizer.is_fast:
         found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)

@@ -140,7 +140,7 @@ class World(ABC):
 
         Raises `UsageError`, with an example, for a text that is no prompt of this world.
         """
-        spans = self.prompt_template.read(prompt, self._input_bounds)
+        spans = self.prompt_spans(prompt)
         values = [span.value for span in spans.values() if span]
         if len(values) == len(spans) and self._directly_readable:
             by_name = dict(zip(spans, values, strict=True))
@@ -192,6 +192,10 @@ class World(ABC):
 
     def _rule_in_words(self, name: str) -> str:
         return f"{name} is {self.rules[name]}"
+
+    def prompt_spans(self, prompt: str) -> dict[str, Span | None]:
+        """Where each input stands in a prompt; None for one that isn't there."""
+        return self.prompt_template.read(prompt, self._input_bounds)
 
     def spans(self, completion: str) -> dict[str, Span | None]:
         """Where each part stands in a completion; None for a part that isn't there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
@@ -70,7 +71,8 @@ class CNNForCausalLM(CausalModel):
 
     def features(self, embedded: Tensor) -> Tensor:
         """(batch, length, width) to the same; `length` is at most `n_positions`."""
-        hidden = embedded + self.positions.weight[: embedded.shape[1]]
+        places = torch.arange(embedded.shape[1], device=embedded.device)
+        hidden: Tensor = embedded + self.positions(places[None])
         for layer in self.layers:
             hidden = layer(hidden)
         return hidden
