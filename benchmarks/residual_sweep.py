@@ -1,0 +1,128 @@
+"""How fast a whole residual sweep is beside nnsight: the same patches of the same model.
+
+    python benchmarks/residual_sweep.py --pairs 1 --rounds 5
+
+Every layer's stream of a GPT-2 (128 wide, 4 layers, 4 heads; 23 tokens) is patched at every
+position from another text, and the logits at the last position are kept. nnsight does it in two
+ways: in a
+loop, one trace a layer and position, all pairs as rows; and batched, one trace a layer, every
+position a row. Ours is `sweep`. All take turns in one process, without gradients.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from nnsight import NNsight
+from torch import Tensor
+
+from the_experiment.inside.edits import Edit
+from the_experiment.inside.opened import Opened
+from the_experiment.inside.sweep import Trial, sweep
+from the_experiment.models.architectures import Shape, build
+
+LENGTH, VOCABULARY = 23, 17
+LAST = torch.tensor([LENGTH - 1])
+
+
+def ours(opened: Opened, clean: Tensor, source: Tensor) -> Tensor:
+    """(pairs, layers, positions, vocabulary)."""
+    sites = opened.sites("resid_pre")
+    cache = opened.run(source, keep=sites, logits_at=LAST).cache
+    trials = [
+        Trial(pair, (Edit(site, (place,), cache[site][pair, place]),))
+        for pair in range(len(clean))
+        for site in sites
+        for place in range(LENGTH)
+    ]
+    logits = torch.empty(len(trials), VOCABULARY)
+    for numbers, found in sweep(opened, clean, trials, LAST):
+        logits[torch.tensor(numbers)] = found[:, 0]
+    return logits.view(len(clean), len(sites), LENGTH, VOCABULARY)
+
+
+def looped(traced: NNsight, clean: Tensor, source: Tensor) -> Tensor:
+    """nnsight, one trace for each layer and position."""
+    layers = len(traced.transformer.h)
+    logits = torch.empty(len(clean), layers, LENGTH, VOCABULARY)
+    streams = sources(traced, source, layers)
+    for layer in range(layers):
+        for place in range(LENGTH):
+            with traced.trace(clean):
+                traced.transformer.h[layer].input[:, place] = streams[layer][:, place]
+                last = traced.lm_head.output[:, -1].save()
+            logits[:, layer, place] = last
+    return logits
+
+
+def batched(traced: NNsight, clean: Tensor, source: Tensor) -> Tensor:
+    """nnsight, one trace for each layer, with a row for each pair and position."""
+    layers = len(traced.transformer.h)
+    logits = torch.empty(len(clean), layers, LENGTH, VOCABULARY)
+    streams = sources(traced, source, layers)
+    rows = torch.arange(len(clean) * LENGTH)
+    places = torch.arange(LENGTH).repeat(len(clean))
+    repeated = clean.repeat_interleave(LENGTH, 0)
+    for layer in range(layers):
+        with traced.trace(repeated):
+            traced.transformer.h[layer].input[rows, places] = streams[layer].flatten(0, 1)
+            last = traced.lm_head.output[:, -1].save()
+        logits[:, layer] = last.view(len(clean), LENGTH, VOCABULARY)
+    return logits
+
+
+def sources(traced: NNsight, source: Tensor, layers: int) -> list[Tensor]:
+    """What each layer reads of the other texts."""
+    streams = []
+    with traced.trace(source):
+        for layer in range(layers):
+            streams.append(traced.transformer.h[layer].input.save())
+    return streams
+
+
+def main() -> None:
+    """Check that all three agree, run the turns and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    model = build("gpt2", Shape(VOCABULARY, 64)).eval()
+    opened, traced = Opened(model), NNsight(model)
+    clean, source = torch.randint(3, VOCABULARY, (2, options.pairs, LENGTH))
+    ways: dict[str, Callable[[], Tensor]] = {
+        "the-experiment": lambda: ours(opened, clean, source),
+        "nnsight, looped": lambda: looped(traced, clean, source),
+        "nnsight, batched by rows": lambda: batched(traced, clean, source),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    with torch.no_grad():
+        right = ways["the-experiment"]()
+        for way in ways.values():
+            torch.testing.assert_close(way(), right, atol=1e-4, rtol=1e-4)
+        for _ in range(options.rounds):
+            for name, way in ways.items():
+                started = time.perf_counter()
+                way()
+                seconds[name].append(time.perf_counter() - started)
+    threads = f"{options.threads} thread{'' if options.threads == 1 else 's'}"
+    print(f"{platform.machine()}, {threads}, {options.pairs} pairs, torch {torch.__version__}")
+    for name, times in seconds.items():
+        ratios = [
+            theirs / mine for theirs, mine in zip(times, seconds["the-experiment"], strict=True)
+        ]
+        print(
+            f"{name:26} {statistics.median(times) * 1e3:8.1f} ms   x ours: "
+            f"{statistics.median(ratios):.2f} ({min(ratios):.2f} – {max(ratios):.2f})"
+        )
+
+
+if __name__ == "__main__":
+    main()

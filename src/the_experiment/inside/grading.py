@@ -1,0 +1,59 @@
+"""How right the right completions stay under an edit: by part, token by token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from the_experiment.inside.opened import Opened
+from the_experiment.inside.sweep import Trial, sweep
+from the_experiment.inside.texts import Text
+from the_experiment.models.texts import padded
+from the_experiment.worlds import EXACT
+
+Flags = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Graded:
+    """Each trial's completion, all right tokens before being given: (trials, measures)."""
+
+    measures: tuple[str, ...]  # EXACT, then the parts
+    right: Flags  # whether every token of the part is the likeliest
+    logprob: Numbers  # of the right tokens of the part, natural logarithm
+
+
+def batch_ids(texts: Sequence[Text]) -> Tensor:
+    """(texts, positions): what the model reads; shorter ones are filled up behind their end."""
+    return padded([text.ids[:-1] for text in texts], texts[0].ids[-1])
+
+
+def graded(
+    opened: Opened, texts: Sequence[Text], parts: Sequence[str], trials: Sequence[Trial]
+) -> Graded:
+    """Grade each trial. The first wrong token is the same with the model's own tokens before it."""
+    measures = (EXACT, *parts)
+    places = [[list(text.completing), *(text.written_at(part) for part in parts)] for text in texts]
+    right = np.zeros((len(trials), len(measures)), dtype=np.bool_)
+    logprob = np.zeros((len(trials), len(measures)))
+    first = min(text.begins for text in texts) - 1
+    ids = batch_ids(texts)
+    asked = torch.arange(first, ids.shape[1])
+    targets = padded([text.ids[1:] for text in texts], 0)[:, first:]  # (texts, asked)
+    for numbers, logits in sweep(opened, ids, trials, asked):
+        goal = targets[torch.tensor([trials[number].text for number in numbers])]
+        chances = logits.float().log_softmax(-1)
+        given = chances.gather(-1, goal[..., None]).squeeze(-1).double().numpy()
+        likeliest = (chances.argmax(-1) == goal).numpy()
+        for row, number in enumerate(numbers):
+            for column, where in enumerate(places[trials[number].text]):
+                here = [place - first for place in where]
+                right[number, column] = likeliest[row, here].all()
+                logprob[number, column] = given[row, here].sum()
+    return Graded(measures, right, logprob)

@@ -1,0 +1,225 @@
+"""Interventions: what is done to a model, as values that go to JSON and back and can be replayed.
+
+Those on activations become edits of one text's values; those on weights become other weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Annotated, Literal
+
+import torch
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from torch import Tensor
+
+from the_experiment.base.errors import UsageError
+from the_experiment.base.seeds import Stream, derived_seed
+from the_experiment.inside.edits import Edit
+from the_experiment.inside.grading import batch_ids
+from the_experiment.inside.opened import Opened
+from the_experiment.inside.sites import Site
+from the_experiment.inside.subject import Subject
+from the_experiment.inside.texts import Text
+from the_experiment.inside.weights import Weights, kept_shares
+
+Mode = Literal["zero", "mean", "resample"]
+
+
+def _known_site(name: str) -> str:
+    Site.parse(name)
+    return name
+
+
+SiteName = Annotated[str, AfterValidator(_known_site)]
+
+
+class Reference:
+    """What the sites of a model hold on the texts that others are compared with."""
+
+    def __init__(self, subject: Subject, texts: Sequence[Text]) -> None:
+        self.subject = subject
+        self._ids = batch_ids(texts)
+        self.values = lru_cache(maxsize=None)(self._values)
+        self.of = lru_cache(maxsize=None)(self._of)
+
+    def _values(self, site: Site) -> Tensor:
+        """(texts, positions, …) of one site on all texts."""
+        return self.subject.opened.run(self._ids, keep=[site]).cache[site]
+
+    def _of(self, prompt: str, site: Site) -> Tensor:
+        """(positions, …) of one site on this prompt and its right completion."""
+        inputs = self.subject.text(prompt).inputs
+        return self.subject.opened.run(inputs, keep=[site]).cache[site][0]
+
+
+class _Intervention(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _OnActivations(_Intervention):
+    """At these positions, or those of the tokens from the t-th generated one on; else at all."""
+
+    positions: tuple[int, ...] | None = None
+    from_token: Annotated[int, Field(ge=1)] | None = None  # 1: the first that the model writes
+
+    def edits(self, reference: Reference, text: Text) -> list[Edit]:
+        """What is changed in this text."""
+        raise NotImplementedError
+
+    def places(self, text: Text) -> tuple[int, ...]:
+        """The positions it is limited to. Raises `UsageError` where the text has none of them."""
+        length = len(text.ids) - 1
+        if self.positions is not None:
+            if not all(0 <= place < length for place in self.positions):
+                raise UsageError(f"positions {self.positions}: the text has 0 to {length - 1}")
+            return self.positions
+        return tuple(range(first_place(text, self.from_token), length))
+
+
+class Patch(_OnActivations):
+    """What the site holds at the same positions of another prompt and its completion."""
+
+    kind: Literal["patch"] = "patch"
+    site: SiteName
+    source: str  # the other prompt
+
+    def edits(self, reference: Reference, text: Text) -> list[Edit]:
+        site, places = Site.parse(self.site), self.places(text)
+        return [Edit(site, places, reference.of(self.source, site)[list(places)])]
+
+
+class Ablate(_OnActivations):
+    """Zero, the reference texts' mean at each position, or one of theirs drawn by `seed`."""
+
+    kind: Literal["ablate"] = "ablate"
+    site: SiteName
+    mode: Mode = "mean"
+    seed: int = 0
+
+    def edits(self, reference: Reference, text: Text) -> list[Edit]:
+        site, places = Site.parse(self.site), self.places(text)
+        values = reference.values(site)[:, list(places)]  # (texts, places, …)
+        if self.mode == "zero":
+            return [Edit(site, places, torch.zeros_like(values[0]))]
+        if self.mode == "mean":
+            return [Edit(site, places, values.mean(0))]
+        drawn = Stream(self.seed, self.site, text.prompt).below(len(values), 1)[0]
+        return [Edit(site, places, values[int(drawn)])]
+
+
+class Prune(_OnActivations):
+    """A piece of the model is silent: `layer:3`, `head:2.1`, `mlp:0`, `neuron:1.37`."""
+
+    kind: Literal["prune"] = "prune"
+    piece: str
+
+    def edits(self, reference: Reference, text: Text) -> list[Edit]:
+        places = self.places(text)
+        sites = sites_of(reference.subject.opened, self.piece)
+        return [Edit(site, places, torch.zeros(())) for site in sites]
+
+
+class Steer(_OnActivations):
+    """A direction added to the site, `scale` times."""
+
+    kind: Literal["steer"] = "steer"
+    site: SiteName
+    direction: tuple[float, ...]
+    scale: float = 1.0
+
+    def edits(self, reference: Reference, text: Text) -> list[Edit]:  # noqa: ARG002
+        added = torch.tensor(self.direction) * self.scale
+        return [Edit(Site.parse(self.site), self.places(text), added, keep=1.0)]
+
+
+class Noise(_OnActivations):
+    """Gaussian noise, `scale` times the deviation that the site has over the reference texts."""
+
+    kind: Literal["noise"] = "noise"
+    site: SiteName
+    scale: float
+    seed: int = 0
+
+    def edits(self, reference: Reference, text: Text) -> list[Edit]:
+        site, places = Site.parse(self.site), self.places(text)
+        values = reference.values(site)
+        shape = (len(places), *values.shape[2:])
+        generator = torch.Generator()
+        generator.manual_seed(derived_seed(self.seed, self.site, text.prompt))
+        noise = torch.randn(shape, generator=generator)
+        return [Edit(site, places, noise * self.scale * values.std(), keep=1.0)]
+
+
+class _OnWeights(_Intervention):
+    """A share of the weights, drawn by `seed` among those of parameters whose name fits `of`."""
+
+    share: Annotated[float, Field(ge=0, le=1)]
+    of: str = "*"
+    seed: int = 0
+    from_token: Annotated[int, Field(ge=1)] | None = None
+
+    def weights(self, opened: Opened) -> Weights:
+        """The parameters that change, as they are then, by name."""
+        named = {
+            name: parameter.detach()
+            for name, parameter in opened.model.named_parameters()
+            if fnmatchcase(name, self.of)
+        }
+        if not named:
+            raise UsageError(f"no parameter is called {self.of!r}")
+        hit = kept_shares(named, self.share, self.seed)
+        return {name: self._changed(named[name], chosen) for name, chosen in hit.items()}
+
+    def _changed(self, values: Tensor, chosen: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class FlipWeights(_OnWeights):
+    """Their signs are turned."""
+
+    kind: Literal["flip"] = "flip"
+
+    def _changed(self, values: Tensor, chosen: Tensor) -> Tensor:
+        return torch.where(chosen, -values, values)
+
+
+class ZeroWeights(_OnWeights):
+    """They are zero."""
+
+    kind: Literal["zero-weights"] = "zero-weights"
+
+    def _changed(self, values: Tensor, chosen: Tensor) -> Tensor:
+        return torch.where(chosen, torch.zeros_like(values), values)
+
+
+Intervention = Annotated[
+    Patch | Ablate | Prune | Steer | Noise | FlipWeights | ZeroWeights, Field(discriminator="kind")
+]
+INTERVENTIONS: TypeAdapter[Intervention] = TypeAdapter(Intervention)
+
+
+def sites_of(opened: Opened, piece: str) -> list[Site]:
+    """The sites that are silent without a piece. Raises `UsageError` for what is none."""
+    each, _, number = piece.partition(":")
+    known = opened.layout.components
+    if each not in known:
+        raise UsageError(f"this model has no {each!r} to take out", f"it has {', '.join(known)}")
+    component = known[each]
+    example = f"{each}:0.1" if component.each else f"{each}:0"
+    numbers = number.split(".")
+    if len(numbers) != 1 + component.each or not all(map(str.isdecimal, numbers)):
+        raise UsageError(f"{piece!r} is no piece of this model", f"such as {example}")
+    layer, *index = map(int, numbers)
+    sites = [Site(kind, layer, *index) for kind in component.kinds]
+    if layer >= opened.layers or (index and index[0] >= opened.width(sites[0].whole)):
+        raise UsageError(
+            f"there is no {piece}", f"such as {example}; layers 0 to {opened.layers - 1}"
+        )
+    return sites
+
+
+def first_place(text: Text, from_token: int | None) -> int:
+    """The position at which the t-th token of the completion is decided (from 1); 0 for None."""
+    return 0 if from_token is None else text.begins - 2 + from_token

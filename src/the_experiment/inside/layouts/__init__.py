@@ -1,0 +1,1 @@
+"""The tables of sites that come with the package: one file an architecture."""

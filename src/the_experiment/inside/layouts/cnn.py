@@ -1,0 +1,34 @@
+"""Our CNN: its residual stream, and the channels of each layer."""
+
+from __future__ import annotations
+
+from the_experiment.inside.layout import Component, Layout, Place, layout
+from the_experiment.models.shipped.cnn import MODEL_TYPE
+
+LAYER = "layers.{layer}"
+
+
+@layout(MODEL_TYPE)
+def cnn() -> Layout:
+    """`channels` are what a layer's convolution found, `mixed` what it adds for that."""
+    return Layout(
+        sites={
+            "embed": Place("embedding"),
+            "resid_pre": Place(LAYER, "input"),
+            "channels": Place(f"{LAYER}.mix", "input"),
+            "mixed": Place(f"{LAYER}.mix"),
+            "resid_post": Place(LAYER),
+            "final": Place("norm"),
+        },
+        blocks="layers",
+        stream="resid_pre",
+        carries=("resid_pre",),
+        adds=("mixed",),
+        components={
+            "layer": Component(("mixed",)),
+            "neuron": Component(("channels",), each=True),
+        },
+        embed="embedding",
+        norm="norm",
+        unembed="head",
+    )

@@ -1,0 +1,40 @@
+"""GPT-2."""
+
+from __future__ import annotations
+
+from the_experiment.inside.layout import Component, Layout, Place, layout
+
+BLOCK = "transformer.h.{layer}"
+
+
+@layout("gpt2")
+def gpt2() -> Layout:
+    """`z` is taken where the heads are still apart: at the input of the output projection."""
+    return Layout(
+        sites={
+            "embed": Place("transformer.drop"),
+            "resid_pre": Place(BLOCK, "input"),
+            "pattern": Place(f"{BLOCK}.attn", "pattern"),
+            "z": Place(f"{BLOCK}.attn.c_proj", "input", heads=True),
+            "attn_out": Place(f"{BLOCK}.attn.c_proj"),
+            "resid_mid": Place(f"{BLOCK}.ln_2", "input"),
+            "mlp_act": Place(f"{BLOCK}.mlp.c_proj", "input"),
+            "mlp_out": Place(f"{BLOCK}.mlp.c_proj"),
+            "resid_post": Place(BLOCK),
+            "final": Place("transformer.ln_f"),
+        },
+        blocks="transformer.h",
+        stream="resid_pre",
+        carries=("resid_pre",),
+        adds=("attn_out", "mlp_out"),
+        components={
+            "layer": Component(("attn_out", "mlp_out")),
+            "attention": Component(("attn_out",)),
+            "mlp": Component(("mlp_out",)),
+            "head": Component(("z",), each=True),
+            "neuron": Component(("mlp_act",), each=True),
+        },
+        embed="transformer.wte",
+        norm="transformer.ln_f",
+        unembed="lm_head",
+    )

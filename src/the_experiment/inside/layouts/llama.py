@@ -1,0 +1,40 @@
+"""Llama, and what is built like it: Mistral, Qwen2, Qwen3."""
+
+from __future__ import annotations
+
+from the_experiment.inside.layout import Component, Layout, Place, layout
+
+BLOCK = "model.layers.{layer}"
+
+
+@layout("llama", "mistral", "qwen2", "qwen3")
+def llama() -> Layout:
+    """`z` is taken where the heads are still apart: at the input of the output projection."""
+    return Layout(
+        sites={
+            "embed": Place("model.embed_tokens"),
+            "resid_pre": Place(BLOCK, "input"),
+            "pattern": Place(f"{BLOCK}.self_attn", "pattern"),
+            "z": Place(f"{BLOCK}.self_attn.o_proj", "input", heads=True),
+            "attn_out": Place(f"{BLOCK}.self_attn.o_proj"),
+            "resid_mid": Place(f"{BLOCK}.post_attention_layernorm", "input"),
+            "mlp_act": Place(f"{BLOCK}.mlp.down_proj", "input"),
+            "mlp_out": Place(f"{BLOCK}.mlp.down_proj"),
+            "resid_post": Place(BLOCK),
+            "final": Place("model.norm"),
+        },
+        blocks="model.layers",
+        stream="resid_pre",
+        carries=("resid_pre",),
+        adds=("attn_out", "mlp_out"),
+        components={
+            "layer": Component(("attn_out", "mlp_out")),
+            "attention": Component(("attn_out",)),
+            "mlp": Component(("mlp_out",)),
+            "head": Component(("z",), each=True),
+            "neuron": Component(("mlp_act",), each=True),
+        },
+        embed="model.embed_tokens",
+        norm="model.norm",
+        unembed="lm_head",
+    )

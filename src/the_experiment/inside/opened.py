@@ -1,0 +1,225 @@
+"""A model that can be looked into: it runs with edits at its sites, and what they hold is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache, PreTrainedModel
+
+from the_experiment.inside.edits import BatchEdits, Edit
+from the_experiment.inside.layout import check_site, layout_of
+from the_experiment.inside.sites import Site
+from the_experiment.inside.taps import Tapped, Visit, tapping
+from the_experiment.inside.weights import Weights, other_weights
+
+Cache = dict[Site, Tensor]  # by site: (rows, positions, …)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came out of a run: logits (rows, positions asked for, vocabulary), and what was kept."""
+
+    logits: Tensor
+    cache: Cache = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a run of some texts left at each layer."""
+
+    streams: list[Tensor]  # by layer: (texts, positions, width)
+    attended: list[
+        tuple[Tensor, Tensor]
+    ]  # keys and values by layer: (texts, heads, positions, size)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Rows that begin at a layer and a position of recorded texts: all before is as recorded.
+
+    `layers` is in order; rows of later layers join those of earlier ones on their way.
+    """
+
+    recording: Recording
+    texts: Tensor  # (rows,)
+    layers: Tensor  # (rows,), never decreasing
+    position: int
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.texts)
+
+    @property
+    def joins(self) -> list[tuple[int, Tensor]]:
+        """The layers at which rows join, and what they read there."""
+        return [
+            (
+                layer,
+                self.recording.streams[layer][self.texts[self.layers == layer], self.position :],
+            )
+            for layer in self.layers.unique().tolist()
+        ]
+
+    def attended(self) -> DynamicCache | None:
+        """The keys and values before `position` for the rows that are there at each layer."""
+        if not self.position:
+            return None
+        past = DynamicCache()
+        for layer, (keys, values) in enumerate(self.recording.attended):
+            there = self.texts[self.layers <= layer]
+            there = there if len(there) else self.texts[:1]  # nobody looks, but its length is read
+            past.update(keys[there, :, : self.position], values[there, :, : self.position], layer)
+        return past
+
+
+class Opened:
+    """A model in evaluation mode and the table of its sites.
+
+    >>> from transformers import GPT2Config, GPT2LMHeadModel
+    >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=9, n_embd=8, n_layer=2, n_head=2)).eval()
+    >>> ran = Opened(model).run(torch.tensor([[1, 2, 3]]), keep=[Site("z", 1), Site("pattern", 0)])
+    >>> [(str(site), tuple(values.shape)) for site, values in ran.cache.items()]
+    [('z.1', (1, 3, 2, 4)), ('pattern.0', (1, 3, 2, 3))]
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self.model = model
+        self.layout = layout_of(model)
+        blocks = model.get_submodule(self.layout.blocks)
+        assert isinstance(blocks, nn.ModuleList)
+        self.blocks = blocks
+
+    @property
+    def layers(self) -> int:
+        """How many layers there are."""
+        return len(self.blocks)
+
+    @property
+    def restarts(self) -> bool:
+        """Whether it can be run from a layer on, given what that layer reads."""
+        return self.layout.stream == "resid_pre"
+
+    def sites(self, kind: str) -> list[Site]:
+        """The sites of a kind: one for each layer, or one alone."""
+        layered = kind in self.layout.sites and "{layer}" in self.layout.sites[kind].module
+        found = [Site(kind, layer) for layer in range(self.layers)] if layered else [Site(kind)]
+        check_site(found[0], self.layout, self.layers)
+        return found
+
+    def width(self, site: Site) -> int:
+        """How many heads, gates or channels a site has."""
+        end = torch.tensor([[int(self.model.config.eos_token_id or 0)]])
+        return int(self.run(end, keep=[site]).cache[site].shape[2])
+
+    @torch.inference_mode()
+    def run(
+        self,
+        ids: Tensor,
+        edits: Sequence[Sequence[Edit]] = (),
+        keep: Sequence[Site] = (),
+        logits_at: Tensor | None = None,
+        start: Start | None = None,
+        weights: Weights | None = None,
+        weights_from: int = 0,
+    ) -> Ran:
+        """Run the model on `ids` (rows, length), each row with its own list of `edits`.
+
+        Kept are the values of the sites `keep`, as the edits leave them, and the logits at the
+        positions `logits_at` (all). With `start`, what does not differ from an earlier run is
+        not run again. With `weights` these parameters are used in place of the model's own, from
+        the position `weights_from` on. Raises `UsageError` for a site that there is not,
+        `NeverFiredError` where an edit or a kept site never came by, and `IndexError` for an
+        edit at a position or row that there is not.
+        """
+        first = start.position if start else 0
+        _check_places(start.rows if start else len(ids), ids.shape[1], edits)
+        cache: Cache = {}
+        edited = dict.fromkeys(edit.site for row in edits for edit in row)
+        taps = [self._tap(site, BatchEdits(site, edits).apply) for site in edited]
+        taps += [self._tap(site, _keeping(site, cache, first)) for site in keep]
+        asked: dict[str, Any] = {}
+        # The head sees all positions where its own weights differ from one of them on.
+        if logits_at is not None and not weights:
+            asked["logits_to_keep"] = logits_at - first
+        with ExitStack() as stack:
+            if start is not None:
+                asked |= {"past_key_values": stack.enter_context(self._started(start))}
+                ids = ids[:1, first:]  # only their shape counts: each row joins with its stream
+            stack.enter_context(tapping(self.model, taps, first))
+            if weights:
+                stack.enter_context(other_weights(self.model, weights, weights_from))
+            logits = self.model(input_ids=ids, use_cache=False, **asked).logits
+        if logits_at is not None and weights:
+            logits = logits[:, logits_at]
+        return Ran(logits, {site: cache[site] for site in keep})
+
+    @torch.inference_mode()
+    def recorded(self, ids: Tensor) -> Recording:
+        """What later runs can start from: each layer's stream, keys and values."""
+        streams = self.sites(self.layout.stream)
+        cache: Cache = {}
+        taps = [self._tap(site, _keeping(site, cache, 0)) for site in streams]
+        with tapping(self.model, taps):
+            out = self.model(input_ids=ids, logits_to_keep=1)
+        past = getattr(out, "past_key_values", None)  # none where nothing is attended to
+        attended = [(layer.keys, layer.values) for layer in past.layers] if past else []
+        return Recording([cache[site] for site in streams], attended)
+
+    def _tap(self, site: Site, visit: Visit) -> Tapped:
+        check_site(site, self.layout, self.layers)
+        return Tapped(self.layout.sites[site.kind], site.layer, visit)
+
+    @contextmanager
+    def _started(self, start: Start) -> Iterator[DynamicCache | None]:
+        """Each row joins at its layer, and attends to what was recorded before `start.position`."""
+        blocks = list(self.blocks)
+        hooks = [
+            blocks[layer].register_forward_pre_hook(_joining(stream, layer == start.joins[0][0]))
+            for layer, stream in start.joins
+        ]
+        try:
+            for place in range(start.joins[0][0]):
+                self.blocks[place] = _Skip()
+            yield start.attended()
+        finally:
+            for place, block in enumerate(blocks):
+                self.blocks[place] = block
+            for hook in hooks:
+                hook.remove()
+
+
+def _joining(stream: Tensor, first: bool) -> Callable[..., tuple[Any, ...]]:
+    def hook(_: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (stream if first else torch.cat([given[0], stream]), *given[1:])
+
+    return hook
+
+
+class _Skip(nn.Module):
+    def forward(self, hidden: Tensor, *_: object, **__: object) -> Tensor:
+        return hidden
+
+
+def _check_places(rows: int, length: int, edits: Sequence[Sequence[Edit]]) -> None:
+    if edits and len(edits) != rows:
+        raise IndexError(f"edits for {len(edits)} rows, and there are {rows}")
+    for edit in (edit for row in edits for edit in row):
+        if not all(0 <= position < length for position in edit.positions):
+            raise IndexError(
+                f"{edit.site}: positions {edit.positions} of a text of {length} tokens"
+            )
+
+
+def _keeping(site: Site, cache: Cache, begins: int) -> Visit:
+    def visit(values: Tensor, first: int) -> Tensor:
+        kept = values if site.index is None else values[:, :, site.index]
+        cache[site] = torch.cat([cache[site], kept], 1) if first > begins else kept
+        return values
+
+    return visit

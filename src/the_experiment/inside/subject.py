@@ -1,0 +1,64 @@
+"""What is looked into: a trained model with its world, opened."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from the_experiment.base.errors import UsageError
+from the_experiment.base.runs import Run, find_runs
+from the_experiment.base.seeds import Integers
+from the_experiment.evaluation.trained import Trained
+from the_experiment.inside.opened import Opened
+from the_experiment.inside.texts import Text, text_of
+from the_experiment.worlds import World
+
+
+class Subject:
+    """One trained model, opened, and the world it was trained on."""
+
+    def __init__(self, trained: Trained) -> None:
+        self.trained = trained
+        self.world: World = trained.split.world
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.trained.name
+
+    @cached_property
+    def opened(self) -> Opened:
+        """The model with the table of its sites."""
+        model, _ = self.trained.loaded
+        return Opened(model.to("cpu"))
+
+    def text(self, prompt: str, completion: str | None = None) -> Text:
+        """A prompt with a completion, the right one if none is given.
+
+        Raises `UsageError` for what is no prompt of the world.
+        """
+        right = self.world.answer(prompt)
+        _, tokenizer = self.trained.loaded
+        return text_of(tokenizer, self.world, prompt, right if completion is None else completion)
+
+    def states(self) -> tuple[Integers, Integers]:
+        """The seen and the held-out states of its split."""
+        return self.trained.split.seen, self.trained.split.held_out
+
+    def texts(self, states: Integers) -> list[Text]:
+        """Each state's prompt with the right completion."""
+        return [self.text(prompt) for prompt in self.world.prompts(states)]
+
+
+def find_subject(name_or_folder: str, out: Path) -> Subject:
+    """The trained model of this name in `out`, or in this folder. Raises `UsageError` for none."""
+    for run in (Run(out / name_or_folder), Run(Path(name_or_folder))):
+        if run.complete and run.dataset.is_file():
+            return Subject(Trained(run))
+    names = [run.name for run in find_runs(out) if run.dataset.is_file()]
+    raise UsageError(
+        f"there is no trained model called {name_or_folder!r}",
+        f"one of {', '.join(names)}, or the folder of a run"
+        if names
+        else "run `the-experiment train`",
+    )

@@ -1,0 +1,92 @@
+"""A prompt and a completion as a model reads them, each token with the part it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from the_experiment.models.texts import Offsets, encode, offsets
+from the_experiment.worlds import World
+from the_experiment.worlds.template import Span
+
+END = "⏎end"  # how the end token is shown
+
+
+@dataclass(frozen=True)
+class Text:
+    """One text, token by token. What is read at a position decides the token after it."""
+
+    prompt: str
+    completion: str
+    ids: tuple[int, ...]  # with the end token, which is written and never read
+    tokens: tuple[str, ...]  # as they are shown to people
+    parts: tuple[str, ...]  # the input or output each belongs to; empty for what is between
+    begins: int  # the first token of the completion
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Every token with its part, as axes show them: `1 A`."""
+        named = zip(self.tokens, self.parts, strict=True)
+        return tuple(f"{token} {part}" if part else token for token, part in named)
+
+    @property
+    def part_labels(self) -> tuple[str, ...]:
+        """Every token's part, or itself between parts: for axes over many texts."""
+        return tuple(part or token for token, part in zip(self.tokens, self.parts, strict=True))
+
+    @property
+    def inputs(self) -> Tensor:
+        """(1, positions): what the model reads."""
+        return torch.tensor([self.ids[:-1]])
+
+    @property
+    def targets(self) -> Tensor:
+        """(positions,): the token after each position."""
+        return torch.tensor(self.ids[1:])
+
+    def written_at(self, part: str) -> list[int]:
+        """The positions at which the tokens of a part of the completion are decided."""
+        tokens = range(self.begins, len(self.ids))
+        return [token - 1 for token in tokens if self.parts[token] == part]
+
+    @property
+    def completing(self) -> range:
+        """The positions at which the completion is decided."""
+        return range(self.begins - 1, len(self.ids) - 1)
+
+
+def text_of(tokenizer: PreTrainedTokenizerBase, world: World, prompt: str, completion: str) -> Text:
+    """The text of a prompt and a completion, right or wrong.
+
+    >>> from the_experiment.data.tokenizer import character_tokenizer
+    >>> from the_experiment.worlds import find_world
+    >>> world = find_world("causal")
+    >>> tokenizer = character_tokenizer(world.alphabet)
+    >>> text = text_of(tokenizer, world, "1,0,1,0,1", world.answer("1,0,1,0,1"))
+    >>> text.parts[0], text.parts[10], text.written_at("newB")
+    ('A', 'newA', [11])
+    """
+    encoded = encode(tokenizer, prompt, completion)
+    before = offsets(tokenizer, prompt)
+    tokens = [shown(prompt[slice(*place)]) for place in before]
+    tokens += [shown(completion[slice(*place)]) for place in encoded.offsets[:-1]]
+    parts = _parts(before, world.prompt_spans(prompt))
+    parts += _parts(encoded.offsets[:-1], world.spans(completion))
+    return Text(prompt, completion, encoded.ids, (*tokens, END), (*parts, ""), len(encoded.prompt))
+
+
+def _parts(places: Offsets, spans: Mapping[str, Span | None]) -> list[str]:
+    """The part that each token shares a character with."""
+    return [
+        next((n for n, span in spans.items() if span and start < span.end and end > span.start), "")
+        for start, end in places
+    ]
+
+
+def shown(text: str) -> str:
+    """A token's text with its blanks made visible."""
+    return text.replace("\n", "⏎").replace(" ", "␣").replace("\t", "⇥") or "∅"

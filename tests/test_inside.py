@@ -1,0 +1,382 @@
+"""Looking inside: sites, edits, sweeps and other weights, against transformers and by hand."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+from the_experiment.base.errors import UsageError
+from the_experiment.inside.edits import Edit
+from the_experiment.inside.interventions import INTERVENTIONS, FlipWeights, Patch, Steer
+from the_experiment.inside.opened import Opened
+from the_experiment.inside.sites import Site
+from the_experiment.inside.sweep import Trial, sweep
+from the_experiment.inside.taps import NeverFiredError
+from the_experiment.inside.weights import other_weights
+from the_experiment.models.architectures import Shape, build
+
+VOCABULARY, LENGTH = 17, 11
+SMALL = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
+MAKERS: dict[str, Callable[[], PreTrainedModel]] = {
+    "gpt2": lambda: build("gpt2", Shape(VOCABULARY, 64, width=32)),
+    "rnn": lambda: build("rnn", Shape(VOCABULARY, 64, width=32)),
+    "cnn": lambda: build("cnn", Shape(VOCABULARY, 64, width=32)),
+    "llama": lambda: LlamaForCausalLM(LlamaConfig(**SMALL)),
+    "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**SMALL, head_dim=16)),
+}
+RESTARTING = ["gpt2", "cnn", "llama", "qwen3"]
+ATTENDING = ["gpt2", "llama", "qwen3"]
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[str, Opened]:
+    opened = {}
+    for name, make in MAKERS.items():
+        torch.manual_seed(0)
+        model = make().eval()
+        with torch.no_grad():  # large enough that every part of it makes a difference
+            for parameter in model.parameters():
+                parameter.mul_(3.0 if parameter.ndim > 1 else 1.0)
+        opened[name] = Opened(model)
+    return opened
+
+
+def some_ids(rows: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(3, VOCABULARY, (rows, LENGTH), generator=generator)
+
+
+def all_sites(opened: Opened) -> list[Site]:
+    return [site for kind in opened.layout.sites for site in opened.sites(kind)]
+
+
+def plain_logits(opened: Opened, ids: Tensor) -> Tensor:
+    with torch.no_grad():
+        logits: Tensor = opened.model(input_ids=ids).logits
+    return logits
+
+
+def random_edit(opened: Opened, site: Site, positions: tuple[int, ...], seed: int = 0) -> Edit:
+    values = opened.run(some_ids(1), keep=[site]).cache[site]
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn((len(positions), *values.shape[2:]), generator=generator)
+    return Edit(site, positions, noise, keep=1.0)
+
+
+def close(one: Tensor, other: Tensor, atol: float = 1e-4) -> None:
+    torch.testing.assert_close(one, other, atol=atol, rtol=1e-4)
+
+
+# ---- reading
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_reading_every_site_changes_nothing(models: dict[str, Opened], name: str) -> None:
+    opened, ids = models[name], some_ids(3)
+    ran = opened.run(ids, keep=all_sites(opened))
+    close(ran.logits, plain_logits(opened, ids))
+    assert all(values.shape[:2] == ids.shape for values in ran.cache.values())
+
+
+@pytest.mark.parametrize("name", ATTENDING)
+def test_rows_of_the_pattern_sum_to_one_and_see_no_future(
+    models: dict[str, Opened], name: str
+) -> None:
+    opened = models[name]
+    sites = opened.sites("pattern")
+    for pattern in opened.run(some_ids(2), keep=sites).cache.values():
+        heads = pattern.transpose(1, 2)  # (rows, heads, length, length)
+        close(heads.sum(-1), torch.ones(heads.shape[:-1]))
+        assert not heads.triu(1).any()
+
+
+@pytest.mark.parametrize("name", ATTENDING)
+def test_pattern_and_z_are_those_of_transformers(models: dict[str, Opened], name: str) -> None:
+    opened, ids = models[name], some_ids(2)
+    ran = opened.run(ids, keep=[*opened.sites("pattern"), *opened.sites("attn_out")])
+    eager = copy.deepcopy(opened.model)
+    eager.set_attn_implementation("eager")
+    theirs = eager(input_ids=ids, output_attentions=True).attentions
+    for site, pattern in zip(opened.sites("pattern"), theirs, strict=True):
+        close(ran.cache[site].transpose(1, 2), pattern)
+
+
+@pytest.mark.parametrize("name", RESTARTING)
+def test_the_stream_is_the_sum_of_what_is_added_to_it(models: dict[str, Opened], name: str) -> None:
+    opened = models[name]
+    cache = opened.run(some_ids(2), keep=all_sites(opened)).cache
+    for layer in range(opened.layers):
+        added = sum(cache[Site(kind, layer)] for kind in opened.layout.adds)
+        close(cache[Site("resid_pre", layer)] + added, cache[Site("resid_post", layer)])
+
+
+def test_gates_and_states_of_the_lstm_are_what_its_equations_say(models: dict[str, Opened]) -> None:
+    opened = models["rnn"]
+    kinds = ("gates", "cell", "hidden")
+    cache = opened.run(some_ids(2), keep=[Site(kind, 1) for kind in kinds]).cache
+    gates, cell, hidden = (cache[Site(kind, 1)] for kind in kinds)
+    enter, forget, candidate, leave = gates.unbind(2)
+    before = torch.cat([torch.zeros_like(cell[:, :1]), cell[:, :-1]], 1)
+    close(cell, forget * before + enter * candidate)
+    close(hidden, leave * cell.tanh())
+
+
+# ---- editing
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_every_edit_changes_its_own_row_from_its_position_on_and_nothing_else(
+    models: dict[str, Opened], name: str
+) -> None:
+    opened, ids = models[name], some_ids(3)
+    clean = opened.run(ids).logits
+    for site in all_sites(opened):
+        edited = opened.run(ids, [[], [random_edit(opened, site, (4,))], []]).logits
+        change = (edited - clean).abs().amax(-1)
+        assert change[1, 4:].max() > 1e-4, site
+        change[1, 4:] = 0
+        assert change.max() < 1e-4, site
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_many_edits_at_once_are_each_of_them_alone(
+    models: dict[str, Opened], data: st.DataObject
+) -> None:
+    opened = models[data.draw(st.sampled_from(list(MAKERS)))]
+    texts = some_ids(3)
+    trials = []
+    for number in range(data.draw(st.integers(1, 6))):
+        sites = data.draw(
+            st.lists(st.sampled_from(all_sites(opened)), min_size=0, max_size=2, unique=True)
+        )
+        place = data.draw(st.integers(0, LENGTH - 1))
+        edits = tuple(random_edit(opened, site, (place,), number) for site in sites)
+        trials.append(Trial(data.draw(st.integers(0, 2)), edits))
+    asked = torch.tensor(sorted(data.draw(st.sets(st.integers(0, LENGTH - 1), min_size=1))))
+    found = {}
+    for numbers, logits in sweep(opened, texts, trials, asked):
+        found.update(zip(numbers, logits, strict=True))
+    for number, trial in enumerate(trials):
+        alone = opened.run(texts[trial.text][None], [trial.edits]).logits[0, asked]
+        close(found[number], alone)
+
+
+@pytest.mark.parametrize("name", RESTARTING)
+def test_the_last_layers_stream_at_the_last_position_decides_alone(
+    models: dict[str, Opened], name: str
+) -> None:
+    opened, (one, other) = models[name], some_ids(2)[:, None]
+    site = Site("resid_post", opened.layers - 1)
+    source = opened.run(other, keep=[site])
+    edit = Edit(site, (LENGTH - 1,), source.cache[site][0, -1])
+    patched = opened.run(one, [[edit]]).logits
+    close(patched[:, -1], source.logits[:, -1])
+    close(patched[:, :-1], opened.run(one).logits[:, :-1])
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_patch_before_the_first_difference_changes_nothing(
+    models: dict[str, Opened], name: str
+) -> None:
+    opened, ids = models[name], some_ids(1)
+    other = ids.clone()
+    other[0, 6:] = ids[0, 6:].flip(0)
+    kinds = opened.layout.carries
+    for site in (site for kind in kinds for site in opened.sites(kind)):
+        source = opened.run(other, keep=[site]).cache[site][0, 3]
+        edited = opened.run(ids, [[Edit(site, (3,), source)]]).logits
+        close(edited, opened.run(ids).logits)
+
+
+def test_a_head_is_ablated_as_by_hand(models: dict[str, Opened]) -> None:
+    """Taken at the input of the output projection: its output has mixed the heads already."""
+    opened, ids = models["gpt2"], some_ids(2)
+    edits = [[Edit(Site("z", 1, 2), tuple(range(LENGTH)), torch.zeros(()))]] * 2
+    by_hand = copy.deepcopy(opened.model)
+    size = by_hand.config.n_embd // by_hand.config.n_head
+    with torch.no_grad():
+        by_hand.transformer.h[1].attn.c_proj.weight[2 * size : 3 * size] = 0
+    close(opened.run(ids, edits).logits, by_hand(input_ids=ids).logits)
+
+
+@pytest.mark.parametrize("name", ATTENDING)
+def test_a_pattern_can_be_changed(models: dict[str, Opened], name: str) -> None:
+    """Zeroing the dropout module of attention would change nothing: it is never called."""
+    opened, ids = models[name], some_ids(1)
+    to_first = torch.zeros(LENGTH)
+    to_first[0] = 1.0
+    edit = Edit(Site("pattern", 1, 2), tuple(range(LENGTH)), to_first)
+    ran = opened.run(ids, [[edit]], keep=[Site("z", 1, 2)])
+    z = ran.cache[Site("z", 1, 2)][0]
+    close(z, z[:1].expand(LENGTH, -1))
+    assert (ran.logits - opened.run(ids).logits).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_whatever_happens_the_model_is_as_it_was(models: dict[str, Opened], name: str) -> None:
+    opened, ids = models[name], some_ids(2)
+    before = plain_logits(opened, ids)
+    modules = list(opened.model.modules())
+    state = {key: value.clone() for key, value in opened.model.state_dict().items()}
+    breaking = Edit(Site(opened.layout.stream, 1), (2,), torch.zeros(5))  # of a wrong width
+    with pytest.raises(RuntimeError):
+        opened.run(ids, [[breaking], []], keep=all_sites(opened))
+    assert list(opened.model.modules()) == modules
+    assert torch.equal(plain_logits(opened, ids), before)
+    assert all(torch.equal(value, state[key]) for key, value in opened.model.state_dict().items())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in opened.model.modules())
+
+
+def test_a_site_that_there_is_not_is_refused(models: dict[str, Opened]) -> None:
+    ids = some_ids(1)
+    for name, site in (("rnn", "pattern.0"), ("gpt2", "z.9"), ("gpt2", "z"), ("cnn", "mlp_out.0")):
+        with pytest.raises(UsageError, match=site.split(".", maxsplit=1)[0]):
+            models[name].run(ids, keep=[Site.parse(site)])
+    with pytest.raises(IndexError):
+        models["gpt2"].run(ids, [[Edit(Site("final"), (LENGTH,), torch.zeros(()))]])
+    with pytest.raises(IndexError):
+        models["gpt2"].run(ids, [[], []])
+
+
+def test_a_hook_that_never_fires_is_told(models: dict[str, Opened]) -> None:
+    opened = models["gpt2"]
+    never = copy.copy(opened)
+    never.layout = copy.copy(opened.layout)
+    sites = {
+        **opened.layout.sites,
+        "silent": type(opened.layout.sites["embed"])("transformer.h.0.attn.attn_dropout"),
+    }
+    object.__setattr__(never.layout, "sites", sites)
+    with pytest.raises(NeverFiredError, match="attn_dropout"):
+        never.run(some_ids(1), keep=[Site("silent")])
+
+
+# ---- other weights
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_other_weights_are_as_if_the_model_had_them(models: dict[str, Opened], name: str) -> None:
+    opened, ids = models[name], some_ids(2)
+    flipped = FlipWeights(share=0.1, seed=1).weights(opened)
+    changed = copy.deepcopy(opened.model)
+    named = dict(changed.named_parameters())
+    with torch.no_grad():
+        for key, values in flipped.items():
+            named[key].copy_(values)
+    close(opened.run(ids, weights=flipped).logits, changed(input_ids=ids).logits)
+    turned = sum(
+        int((values != dict(opened.model.named_parameters())[key]).sum())
+        for key, values in flipped.items()
+    )
+    assert turned == pytest.approx(
+        0.1 * sum(p.numel() for p in opened.model.parameters()), rel=0.05
+    )
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_other_weights_from_a_position_on_leave_what_was_before(
+    models: dict[str, Opened], name: str
+) -> None:
+    opened, ids = models[name], some_ids(2)
+    flipped = FlipWeights(share=0.1, seed=1).weights(opened)
+    part = opened.run(ids, weights=flipped, weights_from=6).logits
+    close(part[:, :6], opened.run(ids).logits[:, :6])
+    assert (part[:, 6:] - opened.run(ids).logits[:, 6:]).abs().max() > 1e-3
+    assert torch.equal(
+        opened.run(ids, weights=flipped, weights_from=LENGTH).logits, opened.run(ids).logits
+    )
+
+
+@pytest.mark.parametrize("name", ATTENDING)
+def test_damage_in_the_middle_is_that_of_a_model_changed_while_it_writes(
+    models: dict[str, Opened], name: str
+) -> None:
+    """What was read before the damage stays in the cache of keys and values, as in generation."""
+    opened, ids = models[name], some_ids(1)
+    flipped = FlipWeights(share=0.2, seed=3).weights(opened)
+    model = copy.deepcopy(opened.model)
+    with torch.no_grad():
+        past = model(input_ids=ids[:, :5], use_cache=True).past_key_values
+        named = dict(model.named_parameters())
+        for key, values in flipped.items():
+            named[key].copy_(values)
+        after = model(input_ids=ids[:, 5:], past_key_values=past).logits
+    close(opened.run(ids, weights=flipped, weights_from=5).logits[:, 5:], after)
+
+
+def test_an_lstm_changed_while_it_reads_goes_on_from_its_state() -> None:
+    torch.manual_seed(0)
+    holder = nn.Sequential(nn.LSTM(8, 8, batch_first=True))
+    other = {"0.weight_hh_l0": torch.randn(32, 8)}
+    sequence = torch.randn(2, 7, 8)
+    changed = copy.deepcopy(holder[0])
+    with torch.no_grad():
+        changed.weight_hh_l0.copy_(other["0.weight_hh_l0"])
+        before, state = holder[0](sequence[:, :3])
+        after, _ = changed(sequence[:, 3:], state)
+        with other_weights(holder, other, first=3):
+            together, _ = holder(sequence)
+    close(together, torch.cat([before, after], 1))
+
+
+# ---- interventions as values
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        Patch(site="resid_pre.1", source="1,0,1,0,1", positions=(3, 4)),
+        Steer(site="mlp_out.0", direction=(0.5, -1.0), scale=2.0, from_token=3),
+        FlipWeights(share=0.01, of="transformer.h.0.*", seed=3),
+    ],
+)
+def test_an_intervention_goes_to_json_and_back(one: object) -> None:
+    assert INTERVENTIONS.validate_json(INTERVENTIONS.dump_json(one)) == one  # type: ignore[arg-type]
+
+
+# ---- beside nnsight
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks"),
+    [("gpt2", "transformer.h"), ("qwen3", "model.layers"), ("llama", "model.layers")],
+)
+def test_reading_and_patching_agree_with_nnsight(
+    models: dict[str, Opened], name: str, blocks: str
+) -> None:
+    nnsight = pytest.importorskip("nnsight")
+    opened, (clean, source) = models[name], some_ids(2)[:, None]
+    traced = nnsight.NNsight(opened.model)
+    site = Site("resid_pre", 1)
+    with torch.no_grad():
+        with traced.trace(source):
+            theirs = traced.get(f"{blocks}.1").input.save()
+        with traced.trace(clean):
+            traced.get(f"{blocks}.1").input[:, 4] = theirs[:, 4]
+            patched = traced.lm_head.output.save()
+    ours = opened.run(source, keep=[site]).cache[site]
+    close(ours, theirs)
+    close(opened.run(clean, [[Edit(site, (4,), ours[0, 4])]]).logits, patched)
