@@ -18,7 +18,17 @@ from the_experiment.cli import main
 from the_experiment.cli.app import app
 from the_experiment.cli.printed_flags import PRINTED_FLAGS
 
-HEAVY = ["torch", "transformers", "gradio", "datasets", "sklearn", "scipy", "numpy", "matplotlib"]
+HEAVY = [
+    "torch",
+    "transformers",
+    "gradio",
+    "datasets",
+    "sklearn",
+    "scipy",
+    "numpy",
+    "matplotlib",
+    "plotly",
+]
 SMALL = ("--train-size", "20", "--valid-size", "2", "--test-size", "2")
 
 
@@ -65,7 +75,9 @@ def test_verbs_stand_in_the_order_of_an_experiment(the_experiment: Command) -> N
     told = [line.split() for line in the_experiment("-h").stdout.splitlines()]
     listed = [words[1] for words in told if words[0:1] == ["│"] and (words[1],) in VERBS]
     assert listed == [
-        *("worlds", "generate", "train", "test", "compare", "demo", "experiments", "testui", "ui")
+        *("worlds", "generate", "train", "test", "compare"),
+        *("inspect", "attribute", "patch", "ablate", "force", "probe", "damage", "replay"),
+        *("demo", "experiments", "testui", "ui"),
     ]
 
 

@@ -8,11 +8,19 @@ import typer
 from typer.core import TyperGroup
 
 from the_experiment.cli import (
+    ablate,
+    attribute,
     compare,
+    damage,
     demo,
     experiments,
+    force,
     generate,
+    inspect,
     options,
+    patch,
+    probe,
+    replay,
     test,
     testui,
     train,
@@ -55,8 +63,9 @@ app = typer.Typer(
 WORLDS_AND_DATA = "1. What is true, and what is shown of it"
 TRAINING = "2. Models that learn from it"
 TESTING = "3. Rule or pattern?"
-EXPERIMENTS = "4. Whole experiments"
-PLAYGROUND = "5. By hand"
+INSIDE = "4. Look inside, and break it"
+EXPERIMENTS = "5. Whole experiments"
+PLAYGROUND = "6. By hand"
 
 app.add_typer(worlds.app, name="worlds", rich_help_panel=WORLDS_AND_DATA)
 app.command("generate", rich_help_panel=WORLDS_AND_DATA, epilog=generate.EXAMPLES)(
@@ -70,6 +79,14 @@ app.command(
     context_settings={"ignore_unknown_options": True},  # a sequence may begin with a minus
 )(test.test)
 app.command("compare", rich_help_panel=TESTING, epilog=compare.EXAMPLES)(compare.compare)
+app.command("inspect", rich_help_panel=INSIDE, epilog=inspect.EXAMPLES)(inspect.inspect)
+app.command("attribute", rich_help_panel=INSIDE, epilog=attribute.EXAMPLES)(attribute.attribute)
+app.command("patch", rich_help_panel=INSIDE, epilog=patch.EXAMPLES)(patch.patch)
+app.command("ablate", rich_help_panel=INSIDE, epilog=ablate.EXAMPLES)(ablate.ablate)
+app.command("force", rich_help_panel=INSIDE, epilog=force.EXAMPLES)(force.force)
+app.command("probe", rich_help_panel=INSIDE, epilog=probe.EXAMPLES)(probe.probe)
+app.command("damage", rich_help_panel=INSIDE, epilog=damage.EXAMPLES)(damage.damage)
+app.command("replay", rich_help_panel=INSIDE, epilog=replay.EXAMPLES)(replay.replay)
 app.command("demo", rich_help_panel=EXPERIMENTS, epilog=demo.EXAMPLES)(demo.demo)
 app.add_typer(experiments.app, name="experiments", rich_help_panel=EXPERIMENTS)
 app.command("testui", rich_help_panel=PLAYGROUND, epilog=testui.EXAMPLES)(testui.testui)

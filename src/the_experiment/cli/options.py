@@ -18,6 +18,9 @@ World: TypeAlias = Annotated[
 OnlyWorld: TypeAlias = Annotated[
     str, Option("--world", "-w", help="Only models of this world.", metavar="WORLD")
 ]
+Model: TypeAlias = Annotated[
+    str, Option("--model", "-m", help="A trained model by name, or its folder.", metavar="MODEL")
+]
 Out: TypeAlias = Annotated[Path, Option("--out", help="The folder of the trained models.")]
 Seed: TypeAlias = Annotated[int, Option("--seed", min=0, help="Makes everything repeatable.")]
 AsJson: TypeAlias = Annotated[bool, Option("--json", help="Print JSON.")]
@@ -43,6 +46,28 @@ ConfigFile: TypeAlias = Annotated[
         help="A YAML file with these options, such as a run's config.yaml.",
     ),
 ]
+
+
+def assignment(text: str) -> tuple[str, int]:
+    """`newB=0` as a name and a whole number. Raises `UsageError` for another text."""
+    from the_experiment.base.errors import UsageError
+
+    name, _, value = text.partition("=")
+    if not value.removeprefix("-").isdecimal():
+        raise UsageError(f"{text!r} is no part with a value", "such as newB=0, or --all")
+    return name, int(value)
+
+
+def share(text: str) -> float | None:
+    """`0.1%` or `0.001` as a number; None for nothing. Raises `UsageError` for another text."""
+    from the_experiment.base.errors import UsageError
+
+    if not text:
+        return None
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise UsageError(f"{text!r} is no share", "such as 0.1% or 0.001") from None
 
 
 def examples(*lines: str) -> str:

@@ -1,0 +1,29 @@
+"""`the-experiment attribute`: what each head and MLP adds to the answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from the_experiment.base import defaults
+from the_experiment.cli import options
+
+EXAMPLES = options.examples(
+    "the-experiment attribute",
+    "the-experiment attribute 1,0,1,0,1 --model tiny-cnn-causal",
+)
+
+
+def attribute(
+    sequence: Annotated[str, typer.Argument(metavar="[SEQ]", help="Of this; else of all.")] = "",
+    model: options.Model = defaults.INSIDE_MODEL,
+    out: options.Out = Path(defaults.OUT),
+    as_json: options.AsJson = False,
+) -> None:
+    """What each head and MLP adds to the right answer's logit over its best rival's."""
+    from the_experiment.cli.inside import look
+    from the_experiment.inside.verbs.attribute import Attribute
+
+    look(Attribute.checked(sequence=sequence or None), model, out, as_json)

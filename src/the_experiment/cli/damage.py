@@ -1,0 +1,52 @@
+"""`the-experiment damage`: break a part of a model and see what it writes then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from the_experiment.base import defaults
+from the_experiment.cli import options
+
+EXAMPLES = options.examples(
+    "the-experiment damage 1,0,1,0,1 --flip 0.1%",
+    "the-experiment damage 1,0,1,0,1 --nuke layer:3 --at-token 4",
+)
+
+
+def damage(
+    sequence: Annotated[str, typer.Argument(metavar="SEQ", help="A sequence of the world.")],
+    flip: Annotated[str, options.Option(help="Turn the sign of this share of weights: 0.1%.")] = "",
+    zero: Annotated[
+        str, options.Option(help="Silence a piece (head:2.1), or zero a share of weights (1%).")
+    ] = "",
+    noise: Annotated[
+        float, options.Option(min=0, help="Noise on the stream of every layer, in deviations.")
+    ] = 0.0,
+    nuke: Annotated[str, options.Option(help="Silence a whole piece: layer:3.")] = "",
+    at_token: Annotated[
+        int, options.Option(min=0, help="From the t-th written token on; 0: from the start.")
+    ] = 0,
+    heal: Annotated[int, options.Option(min=0, help="Train so many steps afterwards.")] = 0,
+    seed: options.Seed = 0,
+    model: options.Model = defaults.INSIDE_MODEL,
+    out: options.Out = Path(defaults.OUT),
+    as_json: options.AsJson = False,
+) -> None:
+    """Flip weights, add noise, silence heads or layers: before, after, and a curve."""
+    from the_experiment.cli.inside import look
+    from the_experiment.inside.verbs.damage import Damage
+
+    request = Damage.checked(
+        sequence=sequence,
+        flip=options.share(flip),
+        zero=options.share(zero) if ":" not in zero else None,
+        noise=noise or None,
+        prune=nuke or (zero if ":" in zero else None),
+        at_token=at_token or None,
+        heal=heal,
+        seed=seed,
+    )
+    look(request, model, out, as_json)

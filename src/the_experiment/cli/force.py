@@ -1,0 +1,34 @@
+"""`the-experiment force`: write a wrong part into a completion and let the model go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from the_experiment.base import defaults
+from the_experiment.cli import options
+
+EXAMPLES = options.examples(
+    "the-experiment force newB=0 1,0,1,0,1",
+    "the-experiment force --all --model tiny-rnn-causal",
+)
+
+
+def force(
+    forced: Annotated[str, typer.Argument(metavar="[PART=VALUE]", help="What is written.")] = "",
+    sequence: Annotated[str, typer.Argument(metavar="[SEQ]", help="In which sequence.")] = "",
+    every: Annotated[
+        bool, options.Option("--all", help="Every part in every seen and held-out state.")
+    ] = False,
+    model: options.Model = defaults.INSIDE_MODEL,
+    out: options.Out = Path(defaults.OUT),
+    as_json: options.AsJson = False,
+) -> None:
+    """Do later parts follow a wrong part that is written, or the input?"""
+    from the_experiment.cli.inside import look
+    from the_experiment.inside.verbs.force import Force
+
+    part, value = options.assignment(forced) if not every else (None, None)
+    look(Force.checked(part=part, value=value, sequence=sequence or None), model, out, as_json)

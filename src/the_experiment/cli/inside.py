@@ -1,0 +1,28 @@
+"""What the verbs that look inside have in common: ask, print, and keep what was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from the_experiment.inside.card import Request
+
+
+def look(request: Request, model: str, out: Path, as_json: bool) -> None:
+    """Run a request on one model, print what came out, and write its card, picture and page."""
+    from the_experiment.base.logs import stderr
+    from the_experiment.inside.card import card_of
+    from the_experiment.inside.subject import find_subject
+    from the_experiment.report.inside import finding_view, write_finding
+    from the_experiment.report.terminal import print_json, stdout
+
+    subject = find_subject(model, out)
+    finding = request.run(subject)
+    card = card_of(request, subject, finding)
+    if as_json:
+        print_json(card.model_dump(mode="json"))
+    else:
+        stdout.print(finding_view(finding))
+    place = write_finding(card, finding, out)
+    stderr.print(f"kept in {place}/", soft_wrap=True, markup=False)

@@ -1,0 +1,44 @@
+"""`the-experiment inspect`: what a model holds while it writes one completion."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from the_experiment.base import defaults
+from the_experiment.cli import options
+
+EXAMPLES = options.examples(
+    "the-experiment inspect 1,0,1,0,1 --what lens",
+    "the-experiment inspect 1,0,1,0,1 --what attention --model tiny-gpt2-causal",
+)
+
+
+class What(str, Enum):
+    """Which maps."""
+
+    attention = "attention"
+    lens = "lens"
+    activations = "activations"
+    weights = "weights"
+    logits = "logits"
+
+
+def inspect(
+    sequence: Annotated[str, typer.Argument(metavar="SEQ", help="A sequence of the world.")],
+    what: Annotated[What, options.Option("--what", help="Which maps.")] = What.lens,
+    site: Annotated[str, options.Option(help="One site, such as pattern.0.1 or mlp_act.2.")] = "",
+    model: options.Model = defaults.INSIDE_MODEL,
+    out: options.Out = Path(defaults.OUT),
+    as_json: options.AsJson = False,
+) -> None:
+    """Heat maps of attention, logit lens, activations, weights or logits."""
+    from the_experiment.cli.inside import look
+    from the_experiment.inside.verbs.inspect import Inspect
+
+    look(
+        Inspect.checked(sequence=sequence, what=what.value, site=site or None), model, out, as_json
+    )

@@ -1,0 +1,32 @@
+"""`the-experiment patch`: put one run's values into another, and see which answers turn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from the_experiment.base import defaults
+from the_experiment.cli import options
+
+EXAMPLES = options.examples(
+    "the-experiment patch 1,0,1,0,1 --to 0,0,1,0,1",
+    "the-experiment patch --model tiny-cnn-causal",
+)
+
+
+def patch(
+    sequence: Annotated[str, typer.Argument(metavar="[SEQ]", help="Into this; else all.")] = "",
+    to: Annotated[str, options.Option(help="From this; else the first input changed.")] = "",
+    seed: options.Seed = 0,
+    model: options.Model = defaults.INSIDE_MODEL,
+    out: options.Out = Path(defaults.OUT),
+    as_json: options.AsJson = False,
+) -> None:
+    """Where a model holds what an answer depends on: by layer and position, and by head."""
+    from the_experiment.cli.inside import look
+    from the_experiment.inside.verbs.patch import PatchMaps
+
+    request = PatchMaps.checked(sequence=sequence or None, to=to or None, seed=seed)
+    look(request, model, out, as_json)

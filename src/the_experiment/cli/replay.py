@@ -1,0 +1,36 @@
+"""`the-experiment replay`: run an experiment card again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from the_experiment.base import defaults
+from the_experiment.cli import options
+
+EXAMPLES = options.examples(
+    "the-experiment replay out/inside/FOLDER/card.json",
+    "the-experiment replay card.json --model out/tiny-gpt2-causal",
+)
+
+
+def replay(
+    card: Annotated[Path, typer.Argument(metavar="CARD", help="A card.json.")],
+    model: Annotated[
+        str, options.Option("--model", "-m", help="The model, if it lies elsewhere.")
+    ] = "",
+    out: options.Out = Path(defaults.OUT),
+) -> None:
+    """Run a card again and say whether the same figures come out."""
+    from the_experiment.inside.card import read_card, refuse_other_figures, replay
+    from the_experiment.inside.subject import find_subject
+    from the_experiment.report.inside import finding_view
+    from the_experiment.report.terminal import stdout
+
+    read = read_card(card)
+    finding, different = replay(read, find_subject(model or read.model, out))
+    stdout.print(finding_view(finding))
+    refuse_other_figures(different)
+    stdout.print(f"the same figures as in {card}")

@@ -1,0 +1,158 @@
+"""Experiment cards: what was asked of which model and what came out, to be run again anywhere."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.files import read_json, sha256
+from the_experiment.base.registry import Registry
+from the_experiment.inside.maps import HeatMap
+from the_experiment.inside.subject import Subject
+
+NEAR = 1e-4  # figures this near each other are the same: other processors round differently
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came out: heat maps, other figures by name, and what they say in sentences."""
+
+    maps: list[HeatMap] = field(default_factory=list)
+    figures: dict[str, Any] = field(default_factory=dict)
+    sentences: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """The finding as plain values."""
+        maps = [one.as_json() for one in self.maps]
+        return {"maps": maps, "figures": self.figures, "sentences": self.sentences}
+
+
+Asked = TypeVar("Asked", bound="Request")
+
+
+class Request(BaseModel, ABC):
+    """What one verb is asked of one model: all that its finding depends on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    verb: ClassVar[str]  # the name that the decorator gives it
+
+    @classmethod
+    def checked(cls: type[Asked], **values: object) -> Asked:
+        """A request from single values. Raises `UsageError` that says what is wrong with one."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            key = ".".join(map(str, problem["loc"]))
+            what = problem["msg"].removeprefix("Value error, ")
+            raise UsageError(f"{key}: {what}" if key else what) from None
+
+    @abstractmethod
+    def run(self, subject: Subject) -> Finding:
+        """Find it out. Raises `UsageError` for what can't be asked of this model."""
+
+
+REQUESTS: Registry[type[Request]] = Registry(
+    "verb", "the_experiment.inside.verbs", "the_experiment.verbs"
+)
+
+
+def verb(name: str) -> Callable[[type[Asked]], type[Asked]]:
+    """Decorator: cards of this verb are requests of the class below it."""
+
+    def add(kind: type[Asked]) -> type[Asked]:
+        kind.verb = name
+        REQUESTS.register(name)(kind)
+        return kind
+
+    return add
+
+
+class Card(BaseModel):
+    """One request to one model, and what came out of it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    verb: str
+    request: dict[str, Any]
+    model: str  # the run's folder
+    weights: str  # SHA-256 of its weights
+    version: str
+    finding: dict[str, Any]
+
+
+def card_of(request: Request, subject: Subject, finding: Finding) -> Card:
+    """The card of a request that was just run."""
+    return Card(
+        verb=request.verb,
+        request=request.model_dump(mode="json"),
+        model=str(subject.trained.run.folder),
+        weights=_weights(subject),
+        version=version("the-experiment"),
+        finding=finding.as_json(),
+    )
+
+
+def read_card(path: Path) -> Card:
+    """The card in a file. Raises `ExperimentError` for a file that is none."""
+    try:
+        card = Card.model_validate(read_json(path))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, problem["loc"])) or "file"
+        raise ExperimentError(f"{path} is no card: {key}: {problem['msg']}") from None
+    if card.verb not in REQUESTS.names():
+        raise ExperimentError(f"{path} is of {card.verb!r}, none of {', '.join(REQUESTS.names())}")
+    return card
+
+
+def replay(card: Card, subject: Subject) -> tuple[Finding, list[str]]:
+    """Run a card again: what comes out now, and where it differs from what the card says.
+
+    Raises `ExperimentError` where the model isn't the one that the card was made with.
+    """
+    if _weights(subject) != card.weights:
+        raise ExperimentError(
+            f"{subject.name} has other weights than the model that this card was made with",
+            "train it again with the same seed, or name the model with --model",
+        )
+    request = REQUESTS[card.verb].checked(**card.request)
+    finding = request.run(subject)
+    return finding, list(differences(card.finding, finding.as_json()))
+
+
+def refuse_other_figures(different: Sequence[str]) -> None:
+    """Raise `ExperimentError` with the first of the differences, where there are any."""
+    if different:
+        raise ExperimentError(
+            f"{len(different)} figures differ from the card's; the first is {different[0]}",
+            "another version of a library or another processor may round otherwise",
+        )
+
+
+def differences(one: Any, other: Any, path: str = "") -> list[str]:
+    """Where two findings differ by more than rounding, as paths with both values."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = dict.fromkeys([*one, *other])
+        return [
+            d for key in keys for d in differences(one.get(key), other.get(key), f"{path}/{key}")
+        ]
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        pairs = enumerate(zip(one, other, strict=True))
+        return [d for place, (a, b) in pairs for d in differences(a, b, f"{path}/{place}")]
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        same = abs(one - other) <= NEAR * max(1.0, abs(one))
+    else:
+        same = one == other
+    return [] if same else [f"{path or '/'}: {one!r} then, {other!r} now"]
+
+
+def _weights(subject: Subject) -> str:
+    return sha256(subject.trained.run.final / "model.safetensors")

@@ -1,0 +1,135 @@
+"""Direct logit attribution: what each head and MLP adds to the answer's logit at the end.
+
+Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021. The stream is a sum, and
+with the last norm's scale held fixed so is the logit difference: shares add up to it exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from the_experiment.base.errors import UsageError
+from the_experiment.inside.card import Finding, Request, verb
+from the_experiment.inside.maps import HeatMap
+from the_experiment.inside.opened import Opened
+from the_experiment.inside.sites import Site
+from the_experiment.inside.subject import Subject
+from the_experiment.inside.texts import Text
+
+MOST_STATES = 256
+OFFSET = "norm's offset"  # what the last norm adds, whatever the stream holds
+
+
+@verb("attribute")
+class Attribute(Request):
+    """One sequence, or the mean over all states where none is given."""
+
+    sequence: str | None = None
+
+    def run(self, subject: Subject) -> Finding:
+        """A map of pieces by part: what each adds to the right token's logit over its best rival's.
+
+        Raises `UsageError` for a model whose layers don't add up.
+        """
+        if not subject.opened.layout.adds:
+            raise UsageError(
+                f"{subject.name} has no residual stream, so that nothing adds up to its logits",
+                "try `ablate` or `patch`",
+            )
+        if self.sequence is not None:
+            return Finding([_map(subject, [subject.text(self.sequence)], self.sequence)])
+        kinds = zip(("seen", "held-out"), subject.states(), strict=True)
+        texts = [(kind, subject.texts(states[:MOST_STATES])) for kind, states in kinds]
+        return Finding(
+            [_map(subject, some, f"{len(some)} {kind} states") for kind, some in texts if some]
+        )
+
+
+def _map(subject: Subject, texts: Sequence[Text], which: str) -> HeatMap:
+    parts = subject.world.parts
+    found: dict[str, list[list[float]]] = {}
+    for text in texts:
+        for name, shares in contributions(subject.opened, text, parts).items():
+            found.setdefault(name, []).append(shares)
+    values = np.array([np.mean(rows, axis=0) for rows in found.values()])
+    title = f"{subject.name}, {which}: what each piece adds to the answer over its best rival"
+    return HeatMap(title, "logits", tuple(found), tuple(parts), values)
+
+
+def contributions(opened: Opened, text: Text, parts: Sequence[str]) -> dict[str, list[float]]:
+    """By piece: its share of the logit difference at the first token of each part.
+
+    Pieces are the embedding, each head, biases, and each MLP or layer; they add up to the
+    difference between the right token's logit and that of the likeliest other token.
+    """
+    layout = opened.layout
+    kinds = [*layout.adds, *(["z"] if "z" in layout.sites else [])]
+    keep = [site for kind in kinds for site in opened.sites(kind)]
+    last = opened.sites("resid_post")[-1]
+    first = opened.sites("resid_pre")[0]
+    ran = opened.run(text.inputs, keep=[*keep, first, last])
+    found: dict[str, list[float]] = {}
+    for part in parts:
+        place = text.written_at(part)[0]
+        direction, offset, scale = _reading(
+            opened, ran.cache[last][0, place], ran.logits[0, place], text.ids[place + 1]
+        )
+
+        def share(value: Tensor, along: Tensor = direction, by: Tensor = scale) -> float:
+            return float(_centred(opened, value) @ along / by)
+
+        shares = {"embed": share(ran.cache[first][0, place])}
+        for site in keep:
+            value = ran.cache[site][0, place]
+            if site.kind == "attn_out":
+                heads = _by_head(
+                    opened, site.layer or 0, ran.cache[Site("z", site.layer)][0, place]
+                )
+                for head, added in enumerate(heads):
+                    shares[f"head {site.layer}.{head}"] = share(added)
+                shares[f"attention {site.layer} bias"] = share(value - heads.sum(0))
+            elif site.kind != "z":
+                shares[str(site)] = share(value)
+        shares[OFFSET] = offset
+        for name, each in shares.items():
+            found.setdefault(name, []).append(each)
+    return found
+
+
+def _reading(
+    opened: Opened, stream: Tensor, logits: Tensor, right: int
+) -> tuple[Tensor, float, Tensor]:
+    """The direction (width,) that the difference is read along, what the norm adds, its divisor."""
+    rivals = logits.clone()
+    rivals[right] = -torch.inf
+    unembed = opened.model.get_submodule(opened.layout.unembed)
+    norm = opened.model.get_submodule(opened.layout.norm)
+    assert isinstance(unembed.weight, Tensor)
+    assert isinstance(norm.weight, Tensor)
+    difference = (unembed.weight[right] - unembed.weight[int(rivals.argmax())]).detach()
+    bias = getattr(norm, "bias", None)
+    offset = float(bias.detach() @ difference) if bias is not None else 0.0
+    epsilon = float(getattr(norm, "eps", None) or norm.variance_epsilon)
+    scale = (_centred(opened, stream).square().mean() + epsilon).sqrt()
+    return norm.weight.detach() * difference, offset, scale
+
+
+def _centred(opened: Opened, value: Tensor) -> Tensor:
+    """As the last norm takes it: less its mean for a LayerNorm, as it is for an RMSNorm."""
+    norm = opened.model.get_submodule(opened.layout.norm)
+    return value - value.mean() if isinstance(norm, nn.LayerNorm) else value
+
+
+def _by_head(opened: Opened, layer: int, z: Tensor) -> Tensor:
+    """(heads, width): what each head of a layer adds, from z (heads, size)."""
+    place = opened.layout.sites["z"]
+    projection = opened.model.get_submodule(place.module.format(layer=layer))
+    assert isinstance(projection.weight, Tensor)
+    weight = projection.weight.detach()
+    if isinstance(projection, nn.Linear):  # (out, in); GPT-2's Conv1D has it the other way round
+        weight = weight.t()
+    return torch.einsum("hs,hsw->hw", z, weight.view(*z.shape, -1))

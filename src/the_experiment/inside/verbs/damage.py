@@ -1,0 +1,232 @@
+"""Damage: break a part of a model, from the start or in the middle of a completion."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+from torch import nn
+
+from the_experiment.base import defaults
+from the_experiment.base.errors import UsageError
+from the_experiment.base.seeds import Stream, derived_seed
+from the_experiment.evaluation.statistics import Rate
+from the_experiment.inside.card import Finding, Request, verb
+from the_experiment.inside.edits import Edit
+from the_experiment.inside.generation import written
+from the_experiment.inside.grading import batch_ids
+from the_experiment.inside.interventions import (
+    FlipWeights,
+    Noise,
+    Prune,
+    Reference,
+    ZeroWeights,
+    first_place,
+)
+from the_experiment.inside.maps import HeatMap
+from the_experiment.inside.opened import Opened
+from the_experiment.inside.subject import Subject
+from the_experiment.inside.texts import Text
+from the_experiment.inside.weights import Weights
+from the_experiment.models.texts import end_id
+
+MOST_STATES = 256
+AMOUNTS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # of a curve, as multiples of the amount asked for
+SEEDS = 5  # of each amount
+
+Done = FlipWeights | ZeroWeights | Noise | Prune
+
+
+@verb("damage")
+class Damage(Request):
+    """One kind of damage to one completion, and how much of it all states bear."""
+
+    sequence: str
+    flip: float | None = Field(None, gt=0, le=1)  # the share of weights whose sign is turned
+    zero: float | None = Field(None, gt=0, le=1)  # the share of weights that become zero
+    noise: float | None = Field(None, gt=0)  # of the stream at every layer, in its deviations
+    prune: str | None = None  # a piece: layer:3, head:2.1, mlp:0, neuron:1.37
+    at_token: int | None = Field(None, ge=1)  # from the t-th token that is written on
+    heal: int = Field(0, ge=0)  # steps of training after damage to weights
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Damage:
+        if sum(one is not None for one in (self.flip, self.zero, self.noise, self.prune)) != 1:
+            raise ValueError("give one of flip, zero, noise and prune")
+        if self.heal and self.flip is None and self.zero is None:
+            raise ValueError("only damaged weights heal: flip or zero some")
+        return self
+
+    def run(self, subject: Subject) -> Finding:
+        """The completion before and after, and a curve over amounts and seeds."""
+        text = subject.text(self.sequence)
+        check_token(text, self.at_token)
+        seen, held_out = (subject.texts(states[:MOST_STATES]) for states in subject.states())
+        reference = Reference(subject, seen)
+        before = _completion(subject, reference, text, [], None)
+        done = self._done(subject.opened, 1.0, self.seed)
+        after = _completion(subject, reference, text, done, self.at_token)
+        figures: dict[str, Any] = {"before": before, "after": after}
+        sentences = [f"before: {before!r}", f"after:  {after!r}"]
+        kinds = {"seen": seen, "held-out": held_out}
+        kinds = {kind: texts for kind, texts in kinds.items() if texts}
+        maps = [self._curve(subject, reference, kinds)]
+        if self.heal:
+            told, healing = self._healed(subject, kinds)
+            figures["healing"] = told
+            sentences += healing
+        return Finding(maps, figures, sentences)
+
+    def _done(self, opened: Opened, times: float, seed: int) -> list[Done]:
+        """The damage as interventions, its amount so many times what was asked."""
+        token = self.at_token
+        if self.flip is not None:
+            return [FlipWeights(share=min(1.0, self.flip * times), seed=seed, from_token=token)]
+        if self.zero is not None:
+            return [ZeroWeights(share=min(1.0, self.zero * times), seed=seed, from_token=token)]
+        if self.prune is not None:
+            return [Prune(piece=self.prune, from_token=token)]
+        assert self.noise is not None
+        return [
+            Noise(site=str(site), scale=self.noise * times, seed=seed, from_token=token)
+            for site in opened.sites(opened.layout.stream)
+        ]
+
+    def _curve(
+        self, subject: Subject, reference: Reference, kinds: dict[str, list[Text]]
+    ) -> HeatMap:
+        amounts = (1.0,) if self.prune else AMOUNTS
+        seeds = [self.seed + number for number in range(1 if self.prune else SEEDS)]
+        values = np.zeros((len(kinds) * len(seeds), len(amounts)))
+        rows = []
+        for number, (kind, texts) in enumerate(kinds.items()):
+            for place, seed in enumerate(seeds):
+                rows.append(f"{kind}, seed {seed}")
+                for column, times in enumerate(amounts):
+                    done = self._done(subject.opened, times, seed)
+                    exact = _exact(subject.opened, reference, texts, done, self.at_token)
+                    values[number * len(seeds) + place, column] = np.mean(exact)
+        asked = self.flip or self.zero or self.noise
+        columns = (
+            tuple(f"{asked * times:.3g}" for times in amounts) if asked else (str(self.prune),)
+        )
+        title = f"{subject.name}: exact under damage"
+        return HeatMap(title, "share exact", tuple(rows), columns, values)
+
+    def _healed(
+        self, subject: Subject, kinds: dict[str, list[Text]]
+    ) -> tuple[dict[str, Any], list[str]]:
+        """How exact the damaged model is, and again after a little training on seen states."""
+        from transformers import PreTrainedModel
+
+        (done,) = self._done(subject.opened, 1.0, self.seed)
+        assert isinstance(done, FlipWeights | ZeroWeights)
+        model: PreTrainedModel = copy.deepcopy(subject.opened.model)
+        named = dict(model.named_parameters())
+        with torch.no_grad():
+            for name, values in done.weights(subject.opened).items():
+                named[name].copy_(values)
+        opened = Opened(model)
+        told: dict[str, Any] = {}
+        sentences = []
+        for when in ("damaged", f"after {self.heal} steps"):
+            told[when] = {}
+            for kind, texts in kinds.items():
+                exact = _exact(opened, None, texts, [], None)
+                rate = Rate(sum(exact), len(exact))
+                told[when][kind] = {"k": rate.k, "n": rate.n, "low": rate.low, "high": rate.high}
+                sentences.append(f"{when}, {kind}: exact {rate}")
+            if when == "damaged":
+                _train(model, kinds["seen"], self.heal, self.seed)
+        return told, sentences
+
+
+def _train(model: nn.Module, texts: Sequence[Text], steps: int, seed: int) -> None:
+    """So many steps on these texts, as in training, at its learning rate."""
+    from contextlib import nullcontext
+
+    from the_experiment.training.step import Step
+
+    step = Step(model.train(), clip=1.0, weight_decay=0.1, autocast=nullcontext())
+    inputs = batch_ids(texts)
+    labels = torch.full_like(inputs, -100)
+    for row, text in enumerate(texts):
+        labels[row, : len(text.ids) - 1] = text.targets
+    for number in range(steps):
+        torch.manual_seed(derived_seed(seed, "healing", number))
+        rows = Stream(seed, "healing rows", number).below(len(texts), defaults.BATCH_SIZE)
+        chosen = torch.from_numpy(rows)
+        step(inputs[chosen], labels[chosen], defaults.LEARNING_RATE)
+    model.eval()
+
+
+def _split(opened: Opened, done: Sequence[Done]) -> tuple[Weights | None, list[Noise | Prune]]:
+    """What the damage does to weights, and what to activations."""
+    weights = [one.weights(opened) for one in done if isinstance(one, FlipWeights | ZeroWeights)]
+    return (weights[0] if weights else None), [
+        one for one in done if isinstance(one, Noise | Prune)
+    ]
+
+
+def _exact(
+    opened: Opened,
+    reference: Reference | None,
+    texts: Sequence[Text],
+    done: Sequence[Done],
+    at_token: int | None,
+) -> list[bool]:
+    """Whether each right completion stays the likeliest, token by token."""
+    weights, others = _split(opened, done)
+    edits: list[list[Edit]] = []
+    if others and reference is not None:
+        edits = [[edit for one in others for edit in one.edits(reference, text)] for text in texts]
+    first = first_place(texts[0], at_token)
+    logits = opened.run(batch_ids(texts), edits, weights=weights, weights_from=first).logits
+    likeliest = logits.argmax(-1)
+    return [
+        bool((likeliest[row, text.completing] == text.targets[text.completing]).all())
+        for row, text in enumerate(texts)
+    ]
+
+
+def _completion(
+    subject: Subject,
+    reference: Reference,
+    text: Text,
+    done: Sequence[Done],
+    at_token: int | None,
+) -> str:
+    """What the model writes after the prompt under this damage."""
+    _, tokenizer = subject.trained.loaded
+    opened = subject.opened
+    weights, others = _split(opened, done)
+    first = first_place(text, at_token)
+
+    def edits_of(_: int, length: int) -> list[Edit]:
+        edits = [edit for one in others for edit in one.edits(reference, text)]
+        return [cut for edit in edits if (cut := edit.before(length))]
+
+    tokens = written(
+        opened,
+        [text.ids[: text.begins]],
+        len(text.ids),
+        end_id(tokenizer),
+        edits_of if others else None,
+        weights,
+        first,
+    )
+    return str(tokenizer.decode(tokens[0]))
+
+
+def check_token(text: Text, at_token: int | None) -> None:
+    """Raise `UsageError` for a token after the completion's end."""
+    if at_token is not None and at_token > len(text.completing):
+        raise UsageError(
+            f"there is no token {at_token}: the completion has {len(text.completing)}",
+            "an earlier --at-token",
+        )

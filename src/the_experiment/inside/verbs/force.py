@@ -1,0 +1,203 @@
+"""A wrong part is written into the completion, and the model goes on: what does the rest follow?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import model_validator
+
+from the_experiment.base.errors import UsageError
+from the_experiment.base.seeds import Integers, Stream
+from the_experiment.evaluation.statistics import Rate
+from the_experiment.inside.card import Finding, Request, verb
+from the_experiment.inside.generation import written
+from the_experiment.inside.maps import HeatMap
+from the_experiment.inside.subject import Subject
+from the_experiment.models.texts import encode, end_id
+from the_experiment.worlds import World
+
+Followed = Literal["written", "input", "neither"]
+
+MOST_STATES = 256  # of one kind, to each of which each part is forced
+MOST_VALUES = 3  # wrong values of one part in one state
+
+
+@dataclass(frozen=True)
+class Forced:
+    """A wrong value of one part, and the right completion as far as that part."""
+
+    prompt: str
+    part: str
+    value: int
+    beginning: str  # ends with the wrong value
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A part written after a wrong one, where the two things that it can follow differ."""
+
+    part: str
+    model: int | None  # what the model wrote; None for nothing that can be read
+    written: int  # what follows from the outputs written before it, right or wrong
+    input: int  # what follows from the input
+
+    @property
+    def follows(self) -> Followed:
+        """Which of the two the model followed."""
+        if self.model == self.written:
+            return "written"
+        return "input" if self.model == self.input else "neither"
+
+
+@verb("force")
+class Force(Request):
+    """A wrong value of a part in one sequence; or every part in every state."""
+
+    part: str | None = None
+    value: int | None = None
+    sequence: str | None = None
+
+    @model_validator(mode="after")
+    def _all_or_none(self) -> Force:
+        if len({self.part is None, self.value is None, self.sequence is None}) > 1:
+            raise ValueError("give a part, its value and a sequence, or none of them")
+        return self
+
+    def run(self, subject: Subject) -> Finding:
+        """How often parts follow what is written. Raises `UsageError` for what is no part."""
+        if self.sequence is not None:
+            return self._one(subject)
+        maps, figures, sentences = [], {}, []
+        for kind, states in zip(("seen", "held-out"), subject.states(), strict=True):
+            cases = list(_every(subject.world, states[:MOST_STATES]))
+            tally = _tallied(subject, cases) if cases else {}
+            if tally:
+                figures[kind] = {name: _counts(each) for name, each in tally.items()}
+                maps.append(_map(subject, kind, tally))
+                sentences += [_told(kind, name, each) for name, each in tally.items()]
+        nothing = "no part of this world depends on another that is written before it"
+        return Finding(maps, figures, sentences or [nothing])
+
+    def _one(self, subject: Subject) -> Finding:
+        assert self.sequence is not None
+        assert self.part is not None
+        assert self.value is not None
+        case = _forced(subject.world, self.sequence, self.part, self.value)
+        (text,) = _continued(subject, [case])
+        followed = outcomes(subject.world, case.prompt, case.part, text)
+        sentences = [f"{self.sequence} with {self.part}={self.value} written: {text!r}"] + [
+            f"{one.part}: {one.model}, which follows {one.follows} "
+            f"(from what is written {one.written}, from the input {one.input})"
+            for one in followed
+        ]
+        told = {one.part: {**vars(one), "follows": one.follows} for one in followed}
+        return Finding(figures={"completion": text, "parts": told}, sentences=sentences)
+
+
+def _every(world: World, states: Integers) -> Iterable[Forced]:
+    """Each output forced to wrong values, in each state."""
+    for prompt in world.prompts(states):
+        right = world.spans(world.answer(prompt))
+        for part in world.output_bounds:
+            span = right.get(part)
+            for value in _wrong(world, part, span.value, prompt) if span else ():
+                yield _forced(world, prompt, part, value)
+
+
+def _wrong(world: World, part: str, right: int, prompt: str) -> list[int]:
+    low, high = world.output_bounds[part]
+    values = [value for value in range(low, high + 1) if value != right]
+    order = Stream(0, "wrong", part, prompt).shuffled(len(values))
+    return sorted(values[place] for place in order[:MOST_VALUES])
+
+
+def _forced(world: World, prompt: str, part: str, value: int) -> Forced:
+    """Raises `UsageError` for a part that is no output, or that has this value already."""
+    right = world.answer(prompt)
+    span = world.spans(right).get(part)
+    if part not in world.output_bounds or span is None:
+        outputs = [name for name in world.output_bounds if name in world.parts]
+        raise UsageError(f"{part!r} can't be forced", f"one of {', '.join(outputs)}")
+    if span.value == value:
+        raise UsageError(f"{part} is {value} in {prompt} by the rules", "force a wrong value")
+    return Forced(prompt, part, value, right[: span.start] + str(value))
+
+
+def _continued(subject: Subject, cases: list[Forced]) -> list[str]:
+    """The whole completion of each case: its beginning, and what the model writes after it."""
+    _, tokenizer = subject.trained.loaded
+    encoded = [encode(tokenizer, case.prompt, case.beginning) for case in cases]
+    beginnings = [one.ids[:-1] for one in encoded]  # without the end token
+    room = max(len(subject.text(case.prompt).ids) for case in cases)
+    most = room - min(map(len, beginnings))
+    tokens = written(subject.opened, beginnings, most, end_id(tokenizer))
+    after = [str(tokenizer.decode(ids)) for ids in tokens]
+    return [case.beginning + text for case, text in zip(cases, after, strict=True)]
+
+
+def outcomes(world: World, prompt: str, forced: str, text: str) -> list[Outcome]:
+    """Each part of a completion after the forced one that differs by what it follows."""
+    state, spans = world.state(prompt), world.spans(text)
+    truth = world.part_values(state)
+    before: dict[str, int] = {}  # the outputs as they are written
+    found = []
+    after = False
+    for part in world.parts:
+        span = spans[part]
+        if after:
+            follow = int(world.parts_from(state, world.evaluate(state, before))[part][0])
+            if follow != truth[part][0]:
+                model = span.value if span else None
+                found.append(Outcome(part, model, follow, int(truth[part][0])))
+        after = after or part == forced
+        if span and part in world.output_bounds:
+            before[part] = span.value
+    return found
+
+
+Tally = dict[str, list[Followed]]  # by "newB → newD"
+
+
+def _tallied(subject: Subject, cases: list[Forced]) -> Tally:
+    tally: Tally = {}
+    for case, text in zip(cases, _continued(subject, cases), strict=True):
+        for one in outcomes(subject.world, case.prompt, case.part, text):
+            tally.setdefault(f"{case.part} → {one.part}", []).append(one.follows)
+    return tally
+
+
+def _counts(outcomes: list[Followed]) -> dict[str, Any]:
+    rate = Rate(outcomes.count("written"), len(outcomes))
+    return {
+        "written": rate.k,
+        "input": outcomes.count("input"),
+        "neither": outcomes.count("neither"),
+        "n": rate.n,
+        "low": rate.low,
+        "high": rate.high,
+    }
+
+
+def _told(kind: str, name: str, outcomes: list[Followed]) -> str:
+    follows = Rate(outcomes.count("written"), len(outcomes))
+    return (
+        f"{kind}, {name}: follows what is written in {follows}, the input in "
+        f"{outcomes.count('input')}, neither in {outcomes.count('neither')}"
+    )
+
+
+def _map(subject: Subject, kind: str, tally: Tally) -> HeatMap:
+    shares = [
+        [each.count(how) / len(each) for how in ("written", "input", "neither")]
+        for each in tally.values()
+    ]
+    return HeatMap(
+        f"{subject.name}, {kind} states: what a part follows when one before it is written wrong",
+        "share",
+        tuple(tally),
+        ("written", "input", "neither"),
+        np.array(shares),
+    )

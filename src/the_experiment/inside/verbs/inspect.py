@@ -1,0 +1,146 @@
+"""What a model holds while it writes: attention, lens, activations, weights, logits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from the_experiment.base.errors import UsageError
+from the_experiment.inside.card import Finding, Request, verb
+from the_experiment.inside.maps import HeatMap
+from the_experiment.inside.sites import Site
+from the_experiment.inside.subject import Subject
+from the_experiment.inside.texts import Text, shown
+
+What = Literal["attention", "lens", "activations", "weights", "logits"]
+
+MOST_CELLS = 128  # rows and columns of a map of weights; larger matrices are averaged down to it
+
+
+@verb("inspect")
+class Inspect(Request):
+    """The maps of one kind for a sequence and its completion, the right one if none is given."""
+
+    sequence: str
+    what: What
+    completion: str | None = None
+    site: str | None = None  # attention and activations: of this site alone
+
+    def run(self, subject: Subject) -> Finding:
+        """Raises `UsageError` where the model has nothing of that kind."""
+        text = subject.text(self.sequence, self.completion)
+        site = Site.parse(self.site) if self.site else None
+        return Finding(_MAPS[self.what](subject, text, site))
+
+
+def attention(subject: Subject, text: Text, site: Site | None) -> list[HeatMap]:
+    """From each position (row) to each position (column), a map for each head."""
+    opened = subject.opened
+    if "pattern" not in opened.layout.sites:
+        raise UsageError(
+            f"{subject.name} has no attention: it is a {opened.model.config.model_type} model",
+            f"its sites are {', '.join(opened.layout.sites)}; try --what activations",
+        )
+    sites = [site.whole] if site else opened.sites("pattern")
+    cache = opened.run(text.inputs, keep=sites).cache
+    names = text.labels[:-1]
+    maps = []
+    for one in sites:
+        pattern = cache[one][0].transpose(0, 1).double().numpy()  # (heads, queries, keys)
+        for head, values in enumerate(pattern):
+            if site is None or site.index in (None, head):
+                maps.append(
+                    HeatMap(f"pattern.{one.layer}.{head}", "attention", names, names, values)
+                )
+    return maps
+
+
+def lens(subject: Subject, text: Text, _: Site | None = None) -> list[HeatMap]:
+    """What each layer would write if the model ended there (nostalgebraist's logit lens, 2020).
+
+    The stream after each layer goes through the model's own last norm and unembedding. Rows are
+    layers, columns the tokens of the completion; values the probability of the token there.
+    """
+    opened = subject.opened
+    kind = "resid_post" if "resid_post" in opened.layout.sites else opened.layout.stream
+    sites = [Site("embed"), *opened.sites(kind)]
+    cache = opened.run(text.inputs, keep=sites).cache
+    places = list(text.completing)
+    rows, words = [], []
+    for site in sites:
+        logits = unembedded(subject, cache[site][0, places])
+        likely = logits.softmax(-1)  # (places, vocabulary)
+        rows.append(likely.gather(-1, text.targets[places, None]).squeeze(-1))
+        words.append(tuple(shown_tokens(subject, likely.argmax(-1))))
+    columns = tuple(text.labels[place + 1] for place in places)
+    title = f"lens of {subject.name}: {text.prompt}"
+    unit = "probability of this token"
+    values = torch.stack(rows).double().numpy()
+    return [HeatMap(title, unit, tuple(map(str, sites)), columns, values, tuple(words))]
+
+
+def activations(subject: Subject, text: Text, site: Site | None = None) -> list[HeatMap]:
+    """Of one site: each channel (row) at each position; of none: how large each site is there."""
+    opened = subject.opened
+    columns = text.labels[:-1]
+    if site is not None:
+        values = opened.run(text.inputs, keep=[site]).cache[site][0].flatten(1).T
+        rows = tuple(map(str, range(len(values))))
+        return [HeatMap(str(site), "value", rows, columns, values.double().numpy())]
+    kinds = [kind for kind in opened.layout.sites if kind != "pattern"]
+    sites = [site for kind in kinds for site in opened.sites(kind)]
+    cache = opened.run(text.inputs, keep=sites).cache
+    sizes = [cache[site][0].flatten(1).square().mean(-1).sqrt() for site in sites]
+    title = f"activations of {subject.name}: {text.prompt}"
+    values = torch.stack(sizes).double()
+    return [HeatMap(title, "root mean square", tuple(map(str, sites)), columns, values.numpy())]
+
+
+def weights(subject: Subject, _: Text, __: Site | None = None) -> list[HeatMap]:
+    """Every matrix of the model, large ones averaged down to 128 × 128 cells."""
+    maps = []
+    for name, parameter in subject.opened.model.named_parameters():
+        if parameter.ndim >= 2:
+            matrix = parameter.detach().flatten(1)
+            small = nn.functional.adaptive_avg_pool2d(
+                matrix[None], (min(MOST_CELLS, len(matrix)), min(MOST_CELLS, matrix.shape[1]))
+            )[0]
+            rows, columns = (tuple(map(str, range(size))) for size in small.shape)
+            title = f"{name} {tuple(parameter.shape)}"
+            maps.append(HeatMap(title, "weight", rows, columns, small.double().numpy()))
+    return maps
+
+
+def logits(subject: Subject, text: Text, _: Site | None = None) -> list[HeatMap]:
+    """The probability of every token (row) at each place of the completion."""
+    likely = subject.opened.run(text.inputs).logits[0, list(text.completing)].softmax(-1)
+    columns = tuple(text.labels[place + 1] for place in text.completing)
+    rows = tuple(shown_tokens(subject, torch.arange(likely.shape[-1])))
+    title = f"logits of {subject.name}: {text.prompt}"
+    return [HeatMap(title, "probability", rows, columns, likely.T.double().numpy())]
+
+
+def unembedded(subject: Subject, stream: Tensor) -> Tensor:
+    """The logits that the model's last norm and unembedding make of (…, width)."""
+    model, layout = subject.opened.model, subject.opened.layout
+    with torch.inference_mode():
+        made: Tensor = model.get_submodule(layout.unembed)(model.get_submodule(layout.norm)(stream))
+    return made
+
+
+def shown_tokens(subject: Subject, ids: Tensor) -> list[str]:
+    """Single tokens as people see them."""
+    _, tokenizer = subject.trained.loaded
+    return [shown(str(tokenizer.decode([number]))) for number in ids.tolist()]
+
+
+_MAPS: dict[str, Callable[[Subject, Text, Site | None], list[HeatMap]]] = {
+    "attention": attention,
+    "lens": lens,
+    "activations": activations,
+    "weights": weights,
+    "logits": logits,
+}
