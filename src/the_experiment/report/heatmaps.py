@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,43 +58,51 @@ def write_hover_page(maps: Sequence[HeatMap], path: Path, title: str) -> None:
 
     The plotting library lies beside the page as `plotly.min.js`, so that it needs no network.
     """
-    import plotly.graph_objects as go
     from plotly.offline import get_plotlyjs
 
     script = path.parent / "plotly.min.js"
     if not script.is_file():
         write_text(script, get_plotlyjs())
-    pieces = []
-    for heat_map in maps:
-        low, high = _limits(heat_map)
-        figure = go.Figure(
-            go.Heatmap(
-                z=heat_map.values,
-                x=[f"{place}: {name}" for place, name in enumerate(heat_map.columns)],
-                y=list(heat_map.rows)
-                if len(set(heat_map.rows)) == len(heat_map.rows)
-                else [f"{n}: {name}" for n, name in enumerate(heat_map.rows)],
-                text=heat_map.words or None,
-                texttemplate="%{text}" if heat_map.words else None,
-                zmin=low,
-                zmax=high,
-                colorscale="RdBu_r" if heat_map.signed else "Viridis",
-                colorbar={"title": {"text": heat_map.unit, "side": "right"}},
-                hovertemplate="%{y} → %{x}<br>%{z:.4g}<extra></extra>",
-            )
-        )
-        figure.update_layout(
-            title=heat_map.title,
-            height=max(260, 22 * len(heat_map.rows) + 160),
-            yaxis={"autorange": "reversed"},
-            template="plotly_white",
-        )
-        pieces.append(figure.to_html(full_html=False, include_plotlyjs=False))
-    page = (
-        f"<!doctype html><meta charset='utf-8'><title>{title}</title>"
-        "<script src='plotly.min.js'></script>" + "".join(pieces)
+    write_text(
+        path,
+        f"<!doctype html><meta charset='utf-8'><title>{escape(title)}</title>"
+        f"<script src='{script.name}'></script>{''.join(map(_hover_map, maps))}",
     )
-    write_text(path, page)
+
+
+def _hover_map(heat_map: HeatMap) -> str:
+    """One map as a piece of a page."""
+    import plotly.graph_objects as go
+
+    low, high = _limits(heat_map)
+    figure = go.Figure(
+        go.Heatmap(
+            z=heat_map.values,
+            x=_numbered(heat_map.columns),
+            y=_numbered(heat_map.rows),
+            text=heat_map.words or None,
+            texttemplate="%{text}" if heat_map.words else None,
+            zmin=low,
+            zmax=high,
+            colorscale="RdBu_r" if heat_map.signed else "Viridis",
+            colorbar={"title": {"text": heat_map.unit, "side": "right"}},
+            hovertemplate="%{y} → %{x}<br>%{z:.4g}<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        title=heat_map.title,
+        height=max(260, 22 * len(heat_map.rows) + 160),
+        yaxis={"autorange": "reversed"},
+        template="plotly_white",
+    )
+    return str(figure.to_html(full_html=False, include_plotlyjs=False))
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """The names, with their places before them where two are the same: plotly would join them."""
+    if len(set(names)) == len(names):
+        return list(names)
+    return [f"{place}: {name}" for place, name in enumerate(names)]
 
 
 def _figure(maps: Sequence[HeatMap]) -> Figure:

@@ -18,12 +18,14 @@ from torch import Tensor
 
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Stream
+from the_experiment.base.words import counted
+from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.edits import Edit
 from the_experiment.inside.grading import batch_ids
 from the_experiment.inside.maps import HeatMap
-from the_experiment.inside.opened import Cache, Opened
+from the_experiment.inside.opened import Opened
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.sweep import Trial, sweep
@@ -51,11 +53,21 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Place:
-    """A row of a map: a layer, or a head; and the columns: positions, or none."""
+class Patched:
+    """What every patch of every pair gave, beside the unpatched runs."""
 
-    row: str
-    sites: tuple[Site, ...]
+    layers: tuple[str, ...]  # the names of the rows of the maps
+    first: int  # the first position that is asked
+    clean: Tensor  # (pairs, asked, vocabulary)
+    logits: Tensor  # (pairs, layers, positions, asked, vocabulary)
+
+
+@dataclass(frozen=True)
+class Turned:
+    """What the patches did to one part, in the pairs in which it differs."""
+
+    became: Numbers  # (pairs, layers, positions): whether it is the other answer now
+    effect: Numbers  # … by how much the logit difference went towards the other answer
 
 
 @verb("patch")
@@ -68,17 +80,25 @@ class PatchMaps(Request):
     seed: int = 0
 
     def run(self, subject: Subject) -> Finding:
-        """For each part that differs: the effect by layer and position, and by head.
+        """For each part that differs: what a patch does, by layer and position.
 
-        Raises `UsageError` for sequences whose texts are not of the same tokens' shape.
+        Raises `UsageError` for sequences whose texts are not of the same shape.
         """
         pairs = self._pairs(subject)
-        opened = subject.opened
-        rows = [
-            Place(str(layer), tuple(Site(kind, layer) for kind in opened.layout.carries))
-            for layer in range(opened.layers)
-        ]
-        return _finding(subject, pairs, rows)
+        patched = _patched(subject.opened, pairs)
+        maps: list[HeatMap] = []
+        figures: dict[str, Any] = {}
+        sentences: list[str] = []
+        base = pairs[0].base
+        columns = base.labels if len(pairs) == 1 else base.part_labels
+        for part in subject.world.parts:
+            turned = _turned(patched, pairs, part)
+            if turned is not None:
+                end = base.written_at(part)[-1] + 1  # a later position can't matter
+                maps += _maps(f"{subject.name}, {part}", turned, patched.layers, columns[:end])
+                figures[part], sentence = _best(turned, patched.layers, columns[:end])
+                sentences.append(f"{part}: {sentence}")
+        return Finding(maps, figures, sentences)
 
     def _pairs(self, subject: Subject) -> list[Pair]:
         if self.sequence is not None:
@@ -115,91 +135,71 @@ def _pair(subject: Subject, base: str, source: str) -> Pair:
     return pair
 
 
-def _finding(subject: Subject, pairs: Sequence[Pair], rows: Sequence[Place]) -> Finding:
-    opened, world = subject.opened, subject.world
+def _patched(opened: Opened, pairs: Sequence[Pair]) -> Patched:
+    """Patch every layer at every position of every pair. Raises `UsageError` for mixed lengths."""
     length = len(pairs[0].base.ids) - 1
     if any(len(pair.base.ids) - 1 != length for pair in pairs):
         raise UsageError(
             "the texts of this world have different lengths", "patch one sequence with --to"
         )
-    trials, ids = _trials(opened, pairs, rows, length)
+    carried = [
+        [Site(kind, layer) for kind in opened.layout.carries] for layer in range(opened.layers)
+    ]
+    ids = batch_ids([pair.base for pair in pairs])
+    sources = batch_ids([pair.source for pair in pairs])
+    cache = opened.run(sources, keep=[site for sites in carried for site in sites]).cache
+    trials = [
+        Trial(number, tuple(Edit(site, (place,), cache[site][number, place]) for site in sites))
+        for number in range(len(pairs))
+        for sites in carried
+        for place in range(length)
+    ]
     first = pairs[0].base.begins - 1
     asked = torch.arange(first, length)
     clean = opened.run(ids, logits_at=asked).logits
-    logits = clean.new_empty(len(trials), len(asked), clean.shape[-1])
+    logits = clean.new_empty(len(trials), *clean.shape[1:])
     for numbers, found in sweep(opened, ids, trials, asked):
         logits[torch.tensor(numbers)] = found
-    shape = (len(pairs), len(rows), length)
-    maps: list[HeatMap] = []
-    figures: dict[str, Any] = {}
-    sentences: list[str] = []
-    base = pairs[0].base
-    columns = base.labels if len(pairs) == 1 else base.part_labels
-    for part in world.parts:
-        turning = [(n, turn) for n, pair in enumerate(pairs) if (turn := pair.turns(part))]
-        if not turning:
-            continue
-        effect, became = (np.zeros((len(turning), *shape[1:])) for _ in range(2))
-        for row, (number, (place, one, other)) in enumerate(turning):
-            here = logits.view(*shape, *logits.shape[1:])[number, :, :, place - first]
-            before = clean[number, place - first]
-            effect[row] = (
-                here[..., other] - here[..., one] - (before[other] - before[one])
-            ).numpy()
-            became[row] = (here.argmax(-1) == other).numpy()
-        last = max(place for _, (place, _, _) in turning) + 1
-        title = f"{subject.name}, {part}, {len(turning)} pair{'s' * (len(turning) > 1)}"
-        names = tuple(f"{opened.layout.carries[0]}.{row.row}" for row in rows)
-        maps += [
-            HeatMap(
-                f"{title}: became the other answer",
-                "share",
-                names,
-                columns[:last],
-                became.mean(0)[:, :last],
-            ),
-            HeatMap(
-                f"{title}: logit difference",
-                "logits",
-                names,
-                columns[:last],
-                effect.mean(0)[:, :last],
-            ),
-        ]
-        best = np.unravel_index(became.mean(0).argmax(), shape[1:])
-        others = np.delete(became[:, best[0], :last], best[1], axis=1)
-        rate = Rate(int(became[:, best[0], best[1]].sum()), len(turning))
-        figures[part] = {
-            "pairs": len(turning),
-            "best": {
-                "site": names[best[0]],
-                "token": columns[best[1]],
-                "k": rate.k,
-                "n": rate.n,
-                "low": rate.low,
-                "high": rate.high,
-            },
-            "random_position": float(others.mean()),
-        }
-        sentences.append(
-            f"{part}: {names[best[0]]} at {columns[best[1]]!r} turns it into the other answer "
-            f"in {rate}, a random position of that layer in {others.mean():.2f}"
-        )
-    return Finding(maps, figures, sentences)
+    shape = (len(pairs), opened.layers, length, *clean.shape[1:])
+    return Patched(tuple(str(sites[0]) for sites in carried), first, clean, logits.view(shape))
 
 
-def _trials(
-    opened: Opened, pairs: Sequence[Pair], rows: Sequence[Place], length: int
-) -> tuple[list[Trial], Tensor]:
-    sites = list(dict.fromkeys(site for row in rows for site in row.sites))
-    source: Cache = opened.run(batch_ids([pair.source for pair in pairs]), keep=sites).cache
-    trials = [
-        Trial(
-            number,
-            tuple(Edit(site, (place,), source[site][number, place]) for site in row.sites),
-        )
-        for number in range(len(pairs))
-        for row in rows
-        for place in range(length)
+def _turned(patched: Patched, pairs: Sequence[Pair], part: str) -> Turned | None:
+    """None where the part is the same in both sequences of every pair."""
+    turns = [(number, turn) for number, pair in enumerate(pairs) if (turn := pair.turns(part))]
+    if not turns:
+        return None
+    became, effect = [], []
+    for number, (place, one, other) in turns:
+        after = patched.logits[number, :, :, place - patched.first]  # (layers, positions, tokens)
+        before = patched.clean[number, place - patched.first]
+        became.append((after.argmax(-1) == other).double())
+        effect.append(after[..., other] - after[..., one] - (before[other] - before[one]))
+    return Turned(torch.stack(became).numpy(), torch.stack(effect).double().numpy())
+
+
+def _maps(
+    title: str, turned: Turned, layers: tuple[str, ...], columns: tuple[str, ...]
+) -> list[HeatMap]:
+    end = len(columns)
+    told = f"{title}, {counted(len(turned.became), 'pair')}"
+    became, effect = turned.became.mean(0)[:, :end], turned.effect.mean(0)[:, :end]
+    return [
+        HeatMap(f"{told}: became the other answer", "share", layers, columns, became),
+        HeatMap(f"{told}: logit difference", "logits", layers, columns, effect),
     ]
-    return trials, batch_ids([pair.base for pair in pairs])
+
+
+def _best(
+    turned: Turned, layers: tuple[str, ...], columns: tuple[str, ...]
+) -> tuple[dict[str, Any], str]:
+    """The place that turns most pairs, beside a random position of its layer; in words too."""
+    became = turned.became[:, :, : len(columns)]
+    layer, place = np.unravel_index(became.mean(0).argmax(), became.shape[1:])
+    rate = Rate(int(became[:, layer, place].sum()), len(became))
+    elsewhere = float(np.delete(became[:, layer], place, axis=1).mean())
+    figures = {"site": layers[layer], "token": columns[place], **rate_json(rate)}
+    return {"best": figures, "random_position": elsewhere}, (
+        f"of all places {layers[layer]} at {columns[place]!r} turns it into the other answer most "
+        f"often, in {rate}; a random position of that layer in {elsewhere:.2f}"
+    )
