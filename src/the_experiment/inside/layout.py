@@ -36,6 +36,16 @@ class Component:
     each: bool = False  # every head, gate or channel of the site is a piece of its own
 
 
+# What can be taken out of a transformer, where its sites have their usual names.
+TRANSFORMER_COMPONENTS = {
+    "layer": Component(("attn_out", "mlp_out")),
+    "attention": Component(("attn_out",)),
+    "mlp": Component(("mlp_out",)),
+    "head": Component(("z",), each=True),
+    "neuron": Component(("mlp_act",), each=True),
+}
+
+
 @dataclass(frozen=True)
 class Layout:
     """The sites of an architecture, and the parts that maps over layers are made of."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from the_experiment.inside.layout import Component, Layout, Place, layout
+from the_experiment.inside.layout import TRANSFORMER_COMPONENTS, Layout, Place, layout
 
 BLOCK = "model.layers.{layer}"
 
@@ -27,13 +27,7 @@ def llama() -> Layout:
         stream="resid_pre",
         carries=("resid_pre",),
         adds=("attn_out", "mlp_out"),
-        components={
-            "layer": Component(("attn_out", "mlp_out")),
-            "attention": Component(("attn_out",)),
-            "mlp": Component(("mlp_out",)),
-            "head": Component(("z",), each=True),
-            "neuron": Component(("mlp_act",), each=True),
-        },
+        components=TRANSFORMER_COMPONENTS,
         embed="model.embed_tokens",
         norm="model.norm",
         unembed="lm_head",
