@@ -25,6 +25,7 @@ from the_experiment.inside.opened import Opened
 from the_experiment.inside.sites import Site
 from the_experiment.inside.sweep import Trial, sweep
 from the_experiment.inside.taps import NeverFiredError
+from the_experiment.inside.texts import Text, refuse_mixed_lengths
 from the_experiment.inside.weights import other_weights
 from the_experiment.models.architectures import Shape, build
 
@@ -380,3 +381,12 @@ def test_reading_and_patching_agree_with_nnsight(
     ours = opened.run(source, keep=[site]).cache[site]
     close(ours, theirs)
     close(opened.run(clean, [[Edit(site, (4,), ours[0, 4])]]).logits, patched)
+
+
+def test_texts_of_several_lengths_are_not_averaged_position_by_position() -> None:
+    """A mean over them would mix other tokens, and what fills short texts up."""
+    one = Text("1", "=2", (3, 4, 5, 1), ("1", "=", "2", "end"), ("A", "", "s", ""), 1)
+    longer = Text("11", "=2", (3, 3, 4, 5, 1), ("1", "1", *one.tokens[1:]), ("A", *one.parts), 2)
+    refuse_mixed_lengths([one, one])
+    with pytest.raises(UsageError, match="different lengths"):
+        refuse_mixed_lengths([one, longer])

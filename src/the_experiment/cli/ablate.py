@@ -35,6 +35,6 @@ def ablate(
 ) -> None:
     """What each head, layer, MLP or neuron is for: the drop by part when it is silenced."""
     from the_experiment.cli.inside import look
-    from the_experiment.inside.verbs.ablate import Ablate
+    from the_experiment.inside.verbs.ablate import AblateEach
 
-    look(Ablate.checked(each=each, mode=mode.value, seed=seed), model, out, as_json)
+    look(AblateEach.checked(each=each, mode=mode.value, seed=seed), model, out, as_json)

@@ -21,7 +21,7 @@ from the_experiment.inside.grading import batch_ids
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
-from the_experiment.inside.texts import Text
+from the_experiment.inside.texts import Text, refuse_mixed_lengths
 from the_experiment.inside.weights import Weights, kept_shares
 
 Mode = Literal["zero", "mean", "resample"]
@@ -40,13 +40,18 @@ class Reference:
 
     def __init__(self, subject: Subject, texts: Sequence[Text]) -> None:
         self.subject = subject
-        self._ids = batch_ids(texts)
-        self.values = lru_cache(maxsize=None)(self._values)
+        self._texts = texts
+        self._whole = lru_cache(maxsize=None)(self._run)
         self.of = lru_cache(maxsize=None)(self._of)
 
-    def _values(self, site: Site) -> Tensor:
-        """(texts, positions, …) of one site on all texts."""
-        return self.subject.opened.run(self._ids, keep=[site]).cache[site]
+    def values(self, site: Site) -> Tensor:
+        """(texts, positions, …) of one site on all texts, which must be of one length."""
+        whole = self._whole(site.whole)
+        return whole if site.index is None else whole[:, :, site.index]
+
+    def _run(self, site: Site) -> Tensor:
+        refuse_mixed_lengths(self._texts)
+        return self.subject.opened.run(batch_ids(self._texts), keep=[site]).cache[site]
 
     def _of(self, prompt: str, site: Site) -> Tensor:
         """(positions, …) of one site on this prompt and its right completion."""
@@ -100,9 +105,9 @@ class Ablate(_OnActivations):
 
     def edits(self, reference: Reference, text: Text) -> list[Edit]:
         site, places = Site.parse(self.site), self.places(text)
-        values = reference.values(site)[:, list(places)]  # (texts, places, …)
         if self.mode == "zero":
-            return [Edit(site, places, torch.zeros_like(values[0]))]
+            return [Edit(site, places, torch.zeros(()))]
+        values = reference.values(site)[:, list(places)]  # (texts, places, …)
         if self.mode == "mean":
             return [Edit(site, places, values.mean(0))]
         drawn = Stream(self.seed, self.site, text.prompt).below(len(values), 1)[0]
@@ -200,24 +205,35 @@ Intervention = Annotated[
 INTERVENTIONS: TypeAdapter[Intervention] = TypeAdapter(Intervention)
 
 
-def sites_of(opened: Opened, piece: str) -> list[Site]:
-    """The sites that are silent without a piece. Raises `UsageError` for what is none."""
-    each, _, number = piece.partition(":")
+def pieces_of(opened: Opened, each: str) -> dict[str, list[Site]]:
+    """The pieces of a kind by name (`head:2.1`), with the sites that are silent without each.
+
+    Raises `UsageError` for a kind that this model doesn't have.
+    """
     known = opened.layout.components
     if each not in known:
-        raise UsageError(f"this model has no {each!r} to take out", f"it has {', '.join(known)}")
+        raise UsageError(f"this model has no {each}s to take out", f"it has {', '.join(known)}")
     component = known[each]
-    example = f"{each}:0.1" if component.each else f"{each}:0"
-    numbers = number.split(".")
-    if len(numbers) != 1 + component.each or not all(map(str.isdecimal, numbers)):
-        raise UsageError(f"{piece!r} is no piece of this model", f"such as {example}")
-    layer, *index = map(int, numbers)
-    sites = [Site(kind, layer, *index) for kind in component.kinds]
-    if layer >= opened.layers or (index and index[0] >= opened.width(sites[0].whole)):
-        raise UsageError(
-            f"there is no {piece}", f"such as {example}; layers 0 to {opened.layers - 1}"
-        )
-    return sites
+    if not component.each:
+        return {
+            f"{each}:{layer}": [Site(kind, layer) for kind in component.kinds]
+            for layer in range(opened.layers)
+        }
+    (kind,) = component.kinds
+    return {
+        f"{each}:{site.layer}.{index}": [Site(kind, site.layer, index)]
+        for site in opened.sites(kind)
+        for index in range(opened.width(site))
+    }
+
+
+def sites_of(opened: Opened, piece: str) -> list[Site]:
+    """The sites that are silent without a piece. Raises `UsageError` for what is none."""
+    pieces = pieces_of(opened, piece.partition(":")[0])
+    if piece not in pieces:
+        first, *_, last = pieces
+        raise UsageError(f"there is no {piece} in this model", f"from {first} to {last}")
+    return pieces[piece]
 
 
 def first_place(text: Text, from_token: int | None) -> int:

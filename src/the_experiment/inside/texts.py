@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from the_experiment.base.errors import UsageError
 from the_experiment.models.texts import Offsets, encode, offsets
 from the_experiment.worlds import World
 from the_experiment.worlds.template import Span
@@ -77,6 +78,16 @@ def text_of(tokenizer: PreTrainedTokenizerBase, world: World, prompt: str, compl
     parts = _parts(before, world.prompt_spans(prompt))
     parts += _parts(encoded.offsets[:-1], world.spans(completion))
     return Text(prompt, completion, encoded.ids, (*tokens, END), (*parts, ""), len(encoded.prompt))
+
+
+def refuse_mixed_lengths(texts: Sequence[Text]) -> None:
+    """Raise `UsageError` where a position is not the same place in all of these texts."""
+    if len({(len(text.ids), text.begins) for text in texts}) > 1:
+        raise UsageError(
+            "the texts of this world have different lengths, so that nothing can be compared or "
+            "averaged position by position",
+            "ask about one sequence, or silence pieces with --mode zero",
+        )
 
 
 def _parts(places: Offsets, spans: Mapping[str, Span | None]) -> list[str]:

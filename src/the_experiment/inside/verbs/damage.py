@@ -185,9 +185,11 @@ def _exact(
     edits: list[list[Edit]] = []
     if others and reference is not None:
         edits = [[edit for one in others for edit in one.edits(reference, text)] for text in texts]
-    first = first_place(texts[0], at_token)
-    logits = opened.run(batch_ids(texts), edits, weights=weights, weights_from=first).logits
-    likeliest = logits.argmax(-1)
+    first = {first_place(text, at_token) for text in texts}
+    if len(first) > 1:  # a batch has other weights from one position on
+        return [one for text in texts for one in _exact(opened, reference, [text], done, at_token)]
+    ran = opened.run(batch_ids(texts), edits, weights=weights, weights_from=first.pop())
+    likeliest = ran.logits.argmax(-1)
     return [
         bool((likeliest[row, text.completing] == text.targets[text.completing]).all())
         for row, text in enumerate(texts)

@@ -29,7 +29,7 @@ from the_experiment.inside.opened import Opened
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.sweep import Trial, sweep
-from the_experiment.inside.texts import Text
+from the_experiment.inside.texts import Text, refuse_mixed_lengths
 
 MOST_PAIRS = 64
 
@@ -137,11 +137,8 @@ def _pair(subject: Subject, base: str, source: str) -> Pair:
 
 def _patched(opened: Opened, pairs: Sequence[Pair]) -> Patched:
     """Patch every layer at every position of every pair. Raises `UsageError` for mixed lengths."""
+    refuse_mixed_lengths([pair.base for pair in pairs])
     length = len(pairs[0].base.ids) - 1
-    if any(len(pair.base.ids) - 1 != length for pair in pairs):
-        raise UsageError(
-            "the texts of this world have different lengths", "patch one sequence with --to"
-        )
     carried = [
         [Site(kind, layer) for kind in opened.layout.carries] for layer in range(opened.layers)
     ]

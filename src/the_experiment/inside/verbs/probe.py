@@ -26,7 +26,7 @@ from the_experiment.inside.maps import HeatMap
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
-from the_experiment.inside.texts import Text
+from the_experiment.inside.texts import Text, refuse_mixed_lengths
 from the_experiment.inside.verbs.force import outcomes
 from the_experiment.models.texts import end_id
 from the_experiment.worlds import World
@@ -55,10 +55,7 @@ class Probe(Request):
         states = states[Stream(self.seed, "probe").shuffled(len(states))[:MOST_STATES]]
         labels = _labels(world, states, self.of)
         texts = subject.texts(states)
-        if len({len(text.ids) for text in texts}) > 1:
-            raise UsageError(
-                "the texts of this world have different lengths", "probe another world"
-            )
+        refuse_mixed_lengths(texts)
         untrained = _untrained(subject, self.seed)
         shuffled = labels[Stream(self.seed, "labels").shuffled(len(labels))]
         what = {
