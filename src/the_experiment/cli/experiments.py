@@ -50,7 +50,7 @@ def list_experiments(as_json: options.AsJson = False) -> None:
     )
 )
 def show(which: Which, as_json: options.AsJson = False) -> None:
-    """Show an experiment: its question, cells, claim, and what would count."""
+    """Show an experiment: its question, hold-outs, models, claim, and what would count."""
     from the_experiment.experiments.declaration import find_experiment
     from the_experiment.experiments.report import experiment_sheet
     from the_experiment.report.terminal import print_json, stdout
