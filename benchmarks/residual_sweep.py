@@ -32,16 +32,17 @@ LAST = torch.tensor([LENGTH - 1])
 
 def ours(opened: Opened, clean: Tensor, source: Tensor) -> Tensor:
     """(pairs, layers, positions, vocabulary)."""
+    both = torch.cat([clean, source])
+    recording = opened.recorded(both)
     sites = opened.sites("resid_pre")
-    cache = opened.run(source, keep=sites, logits_at=LAST).cache
     trials = [
-        Trial(pair, (Edit(site, (place,), cache[site][pair, place]),))
+        Trial(pair, (Edit(site, (place,), stream[len(clean) + pair, place]),))
         for pair in range(len(clean))
-        for site in sites
+        for site, stream in zip(sites, recording.streams, strict=True)
         for place in range(LENGTH)
     ]
     logits = torch.empty(len(trials), VOCABULARY)
-    for numbers, found in sweep(opened, clean, trials, LAST):
+    for numbers, found in sweep(opened, both, trials, LAST, recording):
         logits[torch.tensor(numbers)] = found[:, 0]
     return logits.view(len(clean), len(sites), LENGTH, VOCABULARY)
 

@@ -54,6 +54,7 @@ class Layout:
     blocks: str  # the path of the list of layers
     stream: str  # the kind of site that everything a layer passes on goes through
     carries: tuple[str, ...]  # the kinds of site that together are all a layer holds at a token
+    positionwise: tuple[str, ...]  # modules of a layer, at its end, that see each position alone
     adds: tuple[str, ...]  # the kinds of site whose values are added up to the stream
     components: Mapping[str, Component]  # what can be taken out of it, by name
     embed: str  # paths of modules: token embedding, the last norm, and what makes logits

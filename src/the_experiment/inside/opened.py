@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
 from the_experiment.inside.edits import BatchEdits, Edit
 from the_experiment.inside.layout import check_site, layout_of
+from the_experiment.inside.shortcuts import Recording, Start, only_at, started
 from the_experiment.inside.sites import Site
 from the_experiment.inside.taps import Tapped, Visit, tapping
 from the_experiment.inside.weights import Weights, other_weights
@@ -26,56 +27,6 @@ class Ran:
 
     logits: Tensor
     cache: Cache = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Recording:
-    """What a run of some texts left at each layer."""
-
-    streams: list[Tensor]  # by layer: (texts, positions, width)
-    attended: list[
-        tuple[Tensor, Tensor]
-    ]  # keys and values by layer: (texts, heads, positions, size)
-
-
-@dataclass(frozen=True)
-class Start:
-    """Rows that begin at a layer and a position of recorded texts: all before is as recorded.
-
-    `layers` is in order; rows of later layers join those of earlier ones on their way.
-    """
-
-    recording: Recording
-    texts: Tensor  # (rows,)
-    layers: Tensor  # (rows,), never decreasing
-    position: int
-
-    @property
-    def rows(self) -> int:
-        """How many rows there are."""
-        return len(self.texts)
-
-    @property
-    def joins(self) -> list[tuple[int, Tensor]]:
-        """The layers at which rows join, and what they read there."""
-        return [
-            (
-                layer,
-                self.recording.streams[layer][self.texts[self.layers == layer], self.position :],
-            )
-            for layer in self.layers.unique().tolist()
-        ]
-
-    def attended(self) -> DynamicCache | None:
-        """The keys and values before `position` for the rows that are there at each layer."""
-        if not self.position:
-            return None
-        past = DynamicCache()
-        for layer, (keys, values) in enumerate(self.recording.attended):
-            there = self.texts[self.layers <= layer]
-            there = there if len(there) else self.texts[:1]  # nobody looks, but its length is read
-            past.update(keys[there, :, : self.position], values[there, :, : self.position], layer)
-        return past
 
 
 class Opened:
@@ -149,9 +100,12 @@ class Opened:
             asked["logits_to_keep"] = logits_at - first
         with ExitStack() as stack:
             if start is not None:
-                asked |= {"past_key_values": stack.enter_context(self._started(start))}
+                asked |= {"past_key_values": stack.enter_context(started(self.blocks, start))}
                 ids = ids[:1, first:]  # only their shape counts: each row joins with its stream
             stack.enter_context(tapping(self.model, taps, first))
+            if logits_at is not None and not weights and not keep:
+                modules = self._spared(edited)
+                stack.enter_context(only_at(self.model, modules, logits_at - first))
             if weights:
                 stack.enter_context(other_weights(self.model, weights, weights_from))
             logits = self.model(input_ids=ids, use_cache=False, **asked).logits
@@ -171,39 +125,15 @@ class Opened:
         attended = [(layer.keys, layer.values) for layer in past.layers] if past else []
         return Recording([cache[site] for site in streams], attended)
 
+    def _spared(self, edited: Iterable[Site]) -> list[str]:
+        """The modules of the last layer that need to see no position but those asked for."""
+        inside = [self._tap(site, _unchanged).module for site in edited]
+        modules = [path.format(layer=self.layers - 1) for path in self.layout.positionwise]
+        return [path for path in modules if not any(one.startswith(f"{path}.") for one in inside)]
+
     def _tap(self, site: Site, visit: Visit) -> Tapped:
         check_site(site, self.layout, self.layers)
         return Tapped(self.layout.sites[site.kind], site.layer, visit)
-
-    @contextmanager
-    def _started(self, start: Start) -> Iterator[DynamicCache | None]:
-        """Each row joins at its layer, and attends to what was recorded before `start.position`."""
-        blocks = list(self.blocks)
-        hooks = [
-            blocks[layer].register_forward_pre_hook(_joining(stream, layer == start.joins[0][0]))
-            for layer, stream in start.joins
-        ]
-        try:
-            for place in range(start.joins[0][0]):
-                self.blocks[place] = _Skip()
-            yield start.attended()
-        finally:
-            for place, block in enumerate(blocks):
-                self.blocks[place] = block
-            for hook in hooks:
-                hook.remove()
-
-
-def _joining(stream: Tensor, first: bool) -> Callable[..., tuple[Any, ...]]:
-    def hook(_: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
-        return (stream if first else torch.cat([given[0], stream]), *given[1:])
-
-    return hook
-
-
-class _Skip(nn.Module):
-    def forward(self, hidden: Tensor, *_: object, **__: object) -> Tensor:
-        return hidden
 
 
 def _check_places(rows: int, length: int, edits: Sequence[Sequence[Edit]]) -> None:
@@ -214,6 +144,10 @@ def _check_places(rows: int, length: int, edits: Sequence[Sequence[Edit]]) -> No
             raise IndexError(
                 f"{edit.site}: positions {edit.positions} of a text of {length} tokens"
             )
+
+
+def _unchanged(values: Tensor, _: int) -> Tensor:
+    return values
 
 
 def _keeping(site: Site, cache: Cache, begins: int) -> Visit:

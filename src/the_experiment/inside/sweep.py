@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from the_experiment.inside.edits import Edit
-from the_experiment.inside.opened import Opened, Start
+from the_experiment.inside.opened import Opened
+from the_experiment.inside.shortcuts import Recording, Start
 from the_experiment.inside.sites import Site
 
 TOKENS = 4096  # of one batch, which bounds its memory
@@ -25,13 +26,17 @@ class Trial:
 
 
 def sweep(
-    opened: Opened, ids: Tensor, trials: Sequence[Trial], logits_at: Tensor | None = None
+    opened: Opened,
+    ids: Tensor,
+    trials: Sequence[Trial],
+    logits_at: Tensor | None = None,
+    recording: Recording | None = None,
 ) -> Iterator[tuple[list[int], Tensor]]:
     """Run every trial on its text of `ids` (texts, length).
 
     Yields batch by batch the numbers of its trials, and their logits (trials, positions asked for,
     vocabulary). Each trial begins at the layer that it edits first, on what the unedited run gave
-    that layer to read.
+    that layer to read: on `recording`, where these texts have been recorded already.
     """
     rows = max(1, TOKENS // ids.shape[1])
     whole: list[int] = []
@@ -45,7 +50,7 @@ def sweep(
         yield chunk, opened.run(texts, edits, logits_at=logits_at).logits
     if not partly:
         return
-    recording = opened.recorded(ids)
+    recording = recording or opened.recorded(ids)
     last = 0 if logits_at is None else int(logits_at.min())
     starts = {number: _start(opened, trials[number], last) for number in partly}
     partly.sort(key=lambda number: starts[number][1])

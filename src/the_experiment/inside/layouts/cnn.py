@@ -23,6 +23,7 @@ def cnn() -> Layout:
         blocks="layers",
         stream="resid_pre",
         carries=("resid_pre",),
+        positionwise=(f"{LAYER}.mix",),
         adds=("mixed",),
         components={
             "layer": Component(("mixed",)),

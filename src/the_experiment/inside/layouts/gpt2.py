@@ -26,6 +26,7 @@ def gpt2() -> Layout:
         blocks="transformer.h",
         stream="resid_pre",
         carries=("resid_pre",),
+        positionwise=(f"{BLOCK}.attn.c_proj", f"{BLOCK}.mlp"),
         adds=("attn_out", "mlp_out"),
         components=TRANSFORMER_COMPONENTS,
         embed="transformer.wte",

@@ -26,6 +26,7 @@ def llama() -> Layout:
         blocks="model.layers",
         stream="resid_pre",
         carries=("resid_pre",),
+        positionwise=(f"{BLOCK}.self_attn.o_proj", f"{BLOCK}.mlp"),
         adds=("attn_out", "mlp_out"),
         components=TRANSFORMER_COMPONENTS,
         embed="model.embed_tokens",

@@ -23,6 +23,7 @@ def rnn() -> Layout:
         blocks="layers",
         stream="hidden",
         carries=("hidden", "cell"),
+        positionwise=(),
         adds=(),
         components={
             "layer": Component(("hidden",)),
