@@ -29,7 +29,7 @@ def ablate(
     ] = "head",
     mode: Annotated[Mode, options.Option(help="What it gives instead.")] = Mode.mean,
     seed: options.Seed = 0,
-    model: options.Model = defaults.INSIDE_MODEL,
+    model: options.Models = defaults.INSIDE_MODELS,
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:

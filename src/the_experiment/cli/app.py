@@ -14,6 +14,7 @@ from the_experiment.cli import (
     damage,
     demo,
     experiments,
+    faithfulness,
     force,
     generate,
     inspect,
@@ -86,6 +87,9 @@ app.command("ablate", rich_help_panel=INSIDE, epilog=ablate.EXAMPLES)(ablate.abl
 app.command("force", rich_help_panel=INSIDE, epilog=force.EXAMPLES)(force.force)
 app.command("probe", rich_help_panel=INSIDE, epilog=probe.EXAMPLES)(probe.probe)
 app.command("damage", rich_help_panel=INSIDE, epilog=damage.EXAMPLES)(damage.damage)
+app.command("faithfulness", rich_help_panel=INSIDE, epilog=faithfulness.EXAMPLES)(
+    faithfulness.faithfulness
+)
 app.command("replay", rich_help_panel=INSIDE, epilog=replay.EXAMPLES)(replay.replay)
 app.command("demo", rich_help_panel=EXPERIMENTS, epilog=demo.EXAMPLES)(demo.demo)
 app.add_typer(experiments.app, name="experiments", rich_help_panel=EXPERIMENTS)

@@ -18,12 +18,13 @@ EXAMPLES = options.examples(
 
 def attribute(
     sequence: Annotated[str, typer.Argument(metavar="[SEQ]", help="Of this; else of all.")] = "",
-    model: options.Model = defaults.INSIDE_MODEL,
+    seed: options.Seed = 0,
+    model: options.Models = defaults.INSIDE_MODELS,
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
-    """What each head and MLP adds to the right answer's logit over its best rival's."""
+    """What each head and MLP, and each value that is read, adds to the right answer's lead."""
     from the_experiment.cli.inside import look
     from the_experiment.inside.verbs.attribute import Attribute
 
-    look(Attribute.checked(sequence=sequence or None), model, out, as_json)
+    look(Attribute.checked(sequence=sequence or None, seed=seed), model, out, as_json)

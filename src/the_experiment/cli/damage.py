@@ -31,7 +31,7 @@ def damage(
     ] = 0,
     heal: Annotated[int, options.Option(min=0, help="Train so many steps afterwards.")] = 0,
     seed: options.Seed = 0,
-    model: options.Model = defaults.INSIDE_MODEL,
+    model: options.Models = defaults.INSIDE_MODELS,
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:

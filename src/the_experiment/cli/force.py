@@ -22,7 +22,7 @@ def force(
     every: Annotated[
         bool, options.Option("--all", help="Every part in every seen and held-out state.")
     ] = False,
-    model: options.Model = defaults.INSIDE_MODEL,
+    model: options.Models = defaults.INSIDE_MODELS,
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,17 +10,17 @@ if TYPE_CHECKING:
     from the_experiment.inside.card import Request
 
 
-def look(request: Request, model: str, out: Path, as_json: bool) -> None:
-    """Run a request on one model, print what came out, and write its card, picture and page."""
+def look(request: Request, models: Sequence[str], out: Path, as_json: bool) -> None:
+    """Run a request, print what came out, and write its card, picture and page."""
     from the_experiment.base.logs import stderr
     from the_experiment.inside.card import card_of
-    from the_experiment.inside.subject import find_subject
+    from the_experiment.inside.subject import find_subjects
     from the_experiment.report.inside import finding_view, write_finding
     from the_experiment.report.terminal import print_json, stdout
 
-    subject = find_subject(model, out)
-    finding = request.run(subject)
-    card = card_of(request, subject, finding)
+    subjects = find_subjects(models, out)
+    finding = request.run_on(subjects)
+    card = card_of(request, subjects, finding)
     if as_json:
         print_json(card.model_dump(mode="json"))
     else:

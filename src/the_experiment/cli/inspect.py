@@ -31,7 +31,7 @@ def inspect(
     sequence: Annotated[str, typer.Argument(metavar="SEQ", help="A sequence of the world.")],
     what: Annotated[What, options.Option("--what", help="Which maps.")] = What.lens,
     site: Annotated[str, options.Option(help="One site, such as pattern.0.1 or mlp_act.2.")] = "",
-    model: options.Model = defaults.INSIDE_MODEL,
+    model: options.Models = defaults.INSIDE_MODELS,
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:

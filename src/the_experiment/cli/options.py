@@ -18,8 +18,14 @@ World: TypeAlias = Annotated[
 OnlyWorld: TypeAlias = Annotated[
     str, Option("--world", "-w", help="Only models of this world.", metavar="WORLD")
 ]
-Model: TypeAlias = Annotated[
-    str, Option("--model", "-m", help="A trained model by name, or its folder.", metavar="MODEL")
+Models: TypeAlias = Annotated[
+    list[str],
+    Option(
+        "--model",
+        "-m",
+        help="A trained model by name, with * for any characters, or its folder. Can be repeated.",
+        metavar="MODEL",
+    ),
 ]
 Out: TypeAlias = Annotated[Path, Option("--out", help="The folder of the trained models.")]
 Seed: TypeAlias = Annotated[int, Option("--seed", min=0, help="Makes everything repeatable.")]

@@ -20,7 +20,7 @@ def patch(
     sequence: Annotated[str, typer.Argument(metavar="[SEQ]", help="Into this; else all.")] = "",
     to: Annotated[str, options.Option(help="From this; else the first input changed.")] = "",
     seed: options.Seed = 0,
-    model: options.Model = defaults.INSIDE_MODEL,
+    model: options.Models = defaults.INSIDE_MODELS,
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:

@@ -17,7 +17,7 @@ EXAMPLES = options.examples(
 def probe(
     of: Annotated[str, options.Option("--for", help="An input or output, such as newB.")],
     seed: options.Seed = 0,
-    model: options.Model = defaults.INSIDE_MODEL,
+    model: options.Models = defaults.INSIDE_MODELS,
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:

@@ -10,6 +10,8 @@ import typer
 from the_experiment.base import defaults
 from the_experiment.cli import options
 
+NO_MODELS: list[str] = []  # other than the card's
+
 EXAMPLES = options.examples(
     "the-experiment replay out/inside/FOLDER/card.json",
     "the-experiment replay card.json --model out/tiny-gpt2-causal",
@@ -19,8 +21,9 @@ EXAMPLES = options.examples(
 def replay(
     card: Annotated[Path, typer.Argument(metavar="CARD", help="A card.json.")],
     model: Annotated[
-        str, options.Option("--model", "-m", help="The model, if it lies elsewhere.")
-    ] = "",
+        list[str],
+        options.Option("--model", "-m", help="The model, if it lies elsewhere.", metavar="MODEL"),
+    ] = NO_MODELS,
     out: options.Out = Path(defaults.OUT),
 ) -> None:
     """Run a card again and say whether the same figures come out."""
@@ -30,7 +33,8 @@ def replay(
     from the_experiment.report.terminal import stdout
 
     read = read_card(card)
-    finding, different = replay(read, find_subject(model or read.model, out))
+    folders = model or [looked.folder for looked in read.models]
+    finding, different = replay(read, [find_subject(one, out) for one in folders])
     stdout.print(finding_view(finding))
     refuse_other_figures(different)
     stdout.print(f"the same figures as in {card}")

@@ -6,6 +6,13 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
+from the_experiment.base.seeds import derived_seed
+
+Numbers = npt.NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Rate:
@@ -66,3 +73,24 @@ def listed(names: Sequence[str]) -> str:
     ('a, b and c', 'a')
     """
     return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
+def share_interval(part: Numbers, whole: Numbers, seed: int) -> tuple[float, float]:
+    """The 95% bootstrap interval of sum(part) / sum(whole), whose pairs are drawn anew.
+
+    All of [0, 1] where there are fewer than two pairs, or nothing in them (Efron, 1979).
+    """
+    from scipy.stats import bootstrap
+
+    if len(whole) < 2 or not whole.any():
+        return 0.0, 1.0
+    found = bootstrap(
+        (part, whole),
+        lambda one, other, axis: one.sum(axis) / other.sum(axis),
+        paired=True,
+        vectorized=True,
+        n_resamples=1_000,
+        method="percentile",
+        rng=derived_seed(seed, "bootstrap"),
+    ).confidence_interval
+    return float(found.low), float(found.high)

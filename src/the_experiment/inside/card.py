@@ -58,6 +58,19 @@ class Request(BaseModel, ABC):
     def run(self, subject: Subject) -> Finding:
         """Find it out. Raises `UsageError` for what can't be asked of this model."""
 
+    def together(self, found: Sequence[tuple[Subject, Finding]]) -> Finding:
+        """What the findings for several models say: each for itself, unless a verb knows more."""
+        return Finding(
+            [one for _, finding in found for one in finding.maps],
+            {subject.name: finding.figures for subject, finding in found},
+            [f"{subject.name}: {told}" for subject, finding in found for told in finding.sentences],
+        )
+
+    def run_on(self, subjects: Sequence[Subject]) -> Finding:
+        """Find it out for one model or several."""
+        found = [(subject, self.run(subject)) for subject in subjects]
+        return found[0][1] if len(found) == 1 else self.together(found)
+
 
 REQUESTS: Registry[type[Request]] = Registry(
     "verb", "the_experiment.inside.verbs", "the_experiment.verbs"
@@ -75,26 +88,40 @@ def verb(name: str) -> Callable[[type[Asked]], type[Asked]]:
     return add
 
 
+class Looked(BaseModel):
+    """A model that was looked into."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    folder: str  # of the run
+    weights: str  # SHA-256
+
+
 class Card(BaseModel):
-    """One request to one model, and what came out of it."""
+    """One request to one model or several, and what came out of it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     verb: str
     request: dict[str, Any]
-    model: str  # the run's folder
-    weights: str  # SHA-256 of its weights
+    models: tuple[Looked, ...]
     version: str
     finding: dict[str, Any]
 
+    @property
+    def names(self) -> str:
+        """The models' names, or the first one's and how many more there are."""
+        first, *more = (Path(model.folder).name for model in self.models)
+        return f"{first} and {len(more)} more" if more else first
 
-def card_of(request: Request, subject: Subject, finding: Finding) -> Card:
+
+def card_of(request: Request, subjects: Sequence[Subject], finding: Finding) -> Card:
     """The card of a request that was just run."""
+    looked = [Looked(folder=str(one.trained.run.folder), weights=_weights(one)) for one in subjects]
     return Card(
         verb=request.verb,
         request=request.model_dump(mode="json"),
-        model=str(subject.trained.run.folder),
-        weights=_weights(subject),
+        models=tuple(looked),
         version=version("the-experiment"),
         finding=finding.as_json(),
     )
@@ -113,18 +140,18 @@ def read_card(path: Path) -> Card:
     return card
 
 
-def replay(card: Card, subject: Subject) -> tuple[Finding, list[str]]:
+def replay(card: Card, subjects: Sequence[Subject]) -> tuple[Finding, list[str]]:
     """Run a card again: what comes out now, and where it differs from what the card says.
 
-    Raises `ExperimentError` where the model isn't the one that the card was made with.
+    Raises `ExperimentError` where a model isn't the one that the card was made with.
     """
-    if _weights(subject) != card.weights:
-        raise ExperimentError(
-            f"{subject.name} has other weights than the model that this card was made with",
-            "train it again with the same seed, or name the model with --model",
-        )
-    request = REQUESTS[card.verb].checked(**card.request)
-    finding = request.run(subject)
+    for model, subject in zip(card.models, subjects, strict=True):
+        if _weights(subject) != model.weights:
+            raise ExperimentError(
+                f"{subject.name} has other weights than the model that this card was made with",
+                "train it again with the same seed, or name the model with --model",
+            )
+    finding = REQUESTS[card.verb].checked(**card.request).run_on(subjects)
     return finding, list(differences(card.finding, finding.as_json()))
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
+from the_experiment.base.seeds import derived_seed
 from the_experiment.inside.edits import BatchEdits, Edit
 from the_experiment.inside.layout import check_site, layout_of
 from the_experiment.inside.shortcuts import Recording, Start, only_at, started
@@ -157,3 +158,9 @@ def _keeping(site: Site, cache: Cache, begins: int) -> Visit:
         return values
 
     return visit
+
+
+def untrained(opened: Opened, seed: int) -> Opened:
+    """A model of the same shape with weights as they are before training: a baseline."""
+    torch.manual_seed(derived_seed(seed, "untrained"))
+    return Opened(AutoModelForCausalLM.from_config(opened.model.config).eval())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from the_experiment.evaluation.trained import Trained
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.texts import Text, text_of
 from the_experiment.worlds import World
+
+OURS = "the-experiment-"  # what our own model types begin with
 
 
 class Subject:
@@ -25,6 +29,11 @@ class Subject:
     def name(self) -> str:
         """The run's name."""
         return self.trained.name
+
+    @property
+    def family(self) -> str:
+        """The kind of model: gpt2, rnn, cnn, llama, …"""
+        return str(self.opened.model.config.model_type).removeprefix(OURS)
 
     @cached_property
     def opened(self) -> Opened:
@@ -48,6 +57,25 @@ class Subject:
     def texts(self, states: Integers) -> list[Text]:
         """Each state's prompt with the right completion."""
         return [self.text(prompt) for prompt in self.world.prompts(states)]
+
+
+def find_subjects(names: Sequence[str], out: Path) -> list[Subject]:
+    """The trained models of these names or folders; `*` in a name stands for any characters.
+
+    Raises `UsageError` for a name that there is not, and for models of different worlds.
+    """
+    runs = [run.name for run in find_runs(out) if run.dataset.is_file()]
+    found = [fitting for name in names for fitting in (fnmatch.filter(runs, name) or [name])]
+    subjects = [find_subject(name, out) for name in dict.fromkeys(found)]
+    for subject in subjects:
+        if not subject.world.same_as(subjects[0].world):
+            raise UsageError(
+                f"{subjects[0].name} is of world {subjects[0].world.name}, {subject.name} of "
+                f"{'another version of ' * (subject.world.name == subjects[0].world.name)}"
+                f"{subject.world.name}",
+                "name models of one world with --model",
+            )
+    return subjects
 
 
 def find_subject(name_or_folder: str, out: Path) -> Subject:

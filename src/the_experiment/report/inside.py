@@ -26,9 +26,7 @@ def write_finding(card: Card, finding: Finding, out: Path) -> Path:
     write_json(folder / "card.json", card.model_dump(mode="json"))
     if finding.maps:
         write_picture(finding.maps, folder / "maps.png")
-        write_hover_page(
-            finding.maps, folder / "maps.html", f"{card.verb}: {Path(card.model).name}"
-        )
+        write_hover_page(finding.maps, folder / "maps.html", f"{card.verb}: {card.names}")
     return folder
 
 
@@ -42,6 +40,6 @@ def finding_view(finding: Finding) -> Group:
 
 def _name(card: Card) -> str:
     asked = "-".join(str(value) for value in card.request.values() if isinstance(value, str))
-    slug = re.sub(r"[^A-Za-z0-9]+", "-", f"{card.verb}-{Path(card.model).name}-{asked}")
-    made_of = repr((card.verb, card.model, card.weights, sorted(card.request.items())))
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", f"{card.verb}-{card.names}-{asked}")
+    made_of = repr((card.verb, card.models, sorted(card.request.items())))
     return f"{slug.strip('-')[:80]}-{hashlib.sha256(made_of.encode()).hexdigest()[:8]}"

@@ -114,6 +114,11 @@ class RuleWorld(World):
         reached = self._reached(self.uses(part))
         return [name for name in self.inputs if name in reached]
 
+    def ancestors(self, part: str) -> list[str]:
+        """The inputs and rules that a rule or part is computed from, directly or through others."""
+        reached = self._reached(self.uses(part))
+        return [name for name in (*self.inputs, *self.rules) if name in reached]
+
     def _reached(self, names: Iterable[str]) -> set[str]:
         reached: set[str] = set()
         waiting = list(names)

@@ -241,6 +241,23 @@ class World(ABC):
                 found.append(name)
         return found
 
+    def ancestors(self, part: str) -> list[str]:
+        """The inputs and outputs that this part may be computed from, directly or through others.
+
+        >>> from the_experiment.worlds.catalog import find_world
+        >>> find_world("causal").ancestors("newD")
+        ['A', 'D', 'newB']
+        """
+        states = self.states()
+        before = self.part_values(states)[part]
+        found = self.depends_on(part)
+        for name, ends in self.output_bounds.items():
+            forced = (self.evaluate(states, {name: value}) for value in ends)
+            changes = any((self.parts_from(states, one)[part] != before).any() for one in forced)
+            if changes and name != part:
+                found.append(name)
+        return found
+
     def depth(self, part: str) -> int:
         """How many rules stand in a row from the inputs to this part; 1 where nobody can tell."""
         return 1 if part in self.parts else 0

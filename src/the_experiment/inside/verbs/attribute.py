@@ -6,21 +6,21 @@ with the last norm's scale held fixed so is the logit difference: shares add up 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from the_experiment.base.errors import UsageError
 from the_experiment.inside.card import Finding, Request, verb
+from the_experiment.inside.graded import graded_map, question, score_told
 from the_experiment.inside.maps import HeatMap
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.texts import Text
 
-MOST_STATES = 256
+MOST_STATES = 64  # of one kind
 OFFSET = "norm's offset"  # what the last norm adds, whatever the stream holds
 
 
@@ -29,24 +29,36 @@ class Attribute(Request):
     """One sequence, or the mean over all states where none is given."""
 
     sequence: str | None = None
+    seed: int = 0
 
     def run(self, subject: Subject) -> Finding:
-        """A map of pieces by part: what each adds to the right token's logit over its best rival's.
-
-        Raises `UsageError` for a model whose layers don't add up.
-        """
-        if not subject.opened.layout.adds:
-            raise UsageError(
-                f"{subject.name} has no residual stream, so that nothing adds up to its logits",
-                "try `ablate` or `patch`",
-            )
+        """Maps of what each piece, and each value that is read, adds to the right token's lead."""
         if self.sequence is not None:
-            return Finding([_map(subject, [subject.text(self.sequence)], self.sequence)])
-        kinds = zip(("seen", "held-out"), subject.states(), strict=True)
-        texts = [(kind, subject.texts(states[:MOST_STATES])) for kind, states in kinds]
-        return Finding(
-            [_map(subject, some, f"{len(some)} {kind} states") for kind, some in texts if some]
-        )
+            return self._attributed(subject, {self.sequence: [subject.text(self.sequence)]})
+        texts = {
+            f"{len(states)} {kind} states": subject.texts(states[:MOST_STATES])
+            for kind, states in zip(("seen", "held-out"), subject.states(), strict=True)
+        }
+        return self._attributed(subject, {which: some for which, some in texts.items() if some})
+
+    def _attributed(self, subject: Subject, texts: Mapping[str, Sequence[Text]]) -> Finding:
+        maps, figures, sentences = [], {}, []
+        if subject.opened.layout.adds:
+            maps = [_map(subject, some, which) for which, some in texts.items()]
+        else:
+            sentences = [
+                f"{subject.name} has no residual stream: nothing adds up to its logits, and what "
+                "its pieces do is told by `ablate`"
+            ]
+        for which, some in texts.items():
+            asked = question(subject, some)
+            heat_map, figures[which] = graded_map(subject, asked, "gradients", which, self.seed)
+            maps.append(heat_map)
+            sentences += [
+                f"{which}, {score_told(part, 'gradients', of)}"
+                for part, of in figures[which].items()
+            ]
+        return Finding(maps, figures, sentences)
 
 
 def _map(subject: Subject, texts: Sequence[Text], which: str) -> HeatMap:

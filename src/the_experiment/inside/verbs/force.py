@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,11 +11,13 @@ from pydantic import model_validator
 
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers, Stream
-from the_experiment.evaluation.statistics import Rate
+from the_experiment.base.words import counted
+from the_experiment.evaluation.statistics import Rate, short
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.generation import written
 from the_experiment.inside.maps import HeatMap
 from the_experiment.inside.subject import Subject
+from the_experiment.inside.tables import distribution, follows_written, side_by_side
 from the_experiment.models.texts import encode, end_id
 from the_experiment.worlds import World
 
@@ -23,6 +25,7 @@ Followed = Literal["written", "input", "neither"]
 
 MOST_STATES = 256  # of one kind, to each of which each part is forced
 MOST_VALUES = 3  # wrong values of one part in one state
+FEWEST = 3  # models of a family, for a distribution over them
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,23 @@ class Force(Request):
         nothing = "no part of this world depends on another that is written before it"
         return Finding(maps, figures, sentences or [nothing])
 
+    def together(self, found: Sequence[tuple[Subject, Finding]]) -> Finding:
+        """Over all states: the shares of several models, and how they are distributed."""
+        if self.sequence is not None:
+            return super().together(found)
+        figures = super().together(found).figures
+        maps, sentences = [], []
+        for kind in ("seen", "held-out"):
+            rows = {name: of[kind] for name, of in figures.items() if kind in of}
+            title = f"{kind} states: follows the wrong part that was written"
+            maps += list(side_by_side(title, rows, follows_written))
+            for pair in maps[-1].columns if rows else ():
+                shares = _by_family(found, kind, pair)
+                if shares:
+                    maps.append(distribution(f"{kind}, {pair}: models by that share", shares))
+                    sentences += [_spread(kind, pair, *one) for one in shares.items()]
+        return Finding(maps, figures, sentences)
+
     def _one(self, subject: Subject) -> Finding:
         assert self.sequence is not None
         assert self.part is not None
@@ -95,6 +115,26 @@ class Force(Request):
         ]
         told = {one.part: {**vars(one), "follows": one.follows} for one in followed}
         return Finding(figures={"completion": text, "parts": told}, sentences=sentences)
+
+
+def _by_family(
+    found: Sequence[tuple[Subject, Finding]], kind: str, pair: str
+) -> dict[str, list[float]]:
+    """In which share of cases each model follows what is written; families of three or more."""
+    shares: dict[str, list[float]] = {}
+    for subject, finding in found:
+        if kind in finding.figures:
+            share, _ = follows_written(finding.figures[kind][pair])
+            shares.setdefault(subject.family, []).append(share)
+    return {family: each for family, each in shares.items() if len(each) >= FEWEST}
+
+
+def _spread(kind: str, pair: str, family: str, shares: Sequence[float]) -> str:
+    low, quarter, middle, three, high = (short(q) for q in np.quantile(shares, np.arange(5) / 4))
+    return (
+        f"{kind}, {pair}, {counted(len(shares), f'{family} model')}: follows what is written in "
+        f"{middle} in the middle, half of them from {quarter} to {three}, all from {low} to {high}"
+    )
 
 
 def _every(world: World, states: Integers) -> Iterable[Forced]:

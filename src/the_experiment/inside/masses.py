@@ -1,0 +1,141 @@
+"""How much each input and output that stands in a text matters to each part, by several methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from the_experiment.inside.gradients import integrated_gradients
+from the_experiment.inside.grading import batch_ids
+from the_experiment.inside.opened import Opened
+from the_experiment.inside.sites import Site
+from the_experiment.inside.swaps import Swap
+from the_experiment.inside.texts import Text
+
+TOKENS = 4096  # of one batch, which bounds its memory
+
+Numbers = npt.NDArray[np.float64]
+Masses = dict[str, Numbers]  # by part: (texts, names), 0 for a name that stands after the part
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is measured: texts with their swaps, the names that can matter, and the parts."""
+
+    texts: Sequence[Text]
+    swaps: Sequence[Swap]
+    names: tuple[str, ...]
+    parts: tuple[str, ...]
+
+    def nothing(self) -> Masses:
+        """No mass anywhere."""
+        return {part: np.zeros((len(self.texts), len(self.names))) for part in self.parts}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Where a part is decided, its right token there, and the likeliest other one."""
+
+    place: int
+    right: int
+    rival: int
+
+    def margin(self, logits: Tensor) -> float:
+        """By how much the right token leads, from logits (positions, vocabulary)."""
+        return float(logits[self.place, self.right] - logits[self.place, self.rival])
+
+
+def logits_of(opened: Opened, texts: Sequence[Text]) -> Iterator[Tensor]:
+    """(positions, vocabulary) for each text, run batch by batch."""
+    rows = max(1, TOKENS // max(len(text.ids) for text in texts))
+    for first in range(0, len(texts), rows):
+        some = texts[first : first + rows]
+        for text, logits in zip(some, opened.run(batch_ids(some)).logits, strict=True):
+            yield logits[: len(text.ids) - 1].float()
+
+
+def answers_in(text: Text, logits: Tensor, parts: Sequence[str]) -> dict[str, Answer]:
+    """The answer of each part that stands in the text, at its first token."""
+    found = {}
+    for part in parts:
+        for place in text.written_at(part)[:1]:
+            rivals = logits[place].clone()
+            rivals[text.ids[place + 1]] = -torch.inf
+            found[part] = Answer(place, text.ids[place + 1], int(rivals.argmax()))
+    return found
+
+
+def by_swaps(opened: Opened, asked: Question) -> Masses:
+    """How far the margin of a part's right token moves when a value before it is another."""
+    clean = list(logits_of(opened, asked.texts))
+    answers = [
+        answers_in(text, logits, asked.parts)
+        for text, logits in zip(asked.texts, clean, strict=True)
+    ]
+    masses = asked.nothing()
+    swapped = logits_of(opened, [swap.changed for swap in asked.swaps])
+    for swap, logits in zip(asked.swaps, swapped, strict=True):
+        for part, answer in answers[swap.text].items():
+            moved = abs(answer.margin(logits) - answer.margin(clean[swap.text]))
+            masses[part][swap.text, asked.names.index(swap.name)] = moved
+    return masses
+
+
+def by_gradients(opened: Opened, asked: Question) -> Masses:
+    """The size of what each token adds to a part's margin over the mean text of the same shape."""
+    masses = asked.nothing()
+    shapes = [(text.begins, len(text.ids)) for text in asked.texts]
+    for shape in dict.fromkeys(shapes):
+        alike = [number for number, other in enumerate(shapes) if other == shape]
+        texts = [asked.texts[number] for number in alike]
+        ids = batch_ids(texts)
+        ran = opened.run(ids, keep=[Site("embed")])
+        baseline = ran.cache[Site("embed")].mean(0)
+        for row, (number, text) in enumerate(zip(alike, texts, strict=True)):
+            answers = answers_in(text, ran.logits[row].float(), asked.parts)
+            found = [(one.place, one.right, one.rival) for one in answers.values()]
+            shares = integrated_gradients(opened, ids[row], baseline, found).abs()
+            for part, share in zip(answers, shares, strict=True):
+                masses[part][number] = _by_name(asked, text, share)
+    return masses
+
+
+def by_attention(opened: Opened, asked: Question) -> Masses:
+    """How much the position that writes a part attends to each name, in the mean over heads."""
+    masses = asked.nothing()
+    for number, text in enumerate(asked.texts):
+        cache = opened.run(text.inputs, keep=opened.sites("pattern")).cache
+        pattern = torch.cat([values[0].transpose(0, 1) for values in cache.values()])
+        for part in asked.parts:  # pattern: (heads of all layers, queries, keys)
+            for place in text.written_at(part)[:1]:
+                masses[part][number] = _by_name(asked, text, pattern[:, place].mean(0))
+    return masses
+
+
+def _by_name(asked: Question, text: Text, mass: Tensor) -> Numbers:
+    """(names,) from the mass of each position."""
+    found = np.zeros(len(asked.names))
+    for part, value in zip(text.parts[:-1], mass.tolist(), strict=True):
+        if part in asked.names:
+            found[asked.names.index(part)] += value
+    return found
+
+
+Method = Callable[[Opened, Question], Masses]
+
+METHODS: Mapping[str, Method] = {
+    "swaps": by_swaps,
+    "gradients": by_gradients,
+    "attention": by_attention,
+}
+
+
+def methods_of(opened: Opened) -> list[str]:
+    """The methods that this model has what it takes for."""
+    attends = "pattern" in opened.layout.sites
+    return [name for name in METHODS if attends or name != "attention"]

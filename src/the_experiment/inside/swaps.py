@@ -1,0 +1,129 @@
+"""Interchange interventions on what is read: one value of a text is another, all else stays.
+
+Geiger et al., "Causal Abstractions of Neural Networks", NeurIPS 2021. The right answer after a swap
+is what the rules make of the values that the text then has: of the outputs as they are written, or,
+passing over them, of the inputs alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from the_experiment.base.seeds import Stream
+from the_experiment.inside.scores import names_in
+from the_experiment.inside.subject import Subject
+from the_experiment.inside.texts import Text
+from the_experiment.worlds import World
+
+MOST_TRIED = 16  # values of a part, for one whose text has the same shape
+
+
+@dataclass(frozen=True)
+class Swap:
+    """The number of a text, the input or output that is another in it, and what came of it."""
+
+    text: int
+    name: str
+    changed: Text
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a part of a swapped text is by the rules: its value before, and after."""
+
+    before: int
+    written: int  # from the outputs as they are written before it, and the inputs
+    input: int  # from the inputs alone
+
+    @property
+    def tells(self) -> bool:
+        """Whether following what is written and following the inputs differ."""
+        return self.written != self.input
+
+
+def swaps_of(subject: Subject, texts: Sequence[Text], seed: int) -> list[Swap]:
+    """Each input and output of each text swapped for another value, drawn by `seed`.
+
+    A value that would change the number of tokens is passed over.
+    """
+    names = names_in(subject.world)
+    return [
+        Swap(number, name, changed)
+        for number, text in enumerate(texts)
+        for name in names
+        if (changed := _changed(subject, text, name, seed)) is not None
+    ]
+
+
+def _changed(subject: Subject, text: Text, name: str, seed: int) -> Text | None:
+    for prompt, completion in _other_values(subject.world, text, name, seed):
+        changed = subject.text(prompt, completion)
+        if len(changed.ids) == len(text.ids) and changed.parts == text.parts:
+            return changed
+    return None
+
+
+def _other_values(world: World, text: Text, name: str, seed: int) -> Iterator[tuple[str, str]]:
+    """The prompt and completion with other values of one input or output."""
+    is_input = name in world.inputs
+    low, high = _ends(world, name)
+    if low == high:
+        return
+    now = (
+        int(world.state(text.prompt)[0, list(world.inputs).index(name)])
+        if is_input
+        else _value(world, text.completion, name)
+    )
+    steps = Stream(seed, "swap", name, text.prompt).below(high - low, MOST_TRIED) + 1
+    for step in dict.fromkeys(steps.tolist()):
+        value = low + (now - low + step) % (high - low + 1)
+        if is_input:
+            yield world.counterfactual(text.prompt, {name: value}), text.completion
+        else:
+            yield text.prompt, rewritten(world, text.completion, name, value)
+
+
+def _ends(world: World, name: str) -> tuple[int, int]:
+    if name in world.inputs:
+        return world.inputs[name].low, world.inputs[name].high
+    return world.output_bounds[name]
+
+
+def _value(world: World, completion: str, part: str) -> int:
+    span = world.spans(completion)[part]
+    assert span is not None
+    return span.value
+
+
+def rewritten(world: World, completion: str, part: str, value: int) -> str:
+    """The completion with another value of one part.
+
+    >>> from the_experiment.worlds import find_world
+    >>> rewritten(find_world("causal"), "\\n0,1,0,1\\n2 - 2\\n", "newB", 0)
+    '\\n0,0,0,1\\n2 - 2\\n'
+    """
+    span = world.spans(completion)[part]
+    assert span is not None
+    return completion[: span.start] + str(value) + completion[span.end :]
+
+
+def expected(world: World, swap: Swap) -> Mapping[str, Expected]:
+    """By part after the swapped one: its value before the swap, and what the rules make of it."""
+    state = world.state(swap.changed.prompt)
+    spans = world.spans(swap.changed.completion)
+    right = world.part_values(state)
+    before: dict[str, int] = {}  # the outputs as they are written
+    found = {}
+    after = swap.name in world.inputs
+    for part in world.parts:
+        span = spans[part]
+        if span is None:
+            continue
+        if after:
+            follow = world.parts_from(state, world.evaluate(state, before))[part][0]
+            found[part] = Expected(span.value, int(follow), int(right[part][0]))
+        after = after or part == swap.name
+        if part in world.output_bounds:
+            before[part] = span.value
+    return found

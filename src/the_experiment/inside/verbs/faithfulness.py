@@ -1,0 +1,155 @@
+"""The map graded: does what a model uses for a part fall on what the rules compute it from?
+
+A part's causal ancestors are known from the rules. Three methods say how much each value of a text
+matters to it (`inside/masses.py`); the score is the share that falls on the ancestors. An untrained
+model's share is the baseline. And where a text is made to contradict itself, by swapping one value
+and keeping the rest, it shows whether a part follows what is written or the inputs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from the_experiment.base.errors import UsageError
+from the_experiment.base.seeds import Stream
+from the_experiment.evaluation.statistics import listed, short
+from the_experiment.inside.card import Finding, Request, verb
+from the_experiment.inside.graded import TOLD, graded_map, question
+from the_experiment.inside.interchange import Interchanged, interchanged
+from the_experiment.inside.maps import HeatMap
+from the_experiment.inside.masses import methods_of
+from the_experiment.inside.scores import gradable
+from the_experiment.inside.subject import Subject
+from the_experiment.inside.swaps import swaps_of
+from the_experiment.inside.tables import follows_written, side_by_side
+from the_experiment.inside.texts import Text
+
+MOST_STATES = 32  # of one kind
+SEEN_AND_HELD_OUT = ("seen", "held-out")
+
+
+@verb("faithfulness")
+class Faithfulness(Request):
+    """Of every part that something besides its ancestors stands before."""
+
+    seed: int = 0
+
+    def run(self, subject: Subject) -> Finding:
+        """Maps of what matters to each part, their scores, and what follows what after a swap.
+
+        Raises `UsageError` for a world each of whose parts depends on everything before it.
+        """
+        if not gradable(subject.world):
+            raise UsageError(
+                f"in world {subject.world.name} every part depends on all that stands before it",
+                "there is nothing else that a model could use; ask about another world",
+            )
+        figures: dict[str, Any] = {}
+        maps: list[HeatMap] = []
+        for kind, states in zip(SEEN_AND_HELD_OUT, subject.states(), strict=True):
+            drawn = Stream(self.seed, "faithfulness", kind).shuffled(len(states))[:MOST_STATES]
+            texts = subject.texts(states[np.sort(drawn)])
+            if texts:
+                figures[kind], shown = self._graded(subject, kind, texts)
+                maps += shown
+        return _side_by_side({subject.name: figures}, maps, figures)
+
+    def together(self, found: Sequence[tuple[Subject, Finding]]) -> Finding:
+        """The scores of several models in the same maps."""
+        figures = super().together(found).figures
+        return _side_by_side(figures, [], figures)
+
+    def _graded(
+        self, subject: Subject, kind: str, texts: Sequence[Text]
+    ) -> tuple[dict[str, Any], list[HeatMap]]:
+        swaps = swaps_of(subject, texts, self.seed)
+        asked = question(subject, texts, swaps)
+        which = f"{len(texts)} {kind} states"
+        graded = {
+            method: graded_map(subject, asked, method, which, self.seed)
+            for method in methods_of(subject.opened)
+        }
+        order = subject.world.parts
+        found = sorted(interchanged(subject, swaps), key=lambda one: order.index(one.part))
+        scores = {method: of_parts for method, (_, of_parts) in graded.items()}
+        told = {"states": len(texts), "scores": scores, **_followed(found)}
+        return told, [heat_map for heat_map, _ in graded.values()]
+
+
+def _followed(found: Iterable[Interchanged]) -> dict[str, Any]:
+    """After swaps: how often parts turn and stay as the rules say, and what they follow else.
+
+    A text that contradicts itself has two right answers; all others count for the rules.
+    """
+    counts: dict[str, dict[str, Counter[str]]] = {"turns": {}, "stays": {}, "follows": {}}
+    for one in found:
+        if one.expected.tells:
+            what, name = "follows", f"{one.swapped} → {one.part}"
+        else:
+            what, name = "turns" if one.turns else "stays", one.part
+        counts[what].setdefault(name, Counter())[one.follows] += 1
+    return {
+        what: {
+            name: {how: count[how] for how in ("written", "input", "neither")}
+            for name, count in each.items()
+        }
+        for what, each in counts.items()
+    }
+
+
+# -- one model or several, side by side ------------------------------------------------------------
+
+Figures = Mapping[str, Mapping[str, Any]]  # by model, then by kind of state
+
+
+def _side_by_side(figures: Figures, maps: Sequence[HeatMap], kept: dict[str, Any]) -> Finding:
+    shown = [*_scores(figures), *_counts(figures), *maps]
+    return Finding(shown, kept, list(_elsewhere(figures)))
+
+
+def _scores(figures: Figures) -> Iterator[HeatMap]:
+    """The scores by part, beside the untrained models': a map for each method."""
+    for method, told in TOLD.items():
+        rows: dict[str, dict[str, Any]] = {}
+        for name, kind, one in _each(figures):
+            if method in one["scores"]:
+                rows[f"{name}, {kind}"] = one["scores"][method]
+                untaught = {part: of["untrained"] for part, of in one["scores"][method].items()}
+                rows.setdefault(f"{name}, untrained", untaught)
+        title = f"share of the {told} that is on what the rules name"
+        yield from side_by_side(title, rows, lambda of: (of["share"], short(of["share"])))
+
+
+def _counts(figures: Figures) -> Iterator[HeatMap]:
+    """How often parts do what the text says after a swap, and what they follow where it is torn."""
+    titles = {
+        "turns": "one value is another: turns as the rules say",
+        "stays": "one value is another: stays as the rules say",
+        "follows": "two values contradict each other: follows what is written, not the input",
+    }
+    for what, title in titles.items():
+        rows = {f"{name}, {kind}": one[what] for name, kind, one in _each(figures)}
+        yield from side_by_side(title, rows, follows_written)
+
+
+def _elsewhere(figures: Figures) -> Iterator[str]:
+    """What models use that the rules don't name."""
+    for name, kind, one in _each(figures):
+        for part, of in one["scores"]["swaps"].items():
+            if of["elsewhere"]:
+                found = [f"{other} ({short(share)})" for other, share in of["elsewhere"].items()]
+                yield (
+                    f"{name}, {kind}: {part} also uses {listed(found)}, which the rules don't name "
+                    f"for it; {short(of['share'])} [{short(of['low'])}–{short(of['high'])}] is "
+                    f"on what they name, untrained {short(of['untrained']['share'])}"
+                )
+
+
+def _each(figures: Figures) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for name, kinds in figures.items():
+        for kind, one in kinds.items():
+            yield name, kind, one

@@ -1,0 +1,230 @@
+"""The graded map: what a part may be computed from, what a model uses, and how the two compare."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from the_experiment.base.errors import UsageError
+from the_experiment.cli import main
+from the_experiment.inside.card import Finding
+from the_experiment.inside.edits import Edit
+from the_experiment.inside.gradients import integrated_gradients
+from the_experiment.inside.interchange import interchanged, says
+from the_experiment.inside.opened import Opened
+from the_experiment.inside.scores import elsewhere, gradable, names_in, score
+from the_experiment.inside.sites import Site
+from the_experiment.inside.subject import Subject, find_subject, find_subjects
+from the_experiment.inside.swaps import Swap, expected, rewritten, swaps_of
+from the_experiment.inside.verbs.force import Force
+from the_experiment.models.architectures import Shape, build
+from the_experiment.worlds import World, find_world
+
+MODELS = ("gpt2", "rnn", "cnn")
+CAUSAL = find_world("causal")
+VOCABULARY, LENGTH = 17, 11
+
+
+@pytest.fixture(scope="module")
+def subject(trained: Path) -> Subject:
+    return find_subject("tiny-gpt2-three-bits", trained)
+
+
+# ---- what the rules say
+
+
+@pytest.mark.parametrize("name", ["causal", "relay", "modular"])
+def test_ancestors_by_the_rules_are_those_found_by_forcing(name: str) -> None:
+    world = find_world(name)
+    for part in world.parts:
+        assert World.ancestors(world, part) == world.ancestors(part)
+
+
+def test_a_part_that_depends_on_all_before_it_is_not_graded() -> None:
+    assert gradable(CAUSAL) == ("newA", "newB", "newC", "newD", "sum")
+    assert "sum2" not in gradable(CAUSAL)
+
+
+@given(st.lists(st.integers(0, 1), min_size=5, max_size=5))
+def test_after_a_swap_the_rules_make_two_things_of_a_text(values: list[int]) -> None:
+    """By hand: newD = A OR newB follows a written newB, or D where only inputs count."""
+    a, b, c, d, e = values
+    prompt = CAUSAL.prompts(np.array([values]))[0]
+    completion = CAUSAL.answer(prompt)
+    other = CAUSAL.counterfactual(prompt, {"D": 1 - d})
+    torn = expected(CAUSAL, Swap(0, "D", _text(other, completion)))
+    assert torn["newB"].written == torn["newB"].input == d
+    assert torn["newD"].written == (a | (1 - d))
+    assert torn["newD"].input == (a | d)
+    assert torn["newD"].tells == (a == 0)
+    forced = rewritten(CAUSAL, completion, "newB", d)
+    torn = expected(CAUSAL, Swap(0, "newB", _text(prompt, forced)))
+    assert set(torn) == {"newC", "newD", "sum", "sum2"}
+    assert torn["newD"].written == (a | d)
+    assert torn["newD"].input == (a | (1 - d))
+    assert torn["sum2"].written == (a ^ c) + d + (b & e) + (a | (1 - d))
+
+
+def _text(prompt: str, completion: str):  # type: ignore[no-untyped-def]
+    from the_experiment.data.tokenizer import character_tokenizer
+    from the_experiment.inside.texts import text_of
+
+    return text_of(character_tokenizer(CAUSAL.alphabet), CAUSAL, prompt, completion)
+
+
+# ---- swaps
+
+
+def test_a_swap_changes_one_value_and_nothing_else(subject: Subject) -> None:
+    texts = subject.texts(np.concatenate(subject.states()))
+    swaps = swaps_of(subject, texts, seed=0)
+    assert len(swaps) == len(texts) * len(names_in(subject.world))
+    for swap in swaps:
+        text = texts[swap.text]
+        pairs = zip(text.ids, swap.changed.ids, text.parts, strict=True)
+        assert {part for one, other, part in pairs if one != other} == {swap.name}
+
+
+def test_what_a_model_says_is_known_by_the_first_token_that_differs(subject: Subject) -> None:
+    text = subject.text("101")
+    assert text.completion == "=10\n"
+    right = torch.tensor(text.ids[1:])
+    wrong = torch.tensor(subject.text("101", "=00\n").ids[1:])
+    assert says(subject, text, "either", 1, right)
+    assert not says(subject, text, "either", 0, right)
+    assert says(subject, text, "either", 0, wrong)
+    assert not says(subject, text, "either", 1, wrong)
+
+
+def test_a_model_that_fits_does_what_the_rules_say_on_texts_that_it_knows(
+    subject: Subject,
+) -> None:
+    """A swapped input makes a prompt of another state: what is written first is that state's."""
+    seen, held_out = subject.states()
+    prompts = set(subject.world.prompts(seen))
+    swaps = [
+        swap
+        for swap in swaps_of(subject, subject.texts(np.concatenate([seen, held_out])), 0)
+        if swap.changed.prompt in prompts and swap.name in subject.world.inputs
+    ]
+    first = [one for one in interchanged(subject, swaps) if one.part == "either"]
+    assert {one.turns for one in first} == {True, False}
+    assert all(one.follows == "written" for one in first)
+
+
+# ---- scores
+
+
+@given(st.lists(st.floats(0, 100), min_size=9, max_size=9), st.sampled_from(gradable(CAUSAL)))
+def test_a_score_is_the_share_of_mass_on_the_ancestors(mass: list[float], part: str) -> None:
+    names = names_in(CAUSAL)
+    masses = np.array([mass, mass])
+    of = score(CAUSAL, part, names, masses, seed=0)
+    named = sum(mass[names.index(name)] for name in CAUSAL.ancestors(part))
+    assert of.n == 2
+    assert 0 <= of.low <= of.share + 1e-9
+    assert of.share <= of.high + 1e-9 <= 1 + 2e-9
+    if sum(mass) > 1e-6:
+        assert of.share == pytest.approx(named / sum(mass))
+        rest = elsewhere(CAUSAL, part, names, masses)
+        assert not set(rest) & set(CAUSAL.ancestors(part))
+
+
+def test_a_score_of_one_text_has_no_narrow_interval() -> None:
+    of = score(CAUSAL, "newB", names_in(CAUSAL), np.ones((1, 9)), seed=0)
+    assert (of.share, of.low, of.high) == (1 / 9, 0.0, 1.0)
+
+
+# ---- integrated gradients
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_integrated_gradients_add_up_to_the_margin_over_the_baseline(name: str) -> None:
+    torch.manual_seed(0)
+    opened = Opened(build(name, Shape(VOCABULARY, 64, width=32)).eval())
+    site = Site("embed")
+    ids, others = torch.randint(3, VOCABULARY, (2, LENGTH))
+    baseline = opened.run(others[None], keep=[site]).cache[site][0]
+    answers = [(LENGTH - 1, 4, 5), (6, 7, 3)]
+    shares = integrated_gradients(opened, ids, baseline, answers)
+    on_baseline = opened.run(ids[None], [[Edit(site, tuple(range(LENGTH)), baseline)]]).logits[0]
+    logits = opened.run(ids[None]).logits[0]
+    for share, (place, right, rival) in zip(shares, answers, strict=True):
+        whole = logits[place, right] - logits[place, rival]
+        start = on_baseline[place, right] - on_baseline[place, rival]
+        assert float(share.sum()) == pytest.approx(float(whole - start), rel=0.05, abs=2e-3)
+        assert not share[place + 1 :].any()
+
+
+# ---- the verb
+
+
+def asked(
+    capsys: pytest.CaptureFixture[str], out: Path, *words: str, code: int = 0
+) -> tuple[str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--out", str(out)])
+    told = capsys.readouterr()
+    assert (ended.value.code or 0) == code, told.err
+    return told.out, told.err
+
+
+def test_trained_models_use_what_the_rules_name_more_than_untrained_ones(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told, _ = asked(capsys, trained, "faithfulness", "--json")
+    figures = json.loads(told)["finding"]["figures"]
+    assert set(figures) == {f"tiny-{name}-three-bits" for name in MODELS}
+    for name, kinds in figures.items():
+        scores = kinds["seen"]["scores"]
+        assert set(scores) == {"swaps", "gradients"} | ({"attention"} if "gpt2" in name else set())
+        assert set(scores["swaps"]) == {"either", "differ"}
+    gpt2 = figures["tiny-gpt2-three-bits"]["seen"]
+    for of in gpt2["scores"]["swaps"].values():
+        assert of["n"] == 6
+        assert of["low"] > of["untrained"]["share"]
+    turned = gpt2["turns"]["either"]
+    assert turned["written"] >= 0.8 * sum(turned.values())
+
+
+def test_models_of_several_worlds_are_not_put_side_by_side(trained: Path, tmp_path: Path) -> None:
+    names = ["*-gpt2-*", "tiny-gpt2-three-bits"]
+    assert [one.name for one in find_subjects(names, trained)] == ["tiny-gpt2-three-bits"]
+    with pytest.raises(UsageError, match=r"no trained model called 'nobody\*'"):
+        find_subjects(["nobody*"], trained)
+    out = tmp_path / "out"
+    shutil.copytree(trained, out)
+    manifest = out / "tiny-cnn-three-bits" / "dataset.json"
+    manifest.write_text(manifest.read_text().replace("A OR B", "A AND B"))
+    with pytest.raises(UsageError, match="another version of three-bits"):
+        find_subjects(["*"], out)
+
+
+def test_forcing_several_models_shows_how_they_are_distributed() -> None:
+    """None follows, half of them follow sometimes, one always: no mean would say that."""
+    counts = [(0, 10), (5, 5), (10, 0)]
+    found = [
+        (
+            SimpleNamespace(name=f"gpt2-{number}", family="gpt2"),
+            Finding(figures={"seen": {"p → q": {"written": k, "input": rest, "neither": 0}}}),
+        )
+        for number, (k, rest) in enumerate(counts)
+    ]
+    together = Force().together(found)  # type: ignore[arg-type]
+    by_model, spread = together.maps
+    assert by_model.rows == ("gpt2-0", "gpt2-1", "gpt2-2")
+    assert by_model.words == (("0/10",), ("5/10",), ("10/10",))
+    assert spread.rows == ("gpt2",)
+    assert spread.values[0].tolist() == [1, 0, 0, 0, 0, 1, 0, 0, 0, 1]
+    assert "all from .00 to 1.0" in together.sentences[0]
+    alone = Force().together(found[:2])  # type: ignore[arg-type]
+    assert len(alone.maps) == 1
+    assert not alone.sentences
