@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 # Two threads of torch beside another busy process wait for each other and crawl.
@@ -47,17 +48,29 @@ def the_experiment(tmp_path: Path) -> Command:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with GPT-2, RNN and CNN, each fitted to six of the eight states of a world."""
+    """A folder with GPT-2, RNN and CNN, each fitted to six of the eight states of a world.
+
+    Trained once, by the first of the processes that pytest runs the tests in.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "trained"
+    with FileLock(shared / "trained.lock"):
+        if not folder.exists():
+            _train(folder)
+    return folder / "out"
+
+
+def _train(folder: Path) -> None:
     from the_experiment.data.generate import Sizes, generate
     from the_experiment.data.holdout import HoldOut
     from the_experiment.training.config import TrainConfig
     from the_experiment.training.several import train_each
     from the_experiment.worlds import find_world
 
-    folder = tmp_path_factory.mktemp("trained")
     world = find_world(str(EXAMPLES / "three-bits.yaml"))
     data = folder / "dataset"
     generate(world, HoldOut(fraction=0.25), Sizes(train=8_000, valid=50, test=50), 1, data)
     results = train_each("all", TrainConfig(dataset=str(data), until_fit=True), folder / "out")
     assert all(result.fitted for result in results)
-    return folder / "out"
