@@ -166,7 +166,8 @@ class Opened:
         cache: Cache = {}
         taps = [self._tap(site, _keeping(site, cache, 0)) for site in streams]
         with tapping(self.model, taps):
-            out = self.model(input_ids=ids, logits_to_keep=1)
+            # A cache of the model's own would keep no more than its sliding window.
+            out = self.model(input_ids=ids, past_key_values=DynamicCache(), logits_to_keep=1)
         past = getattr(out, "past_key_values", None)  # none where nothing is attended to
         attended = [(layer.keys, layer.values) for layer in past.layers] if past else []
         return Recording([cache[site] for site in streams], attended)

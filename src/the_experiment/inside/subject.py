@@ -11,6 +11,7 @@ from the_experiment.base.seeds import Integers
 from the_experiment.evaluation.trained import Trained
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.texts import Text, text_of
+from the_experiment.inside.validation import validated
 from the_experiment.worlds import World
 
 
@@ -28,9 +29,13 @@ class Subject:
 
     @cached_property
     def opened(self) -> Opened:
-        """The model with the table of its sites."""
+        """The model with the table of its sites, which is held against it.
+
+        It runs in float32: numpy knows no bfloat16, and sums of its values would hardly add up.
+        Raises `ExperimentError` where the table does not fit.
+        """
         model, _ = self.trained.loaded
-        return Opened(model.to("cpu"))
+        return validated(Opened(model.to("cpu").float()))
 
     def text(self, prompt: str, completion: str | None = None) -> Text:
         """A prompt with a completion, the right one if none is given.
