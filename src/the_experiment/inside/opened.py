@@ -114,8 +114,8 @@ class Opened:
 
     def width(self, site: Site) -> int:
         """How many heads, gates or channels a site has."""
-        end = torch.tensor([[int(self.model.config.eos_token_id or 0)]])
-        return int(self.run(end, keep=[site]).cache[site].shape[2])
+        any_token = torch.zeros(1, 1, dtype=torch.long)
+        return int(self.run(any_token, keep=[site]).cache[site].shape[2])
 
     @torch.inference_mode()
     def run(
@@ -180,11 +180,11 @@ class Opened:
     def _started(self, start: Start) -> Iterator[DynamicCache | None]:
         """Each row joins at its layer, and attends to what was recorded before `start.position`."""
         blocks = list(self.blocks)
-        hooks = [
-            blocks[layer].register_forward_pre_hook(_joining(stream, layer == start.joins[0][0]))
-            for layer, stream in start.joins
-        ]
+        hooks = []
         try:
+            for layer, stream in start.joins:
+                joining = _joining(stream, layer == start.joins[0][0])
+                hooks.append(blocks[layer].register_forward_pre_hook(joining))
             for place in range(start.joins[0][0]):
                 self.blocks[place] = _Skip()
             yield start.attended()

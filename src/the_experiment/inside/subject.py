@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
+import torch
+
 from the_experiment.base.errors import UsageError
 from the_experiment.base.runs import Run, find_runs
 from the_experiment.base.seeds import Integers
@@ -35,6 +37,7 @@ class Subject:
         Raises `ExperimentError` where the table does not fit.
         """
         model, _ = self.trained.loaded
+        model.config.dtype = torch.float32  # of what is made after it, too
         return validated(Opened(model.to("cpu").float()))
 
     def text(self, prompt: str, completion: str | None = None) -> Text:
