@@ -77,6 +77,12 @@ def test_what_we_know_is_accepted_in_no_time(name: str, dtype: torch.dtype) -> N
     assert torch.equal(torch.get_rng_state(), drawn)
 
 
+def test_a_model_with_several_end_tokens_has_its_heads_counted() -> None:
+    """As Llama 3 Instruct has."""
+    opened = Opened(LlamaForCausalLM(LlamaConfig(**SMALL, eos_token_id=[1, 2])).eval())
+    assert opened.width(Site("z", 0)) == 4
+
+
 @pytest.mark.parametrize(
     ("kind", "place", "why"),
     [
