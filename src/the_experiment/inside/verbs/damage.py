@@ -126,7 +126,7 @@ class Damage(Request):
             else:
                 rows += [told]
             values += list(shares)
-        title = f"{subject.name}: states still exact, {self._axis()}"
+        title = f"{subject.name}: exact {self._axis()}"
         return HeatMap(title, "share exact", tuple(rows), self._columns(), np.array(values))
 
     def _shares(
@@ -165,11 +165,11 @@ class Damage(Request):
         return tuple(f"{100 * amount:.3g}%" for amount in self._amounts())
 
     def _axis(self) -> str:
-        """What the columns are."""
+        """What the columns are, behind `exact`."""
         if self.prune:
-            what = f"whole and without {self.prune}"
+            what = f"without {self.prune}"
         elif self.noise:
-            what = "by noise on every layer's stream, in its deviations"
+            what = "by noise on each layer's stream, in deviations"
         else:
             what = "by share of weights " + ("turned in sign" if self.flip else "set to zero")
         return what if self.at_token is None else f"{what}, from token {self.at_token} on"
