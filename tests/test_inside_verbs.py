@@ -122,7 +122,7 @@ def test_the_curve_of_damage_tells_its_amounts_its_seeds_and_their_mean(
     shutil.copytree(trained, out)
     words = ("damage", SEQUENCE, "--zero", "30%", "-m", CNN, "--out", str(out), "--json")
     (told,) = json.loads(said(capsys, *words)[0])["finding"]["maps"]
-    assert "share of weights set to zero" in told["title"]
+    assert "share of zeroed weights" in told["title"]
     assert told["columns"] == ["0%", "7.5%", "15%", "30%", "60%", "100%"]
     seeds = [f"6 seen, seed {seed}" for seed in range(5)]
     assert told["rows"][:6] == ["6 seen, mean of 5 seeds", *seeds]

@@ -169,10 +169,10 @@ class Damage(Request):
         if self.prune:
             what = f"without {self.prune}"
         elif self.noise:
-            what = "by noise on each layer's stream, in deviations"
+            what = "by noise, in deviations"
         else:
-            what = "by share of weights " + ("turned in sign" if self.flip else "set to zero")
-        return what if self.at_token is None else f"{what}, from token {self.at_token} on"
+            what = f"by share of {'flipped' if self.flip else 'zeroed'} weights"
+        return what if self.at_token is None else f"{what}, from token {self.at_token}"
 
     def _healed(
         self, subject: Subject, kinds: dict[str, list[Text]]
