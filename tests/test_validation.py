@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -67,13 +66,11 @@ def refused(opened: Opened, why: str) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("name", DECODERS)
-def test_what_we_know_is_accepted_in_no_time(name: str, dtype: torch.dtype) -> None:
+def test_what_we_know_is_accepted(name: str, dtype: torch.dtype) -> None:
     torch.manual_seed(0)
     opened = Opened(DECODERS[name]().to(dtype).eval())
     drawn = torch.get_rng_state()
-    began = time.process_time()
     assert validated(opened) is opened
-    assert time.process_time() - began < 2.0  # 0.02 s as a rule; busy machines are slower
     assert torch.equal(torch.get_rng_state(), drawn)
 
 
