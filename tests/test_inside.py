@@ -20,11 +20,10 @@ from transformers import (
 
 from the_experiment.base.errors import UsageError
 from the_experiment.inside.edits import Edit
-from the_experiment.inside.interventions import INTERVENTIONS, FlipWeights, Patch, Steer
+from the_experiment.inside.interventions import FlipWeights
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.sites import Site
 from the_experiment.inside.sweep import Trial, sweep
-from the_experiment.inside.taps import NeverFiredError
 from the_experiment.inside.texts import Text, refuse_mixed_lengths
 from the_experiment.inside.weights import other_weights
 from the_experiment.models.architectures import Shape, build
@@ -109,17 +108,6 @@ def test_rows_of_the_pattern_sum_to_one_and_see_no_future(
         heads = pattern.transpose(1, 2)  # (rows, heads, length, length)
         close(heads.sum(-1), torch.ones(heads.shape[:-1]))
         assert not heads.triu(1).any()
-
-
-@pytest.mark.parametrize("name", ATTENDING)
-def test_pattern_and_z_are_those_of_transformers(models: dict[str, Opened], name: str) -> None:
-    opened, ids = models[name], some_ids(2)
-    ran = opened.run(ids, keep=[*opened.sites("pattern"), *opened.sites("attn_out")])
-    eager = copy.deepcopy(opened.model)
-    eager.set_attn_implementation("eager")
-    theirs = eager(input_ids=ids, output_attentions=True).attentions
-    for site, pattern in zip(opened.sites("pattern"), theirs, strict=True):
-        close(ran.cache[site].transpose(1, 2), pattern)
 
 
 @pytest.mark.parametrize("name", RESTARTING)
@@ -212,17 +200,6 @@ def test_a_patch_before_the_first_difference_changes_nothing(
         close(edited, opened.run(ids).logits)
 
 
-def test_a_head_is_ablated_as_by_hand(models: dict[str, Opened]) -> None:
-    """Taken at the input of the output projection: its output has mixed the heads already."""
-    opened, ids = models["gpt2"], some_ids(2)
-    edits = [[Edit(Site("z", 1, 2), tuple(range(LENGTH)), torch.zeros(()))]] * 2
-    by_hand = copy.deepcopy(opened.model)
-    size = by_hand.config.n_embd // by_hand.config.n_head
-    with torch.no_grad():
-        by_hand.transformer.h[1].attn.c_proj.weight[2 * size : 3 * size] = 0
-    close(opened.run(ids, edits).logits, by_hand(input_ids=ids).logits)
-
-
 @pytest.mark.parametrize("name", ATTENDING)
 def test_a_pattern_can_be_changed(models: dict[str, Opened], name: str) -> None:
     """Zeroing the dropout module of attention would change nothing: it is never called."""
@@ -236,21 +213,6 @@ def test_a_pattern_can_be_changed(models: dict[str, Opened], name: str) -> None:
     assert (ran.logits - opened.run(ids).logits).abs().max() > 1e-4
 
 
-@pytest.mark.parametrize("name", MAKERS)
-def test_whatever_happens_the_model_is_as_it_was(models: dict[str, Opened], name: str) -> None:
-    opened, ids = models[name], some_ids(2)
-    before = plain_logits(opened, ids)
-    modules = list(opened.model.modules())
-    state = {key: value.clone() for key, value in opened.model.state_dict().items()}
-    breaking = Edit(Site(opened.layout.stream, 1), (2,), torch.zeros(5))  # of a wrong width
-    with pytest.raises(RuntimeError):
-        opened.run(ids, [[breaking], []], keep=all_sites(opened))
-    assert list(opened.model.modules()) == modules
-    assert torch.equal(plain_logits(opened, ids), before)
-    assert all(torch.equal(value, state[key]) for key, value in opened.model.state_dict().items())
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in opened.model.modules())
-
-
 def test_a_site_that_there_is_not_is_refused(models: dict[str, Opened]) -> None:
     ids = some_ids(1)
     for name, site in (("rnn", "pattern.0"), ("gpt2", "z.9"), ("gpt2", "z"), ("cnn", "mlp_out.0")):
@@ -260,19 +222,6 @@ def test_a_site_that_there_is_not_is_refused(models: dict[str, Opened]) -> None:
         models["gpt2"].run(ids, [[Edit(Site("final"), (LENGTH,), torch.zeros(()))]])
     with pytest.raises(IndexError):
         models["gpt2"].run(ids, [[], []])
-
-
-def test_a_hook_that_never_fires_is_told(models: dict[str, Opened]) -> None:
-    opened = models["gpt2"]
-    never = copy.copy(opened)
-    never.layout = copy.copy(opened.layout)
-    sites = {
-        **opened.layout.sites,
-        "silent": type(opened.layout.sites["embed"])("transformer.h.0.attn.attn_dropout"),
-    }
-    object.__setattr__(never.layout, "sites", sites)
-    with pytest.raises(NeverFiredError, match="attn_dropout"):
-        never.run(some_ids(1), keep=[Site("silent")])
 
 
 # ---- other weights
@@ -341,21 +290,6 @@ def test_an_lstm_changed_while_it_reads_goes_on_from_its_state() -> None:
         with other_weights(holder, other, first=3):
             together, _ = holder(sequence)
     close(together, torch.cat([before, after], 1))
-
-
-# ---- interventions as values
-
-
-@pytest.mark.parametrize(
-    "one",
-    [
-        Patch(site="resid_pre.1", source="1,0,1,0,1", positions=(3, 4)),
-        Steer(site="mlp_out.0", direction=(0.5, -1.0), scale=2.0, from_token=3),
-        FlipWeights(share=0.01, of="transformer.h.0.*", seed=3),
-    ],
-)
-def test_an_intervention_goes_to_json_and_back(one: object) -> None:
-    assert INTERVENTIONS.validate_json(INTERVENTIONS.dump_json(one)) == one  # type: ignore[arg-type]
 
 
 # ---- beside nnsight

@@ -89,6 +89,13 @@ def test_json_is_the_card(
         (("inspect", SEQUENCE, "--what", "attention", "-m", RNN), 2, "has no attention"),
         (("inspect", "1,0", "-m", GPT2), 2, "is no sequence of world three-bits"),
         (("inspect", SEQUENCE, "--what", "activations", "--site", "z.9", "-m", GPT2), 2, "z.9"),
+        (
+            ("inspect", SEQUENCE, "--what", "activations", "--site", "z.1.9", "-m", GPT2),
+            2,
+            "0 to 3",
+        ),
+        (("inspect", SEQUENCE, "--what", "attention", "--site", "z.1", "-m", GPT2), 2, "attention"),
+        (("inspect", SEQUENCE, "--what", "lens", "--site", "z.1", "-m", GPT2), 2, "of no site"),
         (("inspect", SEQUENCE, "-m", "nothing"), 2, "no trained model called 'nothing'"),
         (("ablate", "--each", "head", "-m", CNN), 2, "no heads to take out"),
         (("force", "either=1", SEQUENCE, "-m", GPT2), 2, "either is 1"),
@@ -99,6 +106,11 @@ def test_json_is_the_card(
         (("damage", SEQUENCE, "--flip", "much", "-m", GPT2), 2, "no share"),
         (("damage", SEQUENCE, "--nuke", "layer:9", "-m", GPT2), 2, "layer:9"),
         (("damage", SEQUENCE, "--flip", "1%", "--at-token", "99", "-m", GPT2), 2, "99"),
+        (
+            ("damage", SEQUENCE, "--flip", "1%", "--heal", "1", "--at-token", "2"),
+            2,
+            "from the start",
+        ),
         (("probe", "--for", "newZ", "-m", GPT2), 2, "newZ"),
         (("replay", "nowhere.json"), 1, "nowhere.json is missing"),
     ],
@@ -114,6 +126,22 @@ def test_what_can_not_be_asked_is_told(
     _, told = said(capsys, *words, "--out", str(trained), code=code)
     assert says in told
     assert "Traceback" not in told
+
+
+def test_the_curve_of_damage_tells_its_amounts_its_seeds_and_their_mean(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(trained, out)
+    words = ("damage", SEQUENCE, "--zero", "30%", "-m", CNN, "--out", str(out), "--json")
+    (told,) = json.loads(said(capsys, *words)[0])["finding"]["maps"]
+    assert "share of zeroed weights" in told["title"]
+    assert told["columns"] == ["0%", "7.5%", "15%", "30%", "60%", "100%"]
+    seeds = [f"6 seen, seed {seed}" for seed in range(5)]
+    assert told["rows"][:6] == ["6 seen, mean of 5 seeds", *seeds]
+    mean, *each = told["values"][:6]
+    assert mean[0] == 1.0
+    assert mean == pytest.approx([sum(column) / 5 for column in zip(*each, strict=True)], abs=1e-5)
 
 
 def test_a_card_of_other_weights_is_refused(

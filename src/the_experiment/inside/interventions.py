@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Annotated, Literal
 
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from torch import Tensor
 
 from the_experiment.base.errors import UsageError
@@ -41,17 +41,26 @@ class Reference:
     def __init__(self, subject: Subject, texts: Sequence[Text]) -> None:
         self.subject = subject
         self._texts = texts
-        self._whole = lru_cache(maxsize=None)(self._run)
+        self._whole = lru_cache(maxsize=None)(self._ran)
         self.of = lru_cache(maxsize=None)(self._of)
 
     def values(self, site: Site) -> Tensor:
         """(texts, positions, …) of one site on all texts, which must be of one length."""
+        refuse_mixed_lengths(self._texts)
+        return self._run(site)
+
+    def deviation(self, site: Site) -> Tensor:
+        """The standard deviation of all that one site holds, as wide as one value (…)."""
+        values = zip(self._run(site), self._texts, strict=True)
+        read = torch.cat([value[: len(text.ids) - 1] for value, text in values])  # (tokens, …)
+        return read.std().expand(read.shape[1:])
+
+    def _run(self, site: Site) -> Tensor:
         whole = self._whole(site.whole)
         return whole if site.index is None else whole[:, :, site.index]
 
-    def _run(self, site: Site) -> Tensor:
-        refuse_mixed_lengths(self._texts)
-        return self.subject.opened.run(batch_ids(self._texts), keep=[site]).cache[site]
+    def _ran(self, whole: Site) -> Tensor:
+        return self.subject.opened.run(batch_ids(self._texts), keep=[whole]).cache[whole]
 
     def _of(self, prompt: str, site: Site) -> Tensor:
         """(positions, …) of one site on this prompt and its right completion."""
@@ -60,7 +69,8 @@ class Reference:
 
 
 class _Intervention(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # JSON has no word for what is no number.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class _OnActivations(_Intervention):
@@ -69,12 +79,21 @@ class _OnActivations(_Intervention):
     positions: tuple[int, ...] | None = None
     from_token: Annotated[int, Field(ge=1)] | None = None  # 1: the first that the model writes
 
+    @model_validator(mode="after")
+    def _one_limit(self) -> _OnActivations:
+        if self.positions is not None and self.from_token is not None:
+            raise ValueError("give positions or from_token, not both")
+        return self
+
     def edits(self, reference: Reference, text: Text) -> list[Edit]:
         """What is changed in this text."""
         raise NotImplementedError
 
     def places(self, text: Text) -> tuple[int, ...]:
-        """The positions it is limited to. Raises `UsageError` where the text has none of them."""
+        """The positions it is limited to; none in a text that ends before the t-th token.
+
+        Raises `UsageError` for a position that the text doesn't have.
+        """
         length = len(text.ids) - 1
         if self.positions is not None:
             if not all(0 <= place < length for place in self.positions):
@@ -149,12 +168,11 @@ class Noise(_OnActivations):
 
     def edits(self, reference: Reference, text: Text) -> list[Edit]:
         site, places = Site.parse(self.site), self.places(text)
-        values = reference.values(site)
-        shape = (len(places), *values.shape[2:])
+        deviation = reference.deviation(site)
         generator = torch.Generator()
         generator.manual_seed(derived_seed(self.seed, self.site, text.prompt))
-        noise = torch.randn(shape, generator=generator)
-        return [Edit(site, places, noise * self.scale * values.std(), keep=1.0)]
+        noise = torch.randn((len(places), *deviation.shape), generator=generator)
+        return [Edit(site, places, noise * self.scale * deviation, keep=1.0)]
 
 
 class _OnWeights(_Intervention):

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
 from the_experiment.base.seeds import derived_seed
 from the_experiment.inside.edits import BatchEdits, Edit
@@ -66,8 +66,8 @@ class Opened:
 
     def width(self, site: Site) -> int:
         """How many heads, gates or channels a site has."""
-        end = torch.tensor([[int(self.model.config.eos_token_id or 0)]])
-        return int(self.run(end, keep=[site]).cache[site].shape[2])
+        any_token = torch.zeros(1, 1, dtype=torch.long)
+        return int(self.run(any_token, keep=[site]).cache[site].shape[2])
 
     @torch.inference_mode()
     def run(
@@ -121,7 +121,8 @@ class Opened:
         cache: Cache = {}
         taps = [self._tap(site, _keeping(site, cache, 0)) for site in streams]
         with tapping(self.model, taps):
-            out = self.model(input_ids=ids, logits_to_keep=1)
+            # A cache of the model's own would keep no more than its sliding window.
+            out = self.model(input_ids=ids, past_key_values=DynamicCache(), logits_to_keep=1)
         past = getattr(out, "past_key_values", None)  # none where nothing is attended to
         attended = [(layer.keys, layer.values) for layer in past.layers] if past else []
         return Recording([cache[site] for site in streams], attended)

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+import torch
+
 from the_experiment.base.errors import UsageError
 from the_experiment.base.runs import Run, find_runs
 from the_experiment.base.seeds import Integers
 from the_experiment.evaluation.trained import Trained
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.texts import Text, text_of
+from the_experiment.inside.validation import validated
 from the_experiment.worlds import World
 
 OURS = "the-experiment-"  # what our own model types begin with
@@ -37,9 +40,14 @@ class Subject:
 
     @cached_property
     def opened(self) -> Opened:
-        """The model with the table of its sites."""
+        """The model with the table of its sites, which is held against it.
+
+        It runs in float32: numpy knows no bfloat16, and sums of its values would hardly add up.
+        Raises `ExperimentError` where the table does not fit.
+        """
         model, _ = self.trained.loaded
-        return Opened(model.to("cpu"))
+        model.config.dtype = torch.float32  # of what is made after it, too
+        return validated(Opened(model.to("cpu").float()))
 
     def text(self, prompt: str, completion: str | None = None) -> Text:
         """A prompt with a completion, the right one if none is given.

@@ -15,6 +15,7 @@ from the_experiment.worlds import World
 from the_experiment.worlds.template import Span
 
 END = "⏎end"  # how the end token is shown
+AND = "+"  # between the names of parts that share a token
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Text:
     completion: str
     ids: tuple[int, ...]  # with the end token, which is written and never read
     tokens: tuple[str, ...]  # as they are shown to people
-    parts: tuple[str, ...]  # the input or output each belongs to; empty for what is between
+    parts: tuple[str, ...]  # the input or output each belongs to; empty for what is between them
     begins: int  # the first token of the completion
 
     @property
@@ -52,7 +53,7 @@ class Text:
     def written_at(self, part: str) -> list[int]:
         """The positions at which the tokens of a part of the completion are decided."""
         tokens = range(self.begins, len(self.ids))
-        return [token - 1 for token in tokens if self.parts[token] == part]
+        return [token - 1 for token in tokens if part in self.parts[token].split(AND)]
 
     @property
     def completing(self) -> range:
@@ -91,9 +92,9 @@ def refuse_mixed_lengths(texts: Sequence[Text]) -> None:
 
 
 def _parts(places: Offsets, spans: Mapping[str, Span | None]) -> list[str]:
-    """The part that each token shares a character with."""
+    """The part, or the parts, that each token shares a character with."""
     return [
-        next((n for n, span in spans.items() if span and start < span.end and end > span.start), "")
+        AND.join(n for n, span in spans.items() if span and start < span.end and end > span.start)
         for start, end in places
     ]
 

@@ -11,14 +11,18 @@ from transformers import (
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
 )
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from the_experiment.base.errors import ExperimentError
+from the_experiment.base.files import read_json
 from the_experiment.base.runs import TRAIN
 from the_experiment.models.architectures import ARCHITECTURES
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+
+OF_NO_CLASS = ("TokenizersBackend", "PreTrainedTokenizerFast")  # all that it is, is in its file
 
 
 def load(
@@ -38,7 +42,7 @@ def load(
         model, report = AutoModelForCausalLM.from_pretrained(
             folder, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = _tokenizer(folder)
     except Exception as error:  # safetensors, json and transformers each raise their own kinds
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise _unusable(folder, reason) from error
@@ -46,6 +50,19 @@ def load(
         if harm:
             raise _unusable(folder, harm)
     return model.to(device).eval(), tokenizer
+
+
+def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer that was saved there.
+
+    For some types of model, Qwen2 for one, transformers would put the type's own way of splitting
+    in the place of that of a tokenizer which is of no class of its own.
+    """
+    settings = folder / "tokenizer_config.json"
+    named = read_json(settings).get("tokenizer_class") if settings.is_file() else None
+    kind = PreTrainedTokenizerFast if named in OF_NO_CLASS else AutoTokenizer
+    tokenizer: PreTrainedTokenizerBase = kind.from_pretrained(folder, local_files_only=True)
+    return tokenizer
 
 
 def _misfit_weights(report: dict[str, Any]) -> str:

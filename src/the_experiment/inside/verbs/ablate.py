@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from the_experiment.base.words import counted
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.grading import Graded, graded
 from the_experiment.inside.interventions import Ablate, Mode, Reference, pieces_of
@@ -39,6 +40,7 @@ class AblateEach(Request):
         reference = Reference(subject, seen)
         maps = []
         figures = {}
+        sentences = []
         for kind, texts in (("seen", seen), ("held-out", held_out)):
             if texts:
                 told = self._told(reference, pieces, texts)
@@ -46,8 +48,9 @@ class AblateEach(Request):
                     "states": len(texts),
                     "exact": round(float(told[0].right[:, 0].mean()), 6),
                 }
+                sentences += _never_right(kind, told[0])
                 maps += _maps(f"{subject.name}, {len(texts)} {kind} states", pieces, *told)
-        return Finding(maps, figures)
+        return Finding(maps, figures, sentences)
 
     def _told(
         self, reference: Reference, pieces: dict[str, list[Site]], texts: list[Text]
@@ -71,10 +74,27 @@ class AblateEach(Request):
         return [Ablate(site=str(site), mode=self.mode, seed=self.seed) for site in sites]
 
 
+def _measures(whole: Graded) -> tuple[str, ...]:
+    return tuple("whole" if name == EXACT else name for name in whole.measures)
+
+
+def _never_right(kind: str, whole: Graded) -> list[str]:
+    """What is wrong in every state already, so that its drop says nothing."""
+    never = [
+        name for name, right in zip(_measures(whole), whole.right.T, strict=True) if not right.any()
+    ]
+    if not never:
+        return []
+    return [
+        f"{kind}: right in none of {counted(len(whole.right), 'state')} even with nothing taken "
+        f"out: {', '.join(never)}. No ablation can lower that: go by the log-probability"
+    ]
+
+
 def _maps(
     title: str, pieces: dict[str, list[Site]], whole: Graded, without: list[Graded]
 ) -> list[HeatMap]:
-    measures = tuple("whole" if name == EXACT else name for name in whole.measures)
+    measures = _measures(whole)
     right = np.array([whole.right.mean(0) - one.right.mean(0) for one in without])
     logprob = np.array([whole.logprob.mean(0) - one.logprob.mean(0) for one in without])
     rows = tuple(pieces)

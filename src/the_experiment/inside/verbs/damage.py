@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import Field, model_validator
 from torch import nn
@@ -35,15 +36,19 @@ from the_experiment.inside.weights import Weights
 from the_experiment.models.texts import end_id
 
 MOST_STATES = 256
-AMOUNTS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # of a curve, as multiples of the amount asked for
+TIMES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # of a curve: multiples of the amount asked for
 SEEDS = 5  # of each amount
 
 Done = FlipWeights | ZeroWeights | Noise | Prune
+Numbers = npt.NDArray[np.float64]
 
 
 @verb("damage")
 class Damage(Request):
-    """One kind of damage to one completion, and how much of it all states bear."""
+    """One kind of damage to one completion, and how much of it all states bear.
+
+    The map's share is of distinct states whose right completion stays the likeliest to its end.
+    """
 
     sequence: str
     flip: float | None = Field(None, gt=0, le=1)  # the share of weights whose sign is turned
@@ -60,6 +65,8 @@ class Damage(Request):
             raise ValueError("give one of flip, zero, noise and prune")
         if self.heal and self.flip is None and self.zero is None:
             raise ValueError("only damaged weights heal: flip or zero some")
+        if self.heal and self.at_token is not None:
+            raise ValueError("what heals is damaged from the start: leave at_token out")
         return self
 
     def run(self, subject: Subject) -> Finding:
@@ -69,7 +76,7 @@ class Damage(Request):
         seen, held_out = (subject.texts(states[:MOST_STATES]) for states in subject.states())
         reference = Reference(subject, seen)
         before = _completion(subject, reference, text, [], None)
-        done = self._done(subject.opened, 1.0, self.seed)
+        done = self._done(subject.opened, self._asked, self.seed)
         after = _completion(subject, reference, text, done, self.at_token)
         figures: dict[str, Any] = {"before": before, "after": after}
         sentences = [f"before: {before!r}", f"after:  {after!r}"]
@@ -82,41 +89,90 @@ class Damage(Request):
             sentences += healing
         return Finding(maps, figures, sentences)
 
-    def _done(self, opened: Opened, times: float, seed: int) -> list[Done]:
-        """The damage as interventions, its amount so many times what was asked."""
+    @property
+    def _asked(self) -> float:
+        """How much was asked for; a piece is wholly there or not."""
+        return self.flip or self.zero or self.noise or 1.0
+
+    def _done(self, opened: Opened, amount: float, seed: int) -> list[Done]:
+        """So much of the damage, as interventions."""
         token = self.at_token
+        if not amount:
+            return []
         if self.flip is not None:
-            return [FlipWeights(share=min(1.0, self.flip * times), seed=seed, from_token=token)]
+            return [FlipWeights(share=amount, seed=seed, from_token=token)]
         if self.zero is not None:
-            return [ZeroWeights(share=min(1.0, self.zero * times), seed=seed, from_token=token)]
+            return [ZeroWeights(share=amount, seed=seed, from_token=token)]
         if self.prune is not None:
             return [Prune(piece=self.prune, from_token=token)]
-        assert self.noise is not None
         return [
-            Noise(site=str(site), scale=self.noise * times, seed=seed, from_token=token)
+            Noise(site=str(site), scale=amount, seed=seed, from_token=token)
             for site in opened.sites(opened.layout.stream)
         ]
 
     def _curve(
         self, subject: Subject, reference: Reference, kinds: dict[str, list[Text]]
     ) -> HeatMap:
-        amounts = (1.0,) if self.prune else AMOUNTS
+        """For each kind of state: the mean over seeds, then each seed."""
         seeds = [self.seed + number for number in range(1 if self.prune else SEEDS)]
-        values = np.zeros((len(kinds) * len(seeds), len(amounts)))
-        rows = []
-        for number, (kind, texts) in enumerate(kinds.items()):
-            for place, seed in enumerate(seeds):
-                rows.append(f"{kind}, seed {seed}")
-                for column, times in enumerate(amounts):
-                    done = self._done(subject.opened, times, seed)
-                    exact = _exact(subject.opened, reference, texts, done, self.at_token)
-                    values[number * len(seeds) + place, column] = np.mean(exact)
-        asked = self.flip or self.zero or self.noise
-        columns = (
-            tuple(f"{asked * times:.3g}" for times in amounts) if asked else (str(self.prune),)
-        )
-        title = f"{subject.name}: exact under damage"
-        return HeatMap(title, "share exact", tuple(rows), columns, values)
+        rows: list[str] = []
+        values: list[Numbers] = []
+        for kind, shares in self._shares(subject, reference, kinds, seeds).items():
+            told = f"{len(kinds[kind])} {kind}"
+            if len(seeds) > 1:
+                rows += [f"{told}, mean of {len(seeds)} seeds"]
+                rows += [f"{told}, seed {seed}" for seed in seeds]
+                values += [shares.mean(0)]
+            else:
+                rows += [told]
+            values += list(shares)
+        title = f"{subject.name}: exact {self._axis()}"
+        return HeatMap(title, "share exact", tuple(rows), self._columns(), np.array(values))
+
+    def _shares(
+        self,
+        subject: Subject,
+        reference: Reference,
+        kinds: dict[str, list[Text]],
+        seeds: Sequence[int],
+    ) -> dict[str, Numbers]:
+        """By kind of state: the share that stays exact, (seeds, amounts)."""
+        texts = [text for some in kinds.values() for text in some]
+        which = np.array([kind for kind, some in kinds.items() for _ in some])
+        exact = np.array(
+            [
+                [
+                    _exact(subject.opened, reference, texts, done, self.at_token)
+                    for done in (self._done(subject.opened, one, seed) for one in self._amounts())
+                ]
+                for seed in seeds
+            ]
+        )  # (seeds, amounts, texts)
+        return {kind: exact[..., which == kind].mean(-1) for kind in kinds}
+
+    def _amounts(self) -> list[float]:
+        """None, and several around what was asked for."""
+        if self.prune:
+            return [0.0, self._asked]
+        most = np.inf if self.noise else 1.0
+        return list(dict.fromkeys(min(self._asked * times, most) for times in TIMES))
+
+    def _columns(self) -> tuple[str, ...]:
+        if self.prune:
+            return ("whole", "without")
+        if self.noise:
+            return tuple(f"{amount:.3g}" for amount in self._amounts())
+        return tuple(f"{100 * amount:.3g}%" for amount in self._amounts())
+
+    def _axis(self) -> str:
+        """What the columns are, behind `exact`."""
+        if self.prune:
+            what = f"without {self.prune}"
+        elif self.noise:
+            what = "by noise, in deviations"
+        else:
+            what = f"by share of {'flipped' if self.flip else 'zeroed'} weights"
+        return what if self.at_token is None else f"{what}, from token {self.at_token}"
 
     def _healed(
         self, subject: Subject, kinds: dict[str, list[Text]]
@@ -124,7 +180,7 @@ class Damage(Request):
         """How exact the damaged model is, and again after a little training on seen states."""
         from transformers import PreTrainedModel
 
-        (done,) = self._done(subject.opened, 1.0, self.seed)
+        (done,) = self._done(subject.opened, self._asked, self.seed)
         assert isinstance(done, FlipWeights | ZeroWeights)
         model: PreTrainedModel = copy.deepcopy(subject.opened.model)
         named = dict(model.named_parameters())

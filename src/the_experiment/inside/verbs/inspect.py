@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from the_experiment.base.errors import UsageError
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.maps import HeatMap
+from the_experiment.inside.opened import Opened
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.texts import Text, shown
@@ -29,11 +31,25 @@ class Inspect(Request):
     completion: str | None = None
     site: str | None = None  # attention and activations: of this site alone
 
+    @model_validator(mode="after")
+    def _site_has_a_use(self) -> Inspect:
+        if self.site and self.what not in ("attention", "activations"):
+            raise ValueError(f"{self.what} is of no site; attention and activations are")
+        return self
+
     def run(self, subject: Subject) -> Finding:
         """Raises `UsageError` where the model has nothing of that kind."""
         text = subject.text(self.sequence, self.completion)
-        site = Site.parse(self.site) if self.site else None
+        site = _known(subject.opened, Site.parse(self.site)) if self.site else None
         return Finding(_MAPS[self.what](subject, text, site))
+
+
+def _known(opened: Opened, site: Site) -> Site:
+    """Raises `UsageError` for a head or channel that the site doesn't have."""
+    if site.index is not None and site.index >= opened.width(site.whole):
+        most = opened.width(site.whole) - 1
+        raise UsageError(f"{site} is no site of this model", f"{site.whole} has 0 to {most}")
+    return site
 
 
 def attention(subject: Subject, text: Text, site: Site | None) -> list[HeatMap]:
@@ -44,6 +60,8 @@ def attention(subject: Subject, text: Text, site: Site | None) -> list[HeatMap]:
             f"{subject.name} has no attention: it is a {opened.model.config.model_type} model",
             f"its sites are {', '.join(opened.layout.sites)}; try --what activations",
         )
+    if site is not None and site.kind != "pattern":
+        raise UsageError(f"{site} is no attention", "ask for pattern.0.1, or --what activations")
     sites = [site.whole] if site else opened.sites("pattern")
     cache = opened.run(text.inputs, keep=sites).cache
     names = text.labels[:-1]
