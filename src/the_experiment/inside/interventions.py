@@ -42,15 +42,25 @@ class Reference:
         self.subject = subject
         self._texts = texts
         self._whole = lru_cache(maxsize=None)(self._run)
+        self.values = lru_cache(maxsize=None)(self._values)
+        self.tokens = lru_cache(maxsize=None)(self._tokens)
         self.of = lru_cache(maxsize=None)(self._of)
 
-    def values(self, site: Site) -> Tensor:
+    def _values(self, site: Site) -> Tensor:
         """(texts, positions, …) of one site on all texts, which must be of one length."""
+        refuse_mixed_lengths(self._texts, "silence pieces with --mode zero")
         whole = self._whole(site.whole)
         return whole if site.index is None else whole[:, :, site.index]
 
+    def _tokens(self, site: Site) -> Tensor:
+        """(tokens, …) of one site on all tokens of the texts, of whatever length they are."""
+        whole = self._whole(site.whole)
+        read = [
+            values[: len(text.ids) - 1] for values, text in zip(whole, self._texts, strict=True)
+        ]
+        return torch.cat(read) if site.index is None else torch.cat(read)[:, site.index]
+
     def _run(self, site: Site) -> Tensor:
-        refuse_mixed_lengths(self._texts)
         return self.subject.opened.run(batch_ids(self._texts), keep=[site]).cache[site]
 
     def _of(self, prompt: str, site: Site) -> Tensor:
@@ -149,8 +159,8 @@ class Noise(_OnActivations):
 
     def edits(self, reference: Reference, text: Text) -> list[Edit]:
         site, places = Site.parse(self.site), self.places(text)
-        values = reference.values(site)
-        shape = (len(places), *values.shape[2:])
+        values = reference.tokens(site)
+        shape = (len(places), *values.shape[1:])
         generator = torch.Generator()
         generator.manual_seed(derived_seed(self.seed, self.site, text.prompt))
         noise = torch.randn(shape, generator=generator)

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -75,6 +76,7 @@ def _hover_map(heat_map: HeatMap) -> str:
     import plotly.graph_objects as go
 
     low, high = _limits(heat_map)
+    value = "hovertext" if heat_map.n else "z:.4g"
     figure = go.Figure(
         go.Heatmap(
             z=heat_map.values,
@@ -86,7 +88,8 @@ def _hover_map(heat_map: HeatMap) -> str:
             zmax=high,
             colorscale="RdBu_r" if heat_map.signed else "Viridis",
             colorbar={"title": {"text": heat_map.unit, "side": "right"}},
-            hovertemplate="%{y} → %{x}<br>%{z:.4g}<extra></extra>",
+            hovertext=_told(heat_map) if heat_map.n else None,
+            hovertemplate=f"%{{y}} → %{{x}}<br>%{{{value}}}<extra></extra>",
         )
     )
     figure.update_layout(
@@ -96,6 +99,18 @@ def _hover_map(heat_map: HeatMap) -> str:
         template="plotly_white",
     )
     return str(figure.to_html(full_html=False, include_plotlyjs=False))
+
+
+def _told(heat_map: HeatMap) -> list[list[str]]:
+    """What is said of each value under the pointer: `0.42 [0.31–0.55], n=25`."""
+    told = [[f"{value:.4g}" for value in row] for row in heat_map.values]
+    if heat_map.low is not None and heat_map.high is not None:
+        ends = np.dstack([heat_map.low, heat_map.high])  # (rows, columns, 2)
+        told = [
+            [f"{said} [{low:.3g}–{high:.3g}]" for said, (low, high) in zip(*row, strict=True)]
+            for row in zip(told, ends, strict=True)
+        ]
+    return [[f"{said}, n={heat_map.n}" for said in row] for row in told]
 
 
 def _numbered(names: Sequence[str]) -> list[str]:
@@ -148,5 +163,7 @@ def _draw(axes: Axes, heat_map: HeatMap) -> None:
 
 def _limits(heat_map: HeatMap) -> tuple[float, float]:
     """The ends of the scale: around 0 where there are values on both sides of it."""
+    if heat_map.span is not None:
+        return heat_map.span
     high = float(abs(heat_map.values).max()) or 1.0
     return (-high if heat_map.signed else 0.0), high

@@ -27,7 +27,7 @@ from the_experiment.inside.interventions import (
     ZeroWeights,
     first_place,
 )
-from the_experiment.inside.maps import HeatMap
+from the_experiment.inside.maps import SHARES, HeatMap
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.texts import Text
@@ -116,7 +116,7 @@ class Damage(Request):
             tuple(f"{asked * times:.3g}" for times in amounts) if asked else (str(self.prune),)
         )
         title = f"{subject.name}: exact under damage"
-        return HeatMap(title, "share exact", tuple(rows), columns, values)
+        return HeatMap(title, "share exact", tuple(rows), columns, values, span=SHARES)
 
     def _healed(
         self, subject: Subject, kinds: dict[str, list[Text]]

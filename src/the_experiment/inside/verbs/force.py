@@ -14,7 +14,7 @@ from the_experiment.base.seeds import Integers, Stream
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.generation import written
-from the_experiment.inside.maps import HeatMap
+from the_experiment.inside.maps import SHARES, HeatMap
 from the_experiment.inside.subject import Subject
 from the_experiment.models.texts import encode, end_id
 from the_experiment.worlds import World
@@ -200,4 +200,5 @@ def _map(subject: Subject, kind: str, tally: Tally) -> HeatMap:
         tuple(tally),
         ("written", "input", "neither"),
         np.array(shares),
+        span=SHARES,
     )

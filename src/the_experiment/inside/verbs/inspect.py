@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from the_experiment.base.errors import UsageError
 from the_experiment.inside.card import Finding, Request, verb
-from the_experiment.inside.maps import HeatMap
+from the_experiment.inside.maps import SHARES, HeatMap
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.texts import Text, shown
@@ -53,7 +53,14 @@ def attention(subject: Subject, text: Text, site: Site | None) -> list[HeatMap]:
         for head, values in enumerate(pattern):
             if site is None or site.index in (None, head):
                 maps.append(
-                    HeatMap(f"pattern.{one.layer}.{head}", "attention", names, names, values)
+                    HeatMap(
+                        f"pattern.{one.layer}.{head}",
+                        "attention",
+                        names,
+                        names,
+                        values,
+                        span=SHARES,
+                    )
                 )
     return maps
 
@@ -79,7 +86,7 @@ def lens(subject: Subject, text: Text, _: Site | None = None) -> list[HeatMap]:
     title = f"lens of {subject.name}: {text.prompt}"
     unit = "probability of this token"
     values = torch.stack(rows).double().numpy()
-    return [HeatMap(title, unit, tuple(map(str, sites)), columns, values, tuple(words))]
+    return [HeatMap(title, unit, tuple(map(str, sites)), columns, values, tuple(words), SHARES)]
 
 
 def activations(subject: Subject, text: Text, site: Site | None = None) -> list[HeatMap]:
@@ -120,7 +127,7 @@ def logits(subject: Subject, text: Text, _: Site | None = None) -> list[HeatMap]
     columns = tuple(text.labels[place + 1] for place in text.completing)
     rows = tuple(shown_tokens(subject, torch.arange(likely.shape[-1])))
     title = f"logits of {subject.name}: {text.prompt}"
-    return [HeatMap(title, "probability", rows, columns, likely.T.double().numpy())]
+    return [HeatMap(title, "probability", rows, columns, likely.T.double().numpy(), span=SHARES)]
 
 
 def unembedded(subject: Subject, stream: Tensor) -> Tensor:

@@ -1,22 +1,21 @@
-"""Linear probes: where does a model know a value, and does it use it?
+"""Where does a model know a value, and does it use it? Linear probes, and steering along one.
 
-Alain and Bengio, "Understanding intermediate layers using linear classifier probes", 2017; with
-the controls of Hewitt and Liang, "Designing and Interpreting Probes with Control Tasks", 2019.
+With the controls of Hewitt and Liang, "Designing and Interpreting Probes with Control Tasks", 2019.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from transformers import AutoModelForCausalLM
 
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers, Stream, derived_seed
+from the_experiment.base.words import counted
+from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.edits import Edit
@@ -24,6 +23,7 @@ from the_experiment.inside.generation import written
 from the_experiment.inside.grading import batch_ids
 from the_experiment.inside.maps import HeatMap
 from the_experiment.inside.opened import Opened
+from the_experiment.inside.probing import accuracy_map, fitted, folds, repeated, separable
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.texts import Text, refuse_mixed_lengths
@@ -32,10 +32,7 @@ from the_experiment.models.texts import end_id
 from the_experiment.worlds import World
 
 MOST_STATES = 256
-FOLDS = 8
 PUSHES = (1.0, 2.0, 4.0)  # how far steering goes past the probe's border, in distances from it
-
-Values = npt.NDArray[np.float64]
 
 
 @verb("probe")
@@ -48,31 +45,48 @@ class Probe(Request):
     def run(self, subject: Subject) -> Finding:
         """Maps of cross-validated accuracy: the model, one untrained, and shuffled labels.
 
-        Raises `UsageError` for a name that is neither an input nor an output.
+        A state whose label no other has is left out. Raises `UsageError` for a name that is
+        neither an input nor an output, and for texts of several lengths.
         """
-        world = subject.world
         states = np.concatenate(subject.states())
         states = states[Stream(self.seed, "probe").shuffled(len(states))[:MOST_STATES]]
-        labels = _labels(world, states, self.of)
+        labels = _labels(subject.world, states, self.of)
+        kept = repeated(labels)
+        states, labels = states[kept], labels[kept]
         texts = subject.texts(states)
-        refuse_mixed_lengths(texts)
-        untrained = _untrained(subject, self.seed)
-        shuffled = labels[Stream(self.seed, "labels").shuffled(len(labels))]
-        what = {
-            subject.name: (subject.opened, labels),
-            "the same model untrained": (untrained, labels),
-            f"{subject.name}, labels shuffled": (subject.opened, shuffled),
-        }
-        maps = [_map(name, self.of, opened, texts, each) for name, (opened, each) in what.items()]
-        chance = float(np.bincount(labels - labels.min()).max() / len(labels))
-        sentences = [f"always saying the commonest value is right in {chance:.2f}"]
+        refuse_mixed_lengths(texts, "probe a model of a world whose texts all have one length")
+        maps = self._maps(subject, texts, labels)
+        chance = Rate(int(np.unique(labels, return_counts=True)[1].max()), len(labels))
+        sentences = [f"always saying the commonest value is right in {chance}"]
+        if not kept.all():
+            left = counted(int((~kept).sum()), "state")
+            sentences.append(f"{left} left out: no other has their value of {self.of}")
         if separable(states, labels):
             sentences.append(
                 f"{self.of} is linearly separable in the inputs, so that an untrained model passes "
                 "too: a high accuracy alone says nothing here"
             )
         told, figures = _knows(subject, self.of, texts, labels, maps)
-        return Finding(maps, {"chance": chance, **figures}, [*sentences, *told])
+        known = {"n": chance.n, "chance": chance.share}
+        return Finding(maps, known | figures, [*sentences, *told])
+
+    def _maps(self, subject: Subject, texts: Sequence[Text], labels: Integers) -> list[HeatMap]:
+        shuffled = labels[Stream(self.seed, "labels").shuffled(len(labels))]
+        what = {
+            subject.name: (subject.opened, labels),
+            "the same model untrained": (_untrained(subject, self.seed), labels),
+            f"{subject.name}, labels shuffled": (subject.opened, shuffled),
+        }
+        return [
+            accuracy_map(
+                f"{name}: a linear probe for {self.of}, {counted(len(texts), 'state')}",
+                opened,
+                texts,
+                each,
+                folds(each, self.seed),
+            )
+            for name, (opened, each) in what.items()
+        ]
 
 
 def _labels(world: World, states: Integers, name: str) -> Integers:
@@ -85,8 +99,10 @@ def _labels(world: World, states: Integers, name: str) -> Integers:
         raise UsageError(
             f"there is no {name!r} in world {world.name}", f"one of {', '.join(known)}"
         )
-    if len(np.unique(labels)) < 2:
-        raise UsageError(f"{name} is the same in every state", "probe for another part")
+    if len(np.unique(labels[repeated(labels)])) < 2:
+        raise UsageError(
+            f"fewer than two values of {name} are those of two states", "probe for another part"
+        )
     return labels
 
 
@@ -95,68 +111,9 @@ def _untrained(subject: Subject, seed: int) -> Opened:
     return Opened(AutoModelForCausalLM.from_config(subject.opened.model.config).eval())
 
 
-def _map(name: str, of: str, opened: Opened, texts: Sequence[Text], labels: Integers) -> HeatMap:
-    sites = probed_sites(opened)
-    cache = opened.run(batch_ids(texts), keep=sites).cache
-    values = np.array(
-        [
-            [
-                accuracy(cache[site][:, place].numpy(), labels)
-                for place in range(cache[site].shape[1])
-            ]
-            for site in sites
-        ]
-    )
-    title = f"{name}: a linear probe for {of}"
-    return HeatMap(title, "accuracy", tuple(map(str, sites)), texts[0].part_labels[:-1], values)
-
-
-def probed_sites(opened: Opened) -> list[Site]:
-    """The stream into each layer, and out of the last where there is one."""
-    after = opened.sites("resid_post")[-1:] if "resid_post" in opened.layout.sites else []
-    return [*opened.sites(opened.layout.stream), *after]
-
-
-def accuracy(values: Values, labels: Integers) -> float:
-    """The share right on states that the probe was not fitted to, over eight folds."""
-    right = 0
-    for fold in range(min(FOLDS, len(labels))):
-        tested = np.arange(len(labels)) % FOLDS == fold
-        if len(np.unique(labels[~tested])) > 1:
-            right += int(
-                (
-                    _fitted(values[~tested], labels[~tested]).predict(values[tested])
-                    == labels[tested]
-                ).sum()
-            )
-    return right / len(labels)
-
-
-def _fitted(values: Values, labels: Integers):  # type: ignore[no-untyped-def]
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)).fit(values, labels)
-
-
-def separable(states: Integers, labels: Integers) -> bool:
-    """Whether a linear function of the inputs, one indicator a value, has all labels right."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import OneHotEncoder
-
-    indicators = OneHotEncoder(drop="if_binary").fit_transform(states)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        fitted = LogisticRegression(C=1e6, max_iter=5_000).fit(indicators, labels)
-    return bool((fitted.predict(indicators) == labels).all())
-
-
 def _knows(
     subject: Subject, of: str, texts: Sequence[Text], labels: Integers, maps: Sequence[HeatMap]
-) -> tuple[list[str], dict[str, object]]:
+) -> tuple[list[str], dict[str, Any]]:
     """Where it can be read before it is written, and what steering there does."""
     model, untrained, _ = maps
     written_at = texts[0].written_at(of)
@@ -165,18 +122,17 @@ def _knows(
     before = slice(0, written_at[0] + 1)
     gain = model.values[:, before] - untrained.values[:, before]
     layer, place = np.unravel_index((model.values[:, before] + 1e-3 * gain).argmax(), gain.shape)
-    best, control = float(model.values[layer, place]), float(untrained.values[layer, place])
+    best, control = (
+        Rate(round(float(one.values[layer, place]) * len(labels)), len(labels))
+        for one in (model, untrained)
+    )
     told = [
         f"before {of} is written it is read best at {model.rows[layer]}, {model.columns[place]!r}: "
-        f"{best:.2f}, and {control:.2f} in the untrained model"
+        f"right in {best}, and in {control} in the untrained model"
     ]
-    figures: dict[str, object] = {
-        "best": {
-            "site": model.rows[layer],
-            "position": int(place),
-            "accuracy": best,
-            "untrained": control,
-        }
+    found = {"site": model.rows[layer], "position": int(place)}
+    figures: dict[str, Any] = {
+        "best": found | rate_json(best) | {"untrained": rate_json(control)},
     }
     if set(np.unique(labels)) == {0, 1}:
         top = int(model.values[:, written_at[0]].argmax())
@@ -209,7 +165,7 @@ def _steered(
     _, tokenizer = subject.trained.loaded
     place = texts[0].written_at(of)[0]
     values = opened.run(batch_ids(texts), keep=[site]).cache[site][:, place]
-    scaler, probe = _fitted(values.numpy(), labels)
+    scaler, probe = fitted(values.numpy(), labels)
     direction = torch.from_numpy(probe.coef_[0] / scaler.scale_).float()
     score = torch.from_numpy(probe.decision_function(scaler.transform(values.numpy()))).float()
     told: dict[str, Steered] = {}
