@@ -14,6 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from the_experiment.base.seeds import Stream
+from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.edits import Edit
 from the_experiment.inside.grading import batch_ids
 from the_experiment.inside.opened import Cache, Opened
@@ -176,3 +178,15 @@ class Patching:
             effect[numbers] = (toward - self._clean[pairs]).numpy()
         shape = (len(self._pairs), len(rows), len(columns), parts)
         return Patched(of, rows, columns, became.reshape(shape), effect.reshape(shape))
+
+
+def at_random(became: Flags, best: int, stream: Stream) -> list[Rate]:
+    """By row, the pairs that turn in a column drawn for each of them, which is never the best.
+
+    `became` is (pairs, rows, columns) with two columns at least.
+    """
+    pairs, rows, columns = became.shape
+    drawn = stream.below(columns - 1, pairs * rows).reshape(pairs, rows)
+    drawn += drawn >= best
+    hits = np.take_along_axis(became, drawn[..., None], axis=2).sum((0, 2))
+    return [Rate(int(k), pairs) for k in hits]

@@ -15,7 +15,7 @@ from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.maps import HeatMap, mean_map, share_map
-from the_experiment.inside.patching import Flags, Pair, Patched, Patching, shape
+from the_experiment.inside.patching import Pair, Patched, Patching, at_random, shape
 from the_experiment.inside.subject import Subject
 from the_experiment.worlds import World
 
@@ -126,19 +126,10 @@ class PatchMaps(Request):
             f"the other answer in {rate}"
         )
         if len(turned.columns) > 1:
-            control = _at_random(counting, int(column), Stream(self.seed, "control", part, of))
+            control = at_random(counting, int(column), Stream(self.seed, "control", part, of))
             figures["random"] = dict(zip(turned.rows, map(rate_json, control), strict=True))
             told += f"; a random other {of} of that layer in {control[row]}"
         return figures, told
-
-
-def _at_random(became: Flags, best: int, stream: Stream) -> list[Rate]:
-    """By row: how often a column turns a pair that is drawn for it, any but the best."""
-    pairs, rows, columns = became.shape
-    drawn = stream.below(columns - 1, pairs * rows).reshape(pairs, rows)
-    drawn += drawn >= best
-    hits = np.take_along_axis(became, drawn[..., None], axis=2).sum((0, 2))
-    return [Rate(int(k), pairs) for k in hits]
 
 
 def _named(subject: Subject, base: str, to: str | None) -> Pair:

@@ -6,7 +6,8 @@ With the controls of Hewitt and Liang, "Designing and Interpreting Probes with C
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,9 +22,16 @@ from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.edits import Edit
 from the_experiment.inside.generation import written
 from the_experiment.inside.grading import batch_ids
-from the_experiment.inside.maps import HeatMap
+from the_experiment.inside.maps import HeatMap, share_map
 from the_experiment.inside.opened import Opened
-from the_experiment.inside.probing import accuracy_map, fitted, folds, repeated, separable
+from the_experiment.inside.probing import (
+    accuracy_map,
+    fitted,
+    folds,
+    probed_sites,
+    repeated,
+    separable,
+)
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.texts import Text, refuse_mixed_lengths
@@ -66,9 +74,15 @@ class Probe(Request):
                 f"{self.of} is linearly separable in the inputs, so that an untrained model passes "
                 "too: a high accuracy alone says nothing here"
             )
-        told, figures = _knows(subject, self.of, texts, labels, maps)
-        known = {"n": chance.n, "chance": chance.share}
-        return Finding(maps, known | figures, [*sentences, *told])
+        figures: dict[str, Any] = {"n": chance.n, "chance": chance.share}
+        if texts[0].written_at(self.of):
+            told, figures["best"] = _read_before(self.of, texts[0], maps)
+            sentences.append(told)
+            if set(np.unique(labels)) == {0, 1}:
+                steering, figures["steering"], told = _steering(subject, self.of, texts, labels)
+                maps.append(steering)
+                sentences.append(told)
+        return Finding(maps, figures, sentences)
 
     def _maps(self, subject: Subject, texts: Sequence[Text], labels: Integers) -> list[HeatMap]:
         shuffled = labels[Stream(self.seed, "labels").shuffled(len(labels))]
@@ -111,86 +125,105 @@ def _untrained(subject: Subject, seed: int) -> Opened:
     return Opened(AutoModelForCausalLM.from_config(subject.opened.model.config).eval())
 
 
-def _knows(
-    subject: Subject, of: str, texts: Sequence[Text], labels: Integers, maps: Sequence[HeatMap]
-) -> tuple[list[str], dict[str, Any]]:
-    """Where it can be read before it is written, and what steering there does."""
+def _read_before(of: str, text: Text, maps: Sequence[HeatMap]) -> tuple[str, dict[str, Any]]:
+    """Where a part can be read best before it is written."""
     model, untrained, _ = maps
-    written_at = texts[0].written_at(of)
-    if not written_at:
-        return [], {}
-    before = slice(0, written_at[0] + 1)
+    n = model.n or 0
+    before = slice(0, text.written_at(of)[0] + 1)
     gain = model.values[:, before] - untrained.values[:, before]
     layer, place = np.unravel_index((model.values[:, before] + 1e-3 * gain).argmax(), gain.shape)
     best, control = (
-        Rate(round(float(one.values[layer, place]) * len(labels)), len(labels))
-        for one in (model, untrained)
+        Rate(round(float(one.values[layer, place]) * n), n) for one in (model, untrained)
     )
-    told = [
+    told = (
         f"before {of} is written it is read best at {model.rows[layer]}, {model.columns[place]!r}: "
         f"right in {best}, and in {control} in the untrained model"
-    ]
-    found = {"site": model.rows[layer], "position": int(place)}
-    figures: dict[str, Any] = {
-        "best": found | rate_json(best) | {"untrained": rate_json(control)},
-    }
-    if set(np.unique(labels)) == {0, 1}:
-        top = int(model.values[:, written_at[0]].argmax())
-        steered = _steered(subject, of, texts, labels, Site.parse(model.rows[top]))
-        figures["steering"] = {"site": model.rows[top], **steered}
-        told += [_steering_told(of, model.rows[top], push, one) for push, one in steered.items()]
-    return told, figures
-
-
-def _steering_told(of: str, site: str, push: str, steered: Steered) -> str:
-    follows = [f"{part} follows it in {rate}" for part, rate in steered["follows"].items()]
-    return (
-        f"pushed {push} times past the border at {site}: {of} turns in {steered['turned']}; then "
-        + (", ".join(follows) or "nothing depends on it")
     )
+    found = {"site": model.rows[layer], "position": int(place)}
+    return told, found | rate_json(best) | {"untrained": rate_json(control)}
 
 
-class Steered(TypedDict):
+@dataclass(frozen=True)
+class Steered:
     """How often a part turned, and how often each that depends on it followed."""
 
-    turned: str
-    follows: dict[str, str]
+    turned: Rate
+    follows: dict[str, Rate]
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain values."""
+        follows = {part: rate_json(rate) for part, rate in self.follows.items()}
+        return {"turned": rate_json(self.turned), "follows": follows}
+
+
+def _steering(
+    subject: Subject, of: str, texts: Sequence[Text], labels: Integers
+) -> tuple[HeatMap, dict[str, Any], str]:
+    """What a push past the border of each layer's probe does where the part is decided."""
+    sites = probed_sites(subject.opened)
+    steered = [_steered(subject, of, texts, labels, site) for site in sites]
+    counts = np.array([[one.turned.k for one in pushes] for pushes in steered])
+    rows, columns = tuple(map(str, sites)), tuple(f"{push:g} times" for push in PUSHES)
+    title = (
+        f"{subject.name}: {of} turns when pushed past the border, {counted(len(texts), 'state')}"
+    )
+    heat_map = share_map(title, "share", rows, columns, counts, len(texts))
+    figures = {
+        row: dict(zip(columns, (one.as_json() for one in pushes), strict=True))
+        for row, pushes in zip(rows, steered, strict=True)
+    }
+    row, column = np.unravel_index(counts.argmax(), counts.shape)
+    most = steered[row][column]
+    follows = [f"{part} follows it in {rate}" for part, rate in most.follows.items()]
+    return (
+        heat_map,
+        figures,
+        (
+            f"{of} turns most often, in {most.turned}, pushed {columns[column]} past the border at "
+            f"{rows[row]}; then " + (", ".join(follows) or "nothing depends on it")
+        ),
+    )
 
 
 def _steered(
     subject: Subject, of: str, texts: Sequence[Text], labels: Integers, site: Site
-) -> dict[str, Steered]:
+) -> list[Steered]:
     """By push: how often the part turns, and how often those that depend on it turn with it."""
-    opened, world = subject.opened, subject.world
-    _, tokenizer = subject.trained.loaded
     place = texts[0].written_at(of)[0]
-    values = opened.run(batch_ids(texts), keep=[site]).cache[site][:, place]
+    values = subject.opened.run(batch_ids(texts), keep=[site]).cache[site][:, place]
     scaler, probe = fitted(values.numpy(), labels)
     direction = torch.from_numpy(probe.coef_[0] / scaler.scale_).float()
     score = torch.from_numpy(probe.decision_function(scaler.transform(values.numpy()))).float()
-    told: dict[str, Steered] = {}
-    for push in PUSHES:
-        steps = -(1 + push) * score[:, None] / direction.square().sum() * direction
-        edits = [[Edit(site, (place,), step, keep=1.0)] for step in steps]
-        tokens = written(
-            opened,
-            [text.ids[: place + 1] for text in texts],
-            len(texts[0].ids),
-            end_id(tokenizer),
-            lambda row, _, edits=edits: edits[row],  # type: ignore[misc]
+    across = (
+        -score[:, None] / direction.square().sum() * direction
+    )  # (states, width): to the border
+    return [
+        _pushed(
+            subject, of, texts, labels, [Edit(site, (place,), step, keep=1.0) for step in steps]
         )
-        turned: list[bool] = []
-        follows: dict[str, list[bool]] = {}
-        for text, label, after in zip(texts, labels, tokens, strict=True):
-            begun = text.ids[text.begins : place + 1]
-            completion = str(tokenizer.decode([*begun, *after]))
-            span = world.spans(completion)[of]
-            turned.append(span is not None and span.value == 1 - label)
-            if turned[-1]:
-                for one in outcomes(world, text.prompt, of, completion):
-                    follows.setdefault(one.part, []).append(one.follows == "written")
-        told[str(push)] = {
-            "turned": str(Rate(sum(turned), len(turned))),
-            "follows": {part: str(Rate(sum(each), len(each))) for part, each in follows.items()},
-        }
-    return told
+        for steps in ((1 + push) * across for push in PUSHES)
+    ]
+
+
+def _pushed(
+    subject: Subject, of: str, texts: Sequence[Text], labels: Integers, edits: Sequence[Edit]
+) -> Steered:
+    """What is written under these edits, one a text, from where the part is decided."""
+    world, (_, tokenizer) = subject.world, subject.trained.loaded
+    place = texts[0].written_at(of)[0]
+    beginnings = [text.ids[: place + 1] for text in texts]
+    most, end = len(texts[0].ids), end_id(tokenizer)
+    tokens = written(subject.opened, beginnings, most, end, lambda row, _: [edits[row]])
+    turned: list[bool] = []
+    follows: dict[str, list[bool]] = {}
+    for text, label, after in zip(texts, labels, tokens, strict=True):
+        completion = str(tokenizer.decode([*text.ids[text.begins : place + 1], *after]))
+        span = world.spans(completion)[of]
+        turned.append(span is not None and bool(span.value == 1 - label))
+        if turned[-1]:
+            for one in outcomes(world, text.prompt, of, completion):
+                follows.setdefault(one.part, []).append(one.follows == "written")
+    return Steered(
+        Rate(sum(turned), len(turned)),
+        {part: Rate(sum(each), len(each)) for part, each in follows.items()},
+    )
