@@ -44,6 +44,7 @@ class Reference:
         self._whole = lru_cache(maxsize=None)(self._run)
         self.values = lru_cache(maxsize=None)(self._values)
         self.tokens = lru_cache(maxsize=None)(self._tokens)
+        self.deviation = lru_cache(maxsize=None)(self._deviation)
         self.of = lru_cache(maxsize=None)(self._of)
 
     def _values(self, site: Site) -> Tensor:
@@ -59,6 +60,9 @@ class Reference:
             values[: len(text.ids) - 1] for values, text in zip(whole, self._texts, strict=True)
         ]
         return torch.cat(read) if site.index is None else torch.cat(read)[:, site.index]
+
+    def _deviation(self, site: Site) -> Tensor:
+        return self.tokens(site).std()
 
     def _run(self, site: Site) -> Tensor:
         return self.subject.opened.run(batch_ids(self._texts), keep=[site]).cache[site]
@@ -159,12 +163,11 @@ class Noise(_OnActivations):
 
     def edits(self, reference: Reference, text: Text) -> list[Edit]:
         site, places = Site.parse(self.site), self.places(text)
-        values = reference.tokens(site)
-        shape = (len(places), *values.shape[1:])
+        shape = (len(places), *reference.tokens(site).shape[1:])
         generator = torch.Generator()
         generator.manual_seed(derived_seed(self.seed, self.site, text.prompt))
         noise = torch.randn(shape, generator=generator)
-        return [Edit(site, places, noise * self.scale * values.std(), keep=1.0)]
+        return [Edit(site, places, noise * self.scale * reference.deviation(site), keep=1.0)]
 
 
 class _OnWeights(_Intervention):

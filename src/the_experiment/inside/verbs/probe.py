@@ -172,6 +172,8 @@ def _steering(
         row: dict(zip(columns, (one.as_json() for one in pushes), strict=True))
         for row, pushes in zip(rows, steered, strict=True)
     }
+    if not counts.any():
+        return heat_map, figures, f"{of} turns nowhere, however far it is pushed past the border"
     row, column = np.unravel_index(counts.argmax(), counts.shape)
     most = steered[row][column]
     follows = [f"{part} follows it in {rate}" for part, rate in most.follows.items()]
