@@ -321,6 +321,7 @@ def test_texts_of_several_lengths_are_not_averaged_position_by_position() -> Non
     """A mean over them would mix other tokens, and what fills short texts up."""
     one = Text("1", "=2", (3, 4, 5, 1), ("1", "=", "2", "end"), ("A", "", "s", ""), 1)
     longer = Text("11", "=2", (3, 3, 4, 5, 1), ("1", "1", *one.tokens[1:]), ("A", *one.parts), 2)
-    refuse_mixed_lengths([one, one])
-    with pytest.raises(UsageError, match="different lengths"):
-        refuse_mixed_lengths([one, longer])
+    refuse_mixed_lengths([one, one], "a mend")
+    with pytest.raises(UsageError, match="different lengths") as refused:
+        refuse_mixed_lengths([one, longer], "a mend")
+    assert refused.value.mend == "a mend"

@@ -18,13 +18,13 @@ from the_experiment.inside.grading import batch_ids
 from the_experiment.inside.interventions import FlipWeights, sites_of
 from the_experiment.inside.layout import Place
 from the_experiment.inside.opened import Opened
+from the_experiment.inside.patching import Pair, Patching
 from the_experiment.inside.shortcuts import Start
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.sweep import Trial, sweep
 from the_experiment.inside.taps import NeverFiredError
 from the_experiment.inside.verbs.ablate import AblateEach
-from the_experiment.inside.verbs.patch import PatchMaps
 
 LENGTH = 11
 
@@ -174,23 +174,24 @@ def test_5_patch_counts_what_became_the_other_answer_not_what_changed() -> None:
     can_write = torch.tensor([base.ids[base.tokens.index(token)] for token in "01-"])
     never = torch.ones(opened.model.config.vocab_size).index_fill(0, can_write, 0.0)
     opened.model.lm_head.register_forward_hook(lambda *given: given[2] - 1e4 * never)
-    finding = PatchMaps(sequence=base.prompt, to=source.prompt).run(subject)
+    parts = subject.world.parts
+    table = Patching(opened, [Pair(base, source)], parts).at_positions()
     sites = opened.sites("resid_pre")
     given = opened.run(source.inputs, keep=sites).cache
     clean = opened.run(base.inputs).logits[0].argmax(-1)
     other_answer, another_token = 0, 0
-    for told in finding.maps:
-        if "became the other answer" in told.title:
-            part = told.title.split(", ")[1]
-            place = base.written_at(part)[0]
-            for layer, site in enumerate(sites):
-                for position in range(place + 1):
-                    edit = Edit(site, (position,), given[site][0, position])
-                    top = opened.run(base.inputs, [[edit]]).logits[0, place].argmax()
-                    became = bool(top == source.ids[place + 1])
-                    assert told.values[layer, position] == became
-                    other_answer += became
-                    another_token += bool(top != clean[place]) and not became
+    for number, part in enumerate(parts):
+        place = base.written_at(part)[0]
+        if base.ids[place + 1] == source.ids[place + 1]:
+            continue
+        for layer, site in enumerate(sites):
+            for position in range(place + 1):
+                edit = Edit(site, (position,), given[site][0, position])
+                top = opened.run(base.inputs, [[edit]]).logits[0, place].argmax()
+                became = bool(top == source.ids[place + 1])
+                assert table.became[0, layer, position, number] == became
+                other_answer += became
+                another_token += bool(top != clean[place]) and not became
     assert other_answer  # else this test shows nothing
     assert another_token
 

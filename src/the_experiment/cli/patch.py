@@ -18,7 +18,7 @@ EXAMPLES = options.examples(
 
 def patch(
     sequence: Annotated[str, typer.Argument(metavar="[SEQ]", help="Into this; else all.")] = "",
-    to: Annotated[str, options.Option(help="From this; else the first input changed.")] = "",
+    to: Annotated[str, options.Option(help="From this; else one input changed.")] = "",
     seed: options.Seed = 0,
     model: options.Models = defaults.INSIDE_MODELS,
     out: options.Out = Path(defaults.OUT),

@@ -42,14 +42,15 @@ class Reference:
         self.subject = subject
         self._texts = texts
         self._whole = lru_cache(maxsize=None)(self._ran)
+        self.deviation = lru_cache(maxsize=None)(self._deviation)
         self.of = lru_cache(maxsize=None)(self._of)
 
     def values(self, site: Site) -> Tensor:
         """(texts, positions, …) of one site on all texts, which must be of one length."""
-        refuse_mixed_lengths(self._texts)
+        refuse_mixed_lengths(self._texts, "silence pieces with --mode zero")
         return self._run(site)
 
-    def deviation(self, site: Site) -> Tensor:
+    def _deviation(self, site: Site) -> Tensor:
         """The standard deviation of all that one site holds, as wide as one value (…)."""
         values = zip(self._run(site), self._texts, strict=True)
         read = torch.cat([value[: len(text.ids) - 1] for value, text in values])  # (tokens, …)

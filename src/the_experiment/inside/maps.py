@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from the_experiment.base.seeds import Integers, Stream
+from the_experiment.evaluation.statistics import wilson
+
 Values = npt.NDArray[np.float64]
+
+SHARES = (0.0, 1.0)  # the scale of shares, probabilities, accuracies and attention
+RESAMPLES = 1000  # of a bootstrap
+CENTRAL = (0.025, 0.975)  # the ends of 95%
 
 
 @dataclass(frozen=True)
@@ -20,9 +27,11 @@ class HeatMap:
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     values: Values  # (rows, columns)
-    words: tuple[tuple[str, ...], ...] = field(
-        default=()
-    )  # shown in the cells, where there are any
+    words: tuple[tuple[str, ...], ...] = ()  # shown in the cells, where there are any
+    span: tuple[float, float] | None = None  # the ends of its scale, if they are fixed
+    n: int | None = None  # how many states or pairs each value is over
+    low: Values | None = None  # (rows, columns): the ends of each value's 95% interval
+    high: Values | None = None
 
     @property
     def signed(self) -> bool:
@@ -30,12 +39,56 @@ class HeatMap:
         return bool((self.values < 0).any())
 
     def as_json(self) -> dict[str, Any]:
-        """The map as plain values."""
+        """The map as plain values; what it doesn't have is left out."""
+        optional = {
+            "words": [list(row) for row in self.words] or None,
+            "span": None if self.span is None else list(self.span),
+            "n": self.n,
+            "low": _rounded(self.low),
+            "high": _rounded(self.high),
+        }
         return {
             "title": self.title,
             "unit": self.unit,
             "rows": list(self.rows),
             "columns": list(self.columns),
-            "values": [[round(float(value), 6) for value in row] for row in self.values],
-            **({"words": [list(row) for row in self.words]} if self.words else {}),
+            "values": _rounded(self.values),
+            **{name: value for name, value in optional.items() if value is not None},
         }
+
+
+def share_map(
+    title: str,
+    unit: str,
+    rows: tuple[str, ...],
+    columns: tuple[str, ...],
+    counts: Integers,
+    n: int,
+) -> HeatMap:
+    """Shares from `counts` (rows, columns) out of n each, with Wilson 95% intervals."""
+    low, high = np.vectorize(wilson, otypes=[float, float])(counts, n)
+    return HeatMap(title, unit, rows, columns, counts / n, span=SHARES, n=n, low=low, high=high)
+
+
+def mean_map(
+    title: str,
+    unit: str,
+    rows: tuple[str, ...],
+    columns: tuple[str, ...],
+    samples: Values,
+    seed: int,
+) -> HeatMap:
+    """Means of `samples` (n, rows, columns), with 95% intervals of a percentile bootstrap.
+
+    One sample has no interval. Efron and Tibshirani, "An Introduction to the Bootstrap", 1993.
+    """
+    n = len(samples)
+    low = high = None
+    if n > 1:
+        drawn = Stream(seed, "bootstrap").below(n, RESAMPLES * n).reshape(RESAMPLES, n)
+        low, high = np.quantile([samples[chosen].mean(0) for chosen in drawn], CENTRAL, axis=0)
+    return HeatMap(title, unit, rows, columns, samples.mean(0), n=n, low=low, high=high)
+
+
+def _rounded(values: Values | None) -> list[list[float]] | None:
+    return None if values is None else [[round(float(one), 6) for one in row] for row in values]

@@ -107,14 +107,21 @@ def by_gradients(opened: Opened, asked: Question) -> Masses:
 
 def by_attention(opened: Opened, asked: Question) -> Masses:
     """How much the position that writes a part attends to each name, in the mean over heads."""
-    masses = asked.nothing()
-    for number, text in enumerate(asked.texts):
+    return {part: mass.mean(1) for part, mass in by_head(opened, asked).items()}
+
+
+def by_head(opened: Opened, asked: Question) -> Masses:
+    """The same head by head, layer after layer: (texts, heads, names) for each part."""
+    found: dict[str, list[Numbers]] = {part: [] for part in asked.parts}
+    for text in asked.texts:
         cache = opened.run(text.inputs, keep=opened.sites("pattern")).cache
         pattern = torch.cat([values[0].transpose(0, 1) for values in cache.values()])
         for part in asked.parts:  # pattern: (heads of all layers, queries, keys)
-            for place in text.written_at(part)[:1]:
-                masses[part][number] = _by_name(asked, text, pattern[:, place].mean(0))
-    return masses
+            place = text.written_at(part)[0]
+            found[part].append(
+                np.array([_by_name(asked, text, head) for head in pattern[:, place]])
+            )
+    return {part: np.array(each) for part, each in found.items()}
 
 
 def _by_name(asked: Question, text: Text, mass: Tensor) -> Numbers:

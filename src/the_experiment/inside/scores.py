@@ -56,10 +56,16 @@ def gradable(world: World) -> tuple[str, ...]:
 
 
 def score(world: World, part: str, names: Sequence[str], mass: Numbers, seed: int) -> Score:
-    """The share of `mass` (texts, names) that falls on the part's causal ancestors."""
+    """The share of `mass` (texts, names) that is on the part's causal ancestors."""
     whole, named = mass.sum(1), mass[:, _places(names, world.ancestors(part))].sum(1)
-    share = float(named.sum() / whole.sum()) if whole.any() else 0.0
-    return Score(share, *share_interval(named, whole, seed), len(whole))
+    interval = share_interval(named, whole, seed)
+    return Score(on_ancestors(world, part, names, mass), *interval, len(whole))
+
+
+def on_ancestors(world: World, part: str, names: Sequence[str], mass: Numbers) -> float:
+    """The same share alone; 0 where there is no mass."""
+    named = float(mass[:, _places(names, world.ancestors(part))].sum())
+    return named / float(mass.sum()) if mass.any() else 0.0
 
 
 def elsewhere(world: World, part: str, names: Sequence[str], mass: Numbers) -> Mapping[str, float]:

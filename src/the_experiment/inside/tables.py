@@ -3,35 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from the_experiment.inside.maps import HeatMap
+from the_experiment.evaluation.statistics import Rate, short
+from the_experiment.inside.maps import SHARES, HeatMap
 
 BINS = 10  # of shares from 0 to 1, in a distribution over models
 
-# From the figures of one cell, its value and what is written into it.
-Cell = Callable[[Mapping[str, Any]], tuple[float, str]]
+
+@dataclass(frozen=True)
+class Cell:
+    """A share with its 95% interval, and what is written of it."""
+
+    share: float
+    word: str
+    low: float
+    high: float
 
 
 def side_by_side(
-    title: str, rows: Mapping[str, Mapping[str, Any]], cell: Cell
+    title: str, rows: Mapping[str, Mapping[str, Any]], cell: Callable[[Mapping[str, Any]], Cell]
 ) -> Iterator[HeatMap]:
     """A map of the columns that all rows have; none where there is none."""
     first = next(iter(rows.values()), {})
     columns = tuple(name for name in first if all(name in row for row in rows.values()))
     if columns:
         cells = [[cell(row[name]) for name in columns] for row in rows.values()]
-        values = np.array([[value for value, _ in row] for row in cells])
-        words = tuple(tuple(word for _, word in row) for row in cells)
-        yield HeatMap(title, "share", tuple(rows), columns, values, words)
+        yield HeatMap(
+            title,
+            "share",
+            tuple(rows),
+            columns,
+            np.array([[one.share for one in row] for row in cells]),
+            tuple(tuple(one.word for one in row) for row in cells),
+            SHARES,
+            low=np.array([[one.low for one in row] for row in cells]),
+            high=np.array([[one.high for one in row] for row in cells]),
+        )
 
 
-def follows_written(counts: Mapping[str, Any]) -> tuple[float, str]:
-    """Of all cases, the share and number that follow what is written."""
-    n = sum(counts[how] for how in ("written", "input", "neither"))
-    return counts["written"] / n, f"{counts['written']}/{n}"
+def score_cell(of: Mapping[str, Any]) -> Cell:
+    """A score as `scores.Score` tells it."""
+    return Cell(of["share"], short(of["share"]), of["low"], of["high"])
+
+
+def followed_cell(counts: Mapping[str, Any]) -> Cell:
+    """Of all cases, those that follow what is written."""
+    rate = Rate(counts["written"], sum(counts[how] for how in ("written", "input", "neither")))
+    return Cell(rate.share, f"{rate.k}/{rate.n}", rate.low, rate.high)
 
 
 def distribution(title: str, shares: Mapping[str, Sequence[float]]) -> HeatMap:

@@ -81,13 +81,13 @@ def text_of(tokenizer: PreTrainedTokenizerBase, world: World, prompt: str, compl
     return Text(prompt, completion, encoded.ids, (*tokens, END), (*parts, ""), len(encoded.prompt))
 
 
-def refuse_mixed_lengths(texts: Sequence[Text]) -> None:
-    """Raise `UsageError` where a position is not the same place in all of these texts."""
+def refuse_mixed_lengths(texts: Sequence[Text], mend: str) -> None:
+    """Raise `UsageError` with `mend` where a position is not the same place in all these texts."""
     if len({(len(text.ids), text.begins) for text in texts}) > 1:
         raise UsageError(
             "the texts of this world have different lengths, so that nothing can be compared or "
             "averaged position by position",
-            "ask about one sequence, or silence pieces with --mode zero",
+            mend,
         )
 
 

@@ -7,31 +7,34 @@ from collections.abc import Iterator, Sequence
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions
 from rich.table import Table
+from rich.text import Text
 
-GAP = 2  # characters between columns
+GAP = 2  # characters between columns, if nothing else is said
 
 
 class Blocks:
     """A table whose first column is repeated in each block, so that no cell is ever cut."""
 
-    def __init__(self, header: Sequence[str]) -> None:
-        self._rows: list[Sequence[str]] = [header]
+    def __init__(self, header: Sequence[str | Text], gap: int = GAP) -> None:
+        self._rows: list[Sequence[str | Text]] = [header]
         self._styles = ["bold"]
+        self._gap = gap
 
-    def add_row(self, cells: Sequence[str], *, style: str) -> None:
+    def add_row(self, cells: Sequence[str | Text], *, style: str) -> None:
         """One more row, with as many cells as the header has."""
         self._rows.append(cells)
         self._styles.append(style)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table | str]:
-        widths = [max(map(cell_len, column)) + GAP for column in zip(*self._rows, strict=True)]
-        for number, columns in enumerate(_fitting(widths, options.max_width)):
+        cells = zip(*self._rows, strict=True)
+        widths = [max(cell_len(str(cell)) for cell in column) + self._gap for column in cells]
+        for number, columns in enumerate(_fitting(widths, options.max_width + self._gap)):
             if number:
                 yield ""
             yield self._block([0, *columns])
 
     def _block(self, columns: Sequence[int]) -> Table:
-        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, GAP, 0, 0))
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, self._gap, 0, 0))
         for _ in columns:
             table.add_column(no_wrap=True)
         for cells, style in zip(self._rows, self._styles, strict=True):
@@ -46,7 +49,7 @@ def _fitting(widths: Sequence[int], most: int) -> Iterator[list[int]]:
     """
     group: list[int] = []
     for column in range(1, len(widths)):
-        if group and widths[0] + sum(widths[one] for one in [*group, column]) - GAP > most:
+        if group and widths[0] + sum(widths[one] for one in [*group, column]) > most:
             yield group
             group = []
         group.append(column)

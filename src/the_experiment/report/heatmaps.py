@@ -7,13 +7,15 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Group, RenderableType
-from rich.table import Table
+import numpy as np
+from rich.cells import cell_len
+from rich.console import Group
 from rich.text import Text
 
 from the_experiment.base.files import replaced_file, write_text
 from the_experiment.evaluation.statistics import short
-from the_experiment.inside.maps import HeatMap
+from the_experiment.inside.maps import HeatMap, Values
+from the_experiment.report.blocks import Blocks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,30 +23,45 @@ if TYPE_CHECKING:
 
 SHADES = "viridis"  # of maps that begin at 0
 TWO_SIDED = "RdBu_r"  # of maps on both sides of 0
-WIDE = 8  # characters of a column's name in the terminal
+WIDE = 16  # characters of a column's name in the terminal
 
 
-def heat_map_view(heat_map: HeatMap) -> RenderableType:
+def heat_map_view(heat_map: HeatMap) -> Group:
     """A table whose cells are coloured by their value, for the terminal."""
+    colours = _colours(heat_map)
+    said = heat_map.words or [[short(float(value)) for value in row] for row in heat_map.values]
+    names = [name[:WIDE] for name in heat_map.columns]
+    columns = zip(names, *said, strict=True)
+    widths = [max(map(cell_len, column)) + 2 for column in columns]
+    unit = Text(f"{heat_map.unit} ", style="not bold dim")
+    header = [Text(name.center(width)) for name, width in zip(names, widths, strict=True)]
+    table = Blocks([unit, *header], gap=0)
+    for name, row, words in zip(heat_map.rows, colours, said, strict=True):
+        cells = [
+            Text(word.center(width), style=f"{_ink(colour)} on {_hex(colour)}")
+            for colour, word, width in zip(row, words, widths, strict=True)
+        ]
+        table.add_row([Text(f"{name} "), *cells], style="")
+    return Group(Text(heat_map.title, style="bold"), table)
+
+
+def _colours(heat_map: HeatMap) -> Values:
+    """(rows, columns, 4): red, green, blue and opacity of each cell, from 0 to 1."""
     from matplotlib import colormaps
 
-    table = Table(box=None, pad_edge=False, padding=(0, 0), title_justify="left")
-    table.add_column(Text(heat_map.unit, style="dim"))
-    for name in heat_map.columns:
-        table.add_column(Text(name[:WIDE]), justify="center")
     low, high = _limits(heat_map)
-    colours = colormaps[TWO_SIDED if heat_map.signed else SHADES]
-    for number, (name, values) in enumerate(zip(heat_map.rows, heat_map.values, strict=True)):
-        cells = []
-        for place, value in enumerate(values):
-            red, green, blue = (
-                int(255 * part) for part in colours((value - low) / (high - low))[:3]
-            )
-            ink = "black" if red * 0.3 + green * 0.6 + blue * 0.1 > 128 else "white"
-            said = heat_map.words[number][place] if heat_map.words else short(float(value))
-            cells.append(Text(f" {said} ", style=f"{ink} on rgb({red},{green},{blue})"))
-        table.add_row(Text(name), *cells)
-    return Group(Text(heat_map.title, style="bold"), table)
+    scale = colormaps[TWO_SIDED if heat_map.signed else SHADES]
+    colours: Values = scale((heat_map.values - low) / (high - low))
+    return colours
+
+
+def _ink(colour: Values) -> str:
+    """Black on a bright colour, white on a dark one."""
+    return "black" if colour[:3] @ (0.3, 0.6, 0.1) > 0.5 else "white"
+
+
+def _hex(colour: Values) -> str:
+    return "#" + "".join(f"{round(255 * part):02x}" for part in colour[:3])
 
 
 def write_picture(maps: Sequence[HeatMap], path: Path) -> None:
@@ -75,6 +92,8 @@ def _hover_map(heat_map: HeatMap) -> str:
     import plotly.graph_objects as go
 
     low, high = _limits(heat_map)
+    told = heat_map.n is not None or heat_map.low is not None
+    value = "hovertext" if told else "z:.4g"
     figure = go.Figure(
         go.Heatmap(
             z=heat_map.values,
@@ -86,7 +105,8 @@ def _hover_map(heat_map: HeatMap) -> str:
             zmax=high,
             colorscale="RdBu_r" if heat_map.signed else "Viridis",
             colorbar={"title": {"text": heat_map.unit, "side": "right"}},
-            hovertemplate="%{y} → %{x}<br>%{z:.4g}<extra></extra>",
+            hovertext=_told(heat_map) if told else None,
+            hovertemplate=f"%{{y}} → %{{x}}<br>%{{{value}}}<extra></extra>",
         )
     )
     figure.update_layout(
@@ -96,6 +116,20 @@ def _hover_map(heat_map: HeatMap) -> str:
         template="plotly_white",
     )
     return str(figure.to_html(full_html=False, include_plotlyjs=False))
+
+
+def _told(heat_map: HeatMap) -> list[list[str]]:
+    """What is said of each value under the pointer: `0.42 [0.31–0.55], n=25`."""
+    told = [[f"{value:.4g}" for value in row] for row in heat_map.values]
+    if heat_map.low is not None and heat_map.high is not None:
+        ends = np.dstack([heat_map.low, heat_map.high])  # (rows, columns, 2)
+        told = [
+            [f"{said} [{low:.3g}–{high:.3g}]" for said, (low, high) in zip(*row, strict=True)]
+            for row in zip(told, ends, strict=True)
+        ]
+    if heat_map.n is not None:
+        told = [[f"{said}, n={heat_map.n}" for said in row] for row in told]
+    return told
 
 
 def _numbered(names: Sequence[str]) -> list[str]:
@@ -139,14 +173,18 @@ def _draw(axes: Axes, heat_map: HeatMap) -> None:
             setter = axes.set_xticks if axis == "x" else axes.set_yticks
             setter(range(len(names)), [name.replace("$", r"\$") for name in names], fontsize=7)
     axes.tick_params(axis="x", rotation=90)
+    inks = np.apply_along_axis(_ink, 2, _colours(heat_map))
     for number, row in enumerate(heat_map.words):
         for place, word in enumerate(row):
-            axes.text(place, number, word, ha="center", va="center", fontsize=7, color="white")
+            ink = inks[number, place]
+            axes.text(place, number, word, ha="center", va="center", fontsize=7, color=ink)
     axes.set_title(heat_map.title.replace("$", r"\$"), fontsize=9, loc="left")
     axes.figure.colorbar(image, ax=axes, label=heat_map.unit)
 
 
 def _limits(heat_map: HeatMap) -> tuple[float, float]:
     """The ends of the scale: around 0 where there are values on both sides of it."""
+    if heat_map.span is not None:
+        return heat_map.span
     high = float(abs(heat_map.values).max()) or 1.0
     return (-high if heat_map.signed else 0.0), high

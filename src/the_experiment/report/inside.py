@@ -33,9 +33,10 @@ def write_finding(card: Card, finding: Finding, out: Path) -> Path:
 def finding_view(finding: Finding) -> Group:
     """The maps that a terminal can hold, then what they say."""
     shown = [one for one in finding.maps if len(one.columns) <= WIDEST and len(one.rows) <= HIGHEST]
+    shown = shown[:MOST_MAPS]
     left = len(finding.maps) - len(shown)
-    notes = [f"[dim]{left} larger maps are in the picture and the page[/]"] if left else []
-    return Group(*map(heat_map_view, shown[:MOST_MAPS]), *notes, *map(escape, finding.sentences))
+    notes = [f"[dim]{left} more maps are in the picture and the page[/]"] if left else []
+    return Group(*map(heat_map_view, shown), *notes, *map(escape, finding.sentences))
 
 
 def _name(card: Card) -> str:

@@ -28,7 +28,7 @@ from the_experiment.inside.interventions import (
     ZeroWeights,
     first_place,
 )
-from the_experiment.inside.maps import HeatMap
+from the_experiment.inside.maps import SHARES, HeatMap
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.texts import Text
@@ -127,7 +127,9 @@ class Damage(Request):
                 rows += [told]
             values += list(shares)
         title = f"{subject.name}: exact {self._axis()}"
-        return HeatMap(title, "share exact", tuple(rows), self._columns(), np.array(values))
+        return HeatMap(
+            title, "share exact", tuple(rows), self._columns(), np.array(values), span=SHARES
+        )
 
     def _shares(
         self,

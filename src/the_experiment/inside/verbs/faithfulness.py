@@ -21,11 +21,11 @@ from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.graded import TOLD, graded_map, question
 from the_experiment.inside.interchange import Interchanged, interchanged
 from the_experiment.inside.maps import HeatMap
-from the_experiment.inside.masses import methods_of
+from the_experiment.inside.masses import METHODS, methods_of
 from the_experiment.inside.scores import gradable
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.swaps import swaps_of
-from the_experiment.inside.tables import follows_written, side_by_side
+from the_experiment.inside.tables import followed_cell, score_cell, side_by_side
 from the_experiment.inside.texts import Text
 
 MOST_STATES = 32  # of one kind
@@ -113,15 +113,15 @@ def _side_by_side(figures: Figures, maps: Sequence[HeatMap], kept: dict[str, Any
 
 def _scores(figures: Figures) -> Iterator[HeatMap]:
     """The scores by part, beside the untrained models': a map for each method."""
-    for method, told in TOLD.items():
+    for method in METHODS:
         rows: dict[str, dict[str, Any]] = {}
         for name, kind, one in _each(figures):
             if method in one["scores"]:
                 rows[f"{name}, {kind}"] = one["scores"][method]
                 untaught = {part: of["untrained"] for part, of in one["scores"][method].items()}
                 rows.setdefault(f"{name}, untrained", untaught)
-        title = f"share of the {told} that is on what the rules name"
-        yield from side_by_side(title, rows, lambda of: (of["share"], short(of["share"])))
+        title = f"share of the {TOLD[method]} that is on what the rules name"
+        yield from side_by_side(title, rows, score_cell)
 
 
 def _counts(figures: Figures) -> Iterator[HeatMap]:
@@ -133,7 +133,7 @@ def _counts(figures: Figures) -> Iterator[HeatMap]:
     }
     for what, title in titles.items():
         rows = {f"{name}, {kind}": one[what] for name, kind, one in _each(figures)}
-        yield from side_by_side(title, rows, follows_written)
+        yield from side_by_side(title, rows, followed_cell)
 
 
 def _elsewhere(figures: Figures) -> Iterator[str]:

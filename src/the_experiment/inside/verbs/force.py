@@ -15,9 +15,9 @@ from the_experiment.base.words import counted
 from the_experiment.evaluation.statistics import Rate, short
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.generation import written
-from the_experiment.inside.maps import HeatMap
+from the_experiment.inside.maps import SHARES, HeatMap
 from the_experiment.inside.subject import Subject
-from the_experiment.inside.tables import distribution, follows_written, side_by_side
+from the_experiment.inside.tables import distribution, followed_cell, side_by_side
 from the_experiment.models.texts import encode, end_id
 from the_experiment.worlds import World
 
@@ -93,7 +93,7 @@ class Force(Request):
         for kind in ("seen", "held-out"):
             rows = {name: of[kind] for name, of in figures.items() if kind in of}
             title = f"{kind} states: follows the wrong part that was written"
-            maps += list(side_by_side(title, rows, follows_written))
+            maps += list(side_by_side(title, rows, followed_cell))
             for pair in maps[-1].columns if rows else ():
                 shares = _by_family(found, kind, pair)
                 if shares:
@@ -124,8 +124,8 @@ def _by_family(
     shares: dict[str, list[float]] = {}
     for subject, finding in found:
         if kind in finding.figures:
-            share, _ = follows_written(finding.figures[kind][pair])
-            shares.setdefault(subject.family, []).append(share)
+            followed = followed_cell(finding.figures[kind][pair])
+            shares.setdefault(subject.family, []).append(followed.share)
     return {family: each for family, each in shares.items() if len(each) >= FEWEST}
 
 
@@ -240,4 +240,5 @@ def _map(subject: Subject, kind: str, tally: Tally) -> HeatMap:
         tuple(tally),
         ("written", "input", "neither"),
         np.array(shares),
+        span=SHARES,
     )

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+import numpy as np
 import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 
 from the_experiment.base.errors import UsageError
 from the_experiment.inside.card import Finding, Request, verb
-from the_experiment.inside.maps import HeatMap
+from the_experiment.inside.graded import graded_map, question, score_told
+from the_experiment.inside.maps import SHARES, HeatMap
+from the_experiment.inside.masses import by_head
 from the_experiment.inside.opened import Opened
+from the_experiment.inside.scores import gradable, on_ancestors
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.texts import Text, shown
@@ -30,6 +34,7 @@ class Inspect(Request):
     what: What
     completion: str | None = None
     site: str | None = None  # attention and activations: of this site alone
+    seed: int = 0  # of the untrained model that attention is held against
 
     @model_validator(mode="after")
     def _site_has_a_use(self) -> Inspect:
@@ -41,7 +46,14 @@ class Inspect(Request):
         """Raises `UsageError` where the model has nothing of that kind."""
         text = subject.text(self.sequence, self.completion)
         site = _known(subject.opened, Site.parse(self.site)) if self.site else None
-        return Finding(_MAPS[self.what](subject, text, site))
+        maps = _MAPS[self.what](subject, text, site)
+        if self.what != "attention" or site is not None or not gradable(subject.world):
+            return Finding(maps)
+        graded, scores = graded_map(
+            subject, question(subject, [text]), "attention", self.sequence, self.seed
+        )
+        told = [score_told(part, "attention", of) for part, of in scores.items()]
+        return Finding([graded, _heads_graded(subject, text), *maps], scores, told)
 
 
 def _known(opened: Opened, site: Site) -> Site:
@@ -71,9 +83,34 @@ def attention(subject: Subject, text: Text, site: Site | None) -> list[HeatMap]:
         for head, values in enumerate(pattern):
             if site is None or site.index in (None, head):
                 maps.append(
-                    HeatMap(f"pattern.{one.layer}.{head}", "attention", names, names, values)
+                    HeatMap(
+                        f"pattern.{one.layer}.{head}",
+                        "attention",
+                        names,
+                        names,
+                        values,
+                        span=SHARES,
+                    )
                 )
     return maps
+
+
+def _heads_graded(subject: Subject, text: Text) -> HeatMap:
+    """How much of each head's attention to inputs and outputs is on what the rules name."""
+    world, opened = subject.world, subject.opened
+    asked = question(subject, [text])
+    masses = by_head(opened, asked)  # by part: (1, heads, names)
+    parts = gradable(world)
+    shares = [
+        [on_ancestors(world, p, asked.names, head[None]) for head in masses[p][0]] for p in parts
+    ]
+    heads = [
+        str(Site(one.kind, one.layer, head))
+        for one in opened.sites("pattern")
+        for head in range(opened.width(one))
+    ]
+    title = f"{subject.name}, {text.prompt}: how much of each head's attention the rules name"
+    return HeatMap(title, "share", tuple(heads), parts, np.array(shares).T, span=SHARES)
 
 
 def lens(subject: Subject, text: Text, _: Site | None = None) -> list[HeatMap]:
@@ -97,7 +134,7 @@ def lens(subject: Subject, text: Text, _: Site | None = None) -> list[HeatMap]:
     title = f"lens of {subject.name}: {text.prompt}"
     unit = "probability of this token"
     values = torch.stack(rows).double().numpy()
-    return [HeatMap(title, unit, tuple(map(str, sites)), columns, values, tuple(words))]
+    return [HeatMap(title, unit, tuple(map(str, sites)), columns, values, tuple(words), SHARES)]
 
 
 def activations(subject: Subject, text: Text, site: Site | None = None) -> list[HeatMap]:
@@ -138,7 +175,7 @@ def logits(subject: Subject, text: Text, _: Site | None = None) -> list[HeatMap]
     columns = tuple(text.labels[place + 1] for place in text.completing)
     rows = tuple(shown_tokens(subject, torch.arange(likely.shape[-1])))
     title = f"logits of {subject.name}: {text.prompt}"
-    return [HeatMap(title, "probability", rows, columns, likely.T.double().numpy())]
+    return [HeatMap(title, "probability", rows, columns, likely.T.double().numpy(), span=SHARES)]
 
 
 def unembedded(subject: Subject, stream: Tensor) -> Tensor:

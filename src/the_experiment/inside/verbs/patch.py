@@ -1,20 +1,13 @@
-"""Activation patching: put into one run what another run holds at a place, and see what turns.
-
-Meng et al., "Locating and Editing Factual Associations in GPT", NeurIPS 2022 (causal tracing);
-Zhang and Nanda, "Towards Best Practices of Activation Patching", ICLR 2024 (measures).
-"""
+"""Patching as a request: which places and heads decide each part, over one pair or many."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from pydantic import Field
-from torch import Tensor
+from pydantic import Field, model_validator
 
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Stream
@@ -22,52 +15,17 @@ from the_experiment.base.words import counted
 from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.card import Finding, Request, verb
-from the_experiment.inside.edits import Edit
-from the_experiment.inside.grading import batch_ids
-from the_experiment.inside.maps import HeatMap
-from the_experiment.inside.opened import Opened
-from the_experiment.inside.sites import Site
+from the_experiment.inside.graded import score_told, scored
+from the_experiment.inside.maps import HeatMap, mean_map, share_map
+from the_experiment.inside.opened import untrained
+from the_experiment.inside.patching import Pair, Patched, Patching, at_random, mass_on, shape
+from the_experiment.inside.scores import gradable, names_in
 from the_experiment.inside.subject import Subject
-from the_experiment.inside.sweep import Trial, sweep
-from the_experiment.inside.texts import Text, refuse_mixed_lengths
+from the_experiment.worlds import World
 
 MOST_PAIRS = 64
-
-Numbers = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A text, and one whose values are put into it; each with its right completion."""
-
-    base: Text
-    source: Text
-
-    def turns(self, part: str) -> tuple[int, int, int] | None:
-        """Where the answers first differ in a part, and the two tokens; None where they don't."""
-        for place in self.base.written_at(part):
-            one, other = self.base.ids[place + 1], self.source.ids[place + 1]
-            if one != other:
-                return place, one, other
-        return None
-
-
-@dataclass(frozen=True)
-class Patched:
-    """What every patch of every pair gave, beside the unpatched runs."""
-
-    layers: tuple[str, ...]  # the names of the rows of the maps
-    first: int  # the first position that is asked
-    clean: Tensor  # (pairs, asked, vocabulary)
-    logits: Tensor  # (pairs, layers, positions, asked, vocabulary)
-
-
-@dataclass(frozen=True)
-class Turned:
-    """What the patches did to one part, in the pairs in which it differs."""
-
-    became: Numbers  # (pairs, layers, positions): whether it is the other answer now
-    effect: Numbers  # … by how much the logit difference went towards the other answer
+FEWEST_TO_HALVE = 8  # pairs, from which on one half chooses the best place and the other counts
+PIECES = ("head", "gate")  # what is patched at all positions at once, in a model that has them
 
 
 @verb("patch")
@@ -79,124 +37,153 @@ class PatchMaps(Request):
     pairs: int = Field(MOST_PAIRS, ge=1)  # so many of all, drawn by `seed`
     seed: int = 0
 
+    @model_validator(mode="after")
+    def _into_one(self) -> PatchMaps:
+        if self.to is not None and self.sequence is None:
+            raise ValueError("give the sequence that is patched, too")
+        return self
+
     def run(self, subject: Subject) -> Finding:
-        """For each part that differs: what a patch does, by layer and position.
+        """For each part that differs: what a patch does, by layer and position, head or gate.
 
         Raises `UsageError` for sequences whose texts are not of the same shape.
         """
-        pairs = self._pairs(subject)
-        patched = _patched(subject.opened, pairs)
-        maps: list[HeatMap] = []
+        pairs, sentences = self._pairs(subject)
+        parts = subject.world.parts
+        patching = Patching(subject.opened, pairs, parts)
+        pieces = [piece for piece in PIECES if piece in subject.opened.layout.components]
+        tables = [patching.at_positions(), *(patching.in_pieces(piece) for piece in pieces)]
+        maps: list[tuple[HeatMap, ...]] = []
         figures: dict[str, Any] = {}
-        sentences: list[str] = []
-        base = pairs[0].base
-        columns = base.labels if len(pairs) == 1 else base.part_labels
-        for part in subject.world.parts:
-            turned = _turned(patched, pairs, part)
-            if turned is not None:
-                end = base.written_at(part)[-1] + 1  # a later position can't matter
-                maps += _maps(f"{subject.name}, {part}", turned, patched.layers, columns[:end])
-                figures[part], sentence = _best(turned, patched.layers, columns[:end])
-                sentences.append(f"{part}: {sentence}")
-        return Finding(maps, figures, sentences)
+        for number, part in enumerate(parts):
+            differ, answered = patching.differ[:, number], patching.answered[:, number]
+            sentences += _left_out(part, int(differ.sum()), int(answered.sum()))
+            if answered.any():
+                end = pairs[0].base.written_at(part)[-1] + 1  # a later position can't matter
+                turned = [table.of_part(number, answered, end) for table in tables]
+                maps.append(
+                    tuple(one for each in turned for one in self._maps(subject, part, each))
+                )
+                told = {each.of: self._best(part, each) for each in turned}
+                figures[part] = {of: found for of, (found, _) in told.items()}
+                sentences += [sentence for _, sentence in told.values()]
+        scores = self._scores(subject, pairs, patching, tables[0])
+        if scores:
+            figures["scores"] = scores
+            sentences += [score_told(part, "patching", of) for part, of in scores.items()]
+        if not patching.differ.any():
+            sentences.append("the answers are the same, so that nothing can turn")
+        by_kind = zip(*maps, strict=True)  # one kind of map for every part, then the next kind
+        return Finding([one for kind in by_kind for one in kind], figures, sentences)
 
-    def _pairs(self, subject: Subject) -> list[Pair]:
+    def _pairs(self, subject: Subject) -> tuple[list[Pair], list[str]]:
+        """Pairs of one shape, and what is to be said about the others."""
         if self.sequence is not None:
-            to = self.to or next(iter(_neighbours(subject, self.sequence)))
-            return [_pair(subject, self.sequence, to)]
-        found = []
-        states = np.concatenate(subject.states())
-        for prompt in subject.world.prompts(states):
-            for other in _neighbours(subject, prompt):
-                found.append((prompt, other))
-        order = Stream(self.seed, "pairs").shuffled(len(found))[: self.pairs]
-        return [_pair(subject, *found[place]) for place in order]
+            return [_named(subject, self.sequence, self.to)], []
+        drawn = self._drawn(subject)
+        alike = [pair for pair in drawn if pair.alike]
+        if not alike:
+            raise UsageError(
+                "in no pair of sequences are both texts of the same shape",
+                "name two that are: patch SEQ --to SEQ",
+            )
+        ((commonest, _),) = Counter(shape(pair.base) for pair in alike).most_common(1)
+        kept = [pair for pair in alike if shape(pair.base) == commonest]
+        left = len(drawn) - len(kept)
+        why = "their texts have other lengths"
+        return kept, [f"{left} of {len(drawn)} pairs are left out: {why}"] if left else []
 
+    def _drawn(self, subject: Subject) -> list[Pair]:
+        world, states = subject.world, np.concatenate(subject.states())
+        inputs = len(world.inputs)
+        order = Stream(self.seed, "pairs").shuffled(len(states) * inputs)[: self.pairs]
+        drawn = []
+        for state, changed in zip(*np.divmod(order, inputs), strict=True):
+            (prompt,) = world.prompts(states[[state]])
+            other = _neighbour(world, prompt, list(world.inputs)[changed])
+            drawn.append(Pair(subject.text(prompt), subject.text(other)))
+        return drawn
 
-def _neighbours(subject: Subject, prompt: str) -> list[str]:
-    """The sequences that differ in one input, which takes its next value."""
-    world = subject.world
-    state = world.state(prompt)[0]
-    return [
-        world.counterfactual(
-            prompt, {name: domain.low + (int(value) - domain.low + 1) % domain.size}
+    def _scores(
+        self, subject: Subject, pairs: Sequence[Pair], patching: Patching, table: Patched
+    ) -> dict[str, dict[str, Any]]:
+        """By part: how much of the effect at inputs and outputs is on what the rules name."""
+        world, base = subject.world, pairs[0].base
+        names = names_in(world)
+        raw = Patching(untrained(subject.opened, self.seed), pairs, world.parts).at_positions()
+        found = {}
+        for part in gradable(world):
+            number, end = world.parts.index(part), base.written_at(part)[0] + 1
+            answered = patching.answered[:, number]
+            if answered.any():
+                mass, baseline = (
+                    mass_on(each.of_part(number, answered, end), base.parts, names)
+                    for each in (table, raw)
+                )
+                found[part] = scored(world, part, names, mass, baseline, self.seed)
+        return found
+
+    def _maps(self, subject: Subject, part: str, turned: Patched) -> tuple[HeatMap, HeatMap]:
+        """The share that became the other answer, and how far the logits went towards it."""
+        n = len(turned.became)
+        told = f"{subject.name}, {part} by {turned.of}, {counted(n, 'pair')}"
+        names = (turned.rows, turned.columns)
+        return (
+            share_map(f"{told}: became the other answer", "share", *names, turned.became.sum(0), n),
+            mean_map(f"{told}: logit difference", "logits", *names, turned.effect, self.seed),
         )
-        for value, (name, domain) in zip(state, world.inputs.items(), strict=True)
-    ]
 
+    def _best(self, part: str, turned: Patched) -> tuple[dict[str, Any], str]:
+        """The place that turns most pairs, beside one at random of its layer; in words too.
 
-def _pair(subject: Subject, base: str, source: str) -> Pair:
-    pair = Pair(subject.text(base), subject.text(source))
-    if len(pair.base.ids) != len(pair.source.ids) or pair.base.parts != pair.source.parts:
-        raise UsageError(
-            f"{base} and {source} are texts of different shape",
-            "patch one of the same number of tokens",
+        Many pairs are halved: that one half chose the place can't flatter what the other says.
+        """
+        n, of = len(turned.became), turned.of
+        if not turned.became.any():
+            return {"n": n, "best": None}, f"{part}: no {of} alone turns it in any of {n}"
+        half = n // 2 if n >= FEWEST_TO_HALVE else 0
+        choosing, counting = turned.became[: half or n], turned.became[half:]
+        row, column = np.unravel_index(choosing.mean(0).argmax(), choosing.shape[1:])
+        rate = Rate(int(counting[:, row, column].sum()), len(counting))
+        found = {"site": turned.rows[row], of: turned.columns[column], "column": int(column)}
+        figures: dict[str, Any] = {"n": n, "chosen_on": half or n, "best": found | rate_json(rate)}
+        chosen = f"the best {of} in {half} other pairs" if half else f"the best {of} of all"
+        told = (
+            f"{part}: {turned.rows[row]} at {turned.columns[column]!r}, {chosen}, turns it into "
+            f"the other answer in {rate}"
         )
-    return pair
+        if len(turned.columns) > 1:
+            control = at_random(counting, int(column), Stream(self.seed, "control", part, of))
+            figures["random"] = dict(zip(turned.rows, map(rate_json, control), strict=True))
+            told += f"; a random other {of} of that layer in {control[row]}"
+        return figures, told
 
 
-def _patched(opened: Opened, pairs: Sequence[Pair]) -> Patched:
-    """Patch every layer at every position of every pair. Raises `UsageError` for mixed lengths."""
-    refuse_mixed_lengths([pair.base for pair in pairs])
-    length = len(pairs[0].base.ids) - 1
-    carried = [
-        [Site(kind, layer) for kind in opened.layout.carries] for layer in range(opened.layers)
-    ]
-    ids = batch_ids([pair.base for pair in pairs])
-    sources = batch_ids([pair.source for pair in pairs])
-    cache = opened.run(sources, keep=[site for sites in carried for site in sites]).cache
-    trials = [
-        Trial(number, tuple(Edit(site, (place,), cache[site][number, place]) for site in sites))
-        for number in range(len(pairs))
-        for sites in carried
-        for place in range(length)
-    ]
-    first = pairs[0].base.begins - 1
-    asked = torch.arange(first, length)
-    clean = opened.run(ids, logits_at=asked).logits
-    logits = clean.new_empty(len(trials), *clean.shape[1:])
-    for numbers, found in sweep(opened, ids, trials, asked):
-        logits[torch.tensor(numbers)] = found
-    shape = (len(pairs), opened.layers, length, *clean.shape[1:])
-    return Patched(tuple(str(sites[0]) for sites in carried), first, clean, logits.view(shape))
-
-
-def _turned(patched: Patched, pairs: Sequence[Pair], part: str) -> Turned | None:
-    """None where the part is the same in both sequences of every pair."""
-    turns = [(number, turn) for number, pair in enumerate(pairs) if (turn := pair.turns(part))]
-    if not turns:
-        return None
-    became, effect = [], []
-    for number, (place, one, other) in turns:
-        after = patched.logits[number, :, :, place - patched.first]  # (layers, positions, tokens)
-        before = patched.clean[number, place - patched.first]
-        became.append((after.argmax(-1) == other).double())
-        effect.append(after[..., other] - after[..., one] - (before[other] - before[one]))
-    return Turned(torch.stack(became).numpy(), torch.stack(effect).double().numpy())
-
-
-def _maps(
-    title: str, turned: Turned, layers: tuple[str, ...], columns: tuple[str, ...]
-) -> list[HeatMap]:
-    end = len(columns)
-    told = f"{title}, {counted(len(turned.became), 'pair')}"
-    became, effect = turned.became.mean(0)[:, :end], turned.effect.mean(0)[:, :end]
-    return [
-        HeatMap(f"{told}: became the other answer", "share", layers, columns, became),
-        HeatMap(f"{told}: logit difference", "logits", layers, columns, effect),
-    ]
-
-
-def _best(
-    turned: Turned, layers: tuple[str, ...], columns: tuple[str, ...]
-) -> tuple[dict[str, Any], str]:
-    """The place that turns most pairs, beside a random position of its layer; in words too."""
-    became = turned.became[:, :, : len(columns)]
-    layer, place = np.unravel_index(became.mean(0).argmax(), became.shape[1:])
-    rate = Rate(int(became[:, layer, place].sum()), len(became))
-    elsewhere = float(np.delete(became[:, layer], place, axis=1).mean())
-    figures = {"site": layers[layer], "token": columns[place], **rate_json(rate)}
-    return {"best": figures, "random_position": elsewhere}, (
-        f"of all places {layers[layer]} at {columns[place]!r} turns it into the other answer most "
-        f"often, in {rate}; a random position of that layer in {elsewhere:.2f}"
+def _named(subject: Subject, base: str, to: str | None) -> Pair:
+    """A sequence with this one, or the first of its neighbours that has the same shape."""
+    inputs = subject.world.inputs
+    others = [to] if to else [_neighbour(subject.world, base, name) for name in inputs]
+    for other in others:
+        pair = Pair(subject.text(base), subject.text(other))
+        if pair.alike:
+            return pair
+    raise UsageError(
+        f"{base} and {others[0]} are texts of different shape",
+        "name one of the same number of tokens with --to",
     )
+
+
+def _neighbour(world: World, prompt: str, changed: str) -> str:
+    """The sequence that differs in this input, which takes its next value."""
+    domain = world.inputs[changed]
+    value = int(world.state(prompt)[0, list(world.inputs).index(changed)])
+    return world.counterfactual(
+        prompt, {changed: domain.low + (value - domain.low + 1) % domain.size}
+    )
+
+
+def _left_out(part: str, differ: int, answered: int) -> list[str]:
+    if differ == answered:
+        return []
+    left = f"{differ - answered} of {counted(differ, 'pair')}"
+    return [f"{part}: {left} left out: the model isn't right in both"]

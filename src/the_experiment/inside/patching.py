@@ -1,0 +1,203 @@
+"""Activation patching: what one run holds at a place is put into another, and what turns?
+
+Meng et al., "Locating and Editing Factual Associations in GPT", NeurIPS 2022 (causal tracing);
+Zhang and Nanda, "Towards Best Practices of Activation Patching", ICLR 2024 (measures).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from the_experiment.base.seeds import Stream
+from the_experiment.evaluation.statistics import Rate
+from the_experiment.inside.edits import Edit
+from the_experiment.inside.grading import batch_ids
+from the_experiment.inside.opened import Cache, Opened
+from the_experiment.inside.sites import Site
+from the_experiment.inside.sweep import Trial, sweep
+from the_experiment.inside.texts import Text
+
+Flags = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A text, and one whose values are put into it; each with its right completion."""
+
+    base: Text
+    source: Text
+
+    @property
+    def alike(self) -> bool:
+        """Whether a position is the same place in both."""
+        return shape(self.base) == shape(self.source)
+
+    def turns(self, part: str) -> tuple[int, int, int] | None:
+        """Where the answers first differ in a part, and the two tokens; None where they don't."""
+        for place in self.base.written_at(part):
+            one, other = self.base.ids[place + 1], self.source.ids[place + 1]
+            if one != other:
+                return place, one, other
+        return None
+
+
+def shape(text: Text) -> tuple[int, tuple[str, ...]]:
+    """Texts of the same shape have the same parts at the same positions."""
+    return text.begins, text.parts
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Where the answers of each pair first differ in each part: (pairs, parts)."""
+
+    first: int  # the first position whose logits are read
+    places: Tensor  # from `first` on
+    base: Tensor  # the token of the one answer there; the same as the other where none differ
+    source: Tensor
+
+    @property
+    def differ(self) -> Tensor:
+        """Whether they differ at all."""
+        return self.base != self.source
+
+    def read(self, logits: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
+        """The likeliest tokens, and the source's logit less the base's: (runs, parts) each.
+
+        `logits` are (runs, positions from `first` on, vocabulary), `pairs` (runs,) the pair of
+        each run.
+        """
+        there = logits[torch.arange(len(logits))[:, None], self.places[pairs]]
+        ours, theirs = (there.gather(-1, one[pairs, :, None]) for one in (self.base, self.source))
+        return there.argmax(-1), (theirs - ours).squeeze(-1)
+
+
+def turns_of(pairs: Sequence[Pair], parts: Sequence[str]) -> Turns:
+    """What can turn in these pairs, which are all of one shape."""
+    first = pairs[0].base.begins - 1
+    none = (first, 0, 0)
+    found = torch.tensor([[pair.turns(part) or none for part in parts] for pair in pairs])
+    return Turns(first, found[..., 0] - first, found[..., 1], found[..., 2])
+
+
+@dataclass(frozen=True)
+class Patched:
+    """What each patch of a table did. Its rows are layers, its columns are pieces of one kind."""
+
+    of: str  # a column is a position, a head or a gate
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    became: Flags  # (pairs, rows, columns, parts if it is of all): whether it is the other answer
+    effect: Numbers  # … by how much the logit difference went towards the other answer
+
+    def of_part(self, number: int, pairs: Flags, end: int) -> Patched:
+        """Of one part, in these pairs: (pairs, rows, columns), positions only as far as `end`."""
+        stop = end if self.of == "position" else None
+        became = self.became[pairs, :, :stop, number]
+        effect = self.effect[pairs, :, :stop, number]
+        return Patched(self.of, self.rows, self.columns[:stop], became, effect)
+
+
+def mass_on(table: Patched, parts: Sequence[str], names: Sequence[str]) -> Numbers:
+    """(pairs, names): the size of the effects at the positions of each input and output.
+
+    `table` is of one part, by position; `parts` are those that the positions belong to.
+    """
+    sizes = np.abs(table.effect).sum(1)  # (pairs, positions)
+    here = np.array([[part == name for part in parts] for name in names])  # (names, positions)
+    mass: Numbers = sizes @ here[:, : sizes.shape[1]].T
+    return mass
+
+
+class Patching:
+    """The runs of all pairs, which are of one shape, and patches of one into the other."""
+
+    def __init__(self, opened: Opened, pairs: Sequence[Pair], parts: Sequence[str]) -> None:
+        self._opened, self._pairs = opened, pairs
+        self._bases = batch_ids([pair.base for pair in pairs])
+        self._sources = batch_ids([pair.source for pair in pairs])
+        self._turns = turns_of(pairs, parts)
+        self._asked = torch.arange(self._turns.first, self._bases.shape[1])
+        one, self._clean = self._unpatched(self._bases)
+        other, _ = self._unpatched(self._sources)
+        turns = self._turns
+        both = turns.differ & (one == turns.base) & (other == turns.source)
+        self.differ: Flags = turns.differ.numpy()  # (pairs, parts)
+        # What is wrong already can't become the other answer.
+        self.answered: Flags = both.numpy()  # … and the model is right in both
+
+    def at_positions(self) -> Patched:
+        """All that a layer holds at one position comes from the other run."""
+        layout, length = self._opened.layout, self._bases.shape[1]
+        carried = [
+            [Site(kind, layer) for kind in layout.carries] for layer in range(self._opened.layers)
+        ]
+        held = self._held([site for sites in carried for site in sites])
+        trials = [
+            Trial(number, tuple(Edit(site, (place,), held[site][number, place]) for site in sites))
+            for number in range(len(self._pairs))
+            for sites in carried
+            for place in range(length)
+        ]
+        rows = tuple(str(sites[0]) for sites in carried)
+        base = self._pairs[0].base
+        names = base.labels if len(self._pairs) == 1 else base.part_labels
+        return self._patched(trials, "position", rows, names[:length])
+
+    def in_pieces(self, piece: str) -> Patched:
+        """One head or gate of a layer comes from the other run, at every position at once.
+
+        What it holds after a part is decided can't matter to that part.
+        """
+        (kind,) = self._opened.layout.components[piece].kinds
+        sites = self._opened.sites(kind)
+        held = self._held(sites)
+        everywhere = tuple(range(self._bases.shape[1]))
+        pieces = range(held[sites[0]].shape[2])
+        trials = [
+            Trial(number, (Edit(Site(kind, site.layer, one), everywhere, values[number, :, one]),))
+            for number in range(len(self._pairs))
+            for site, values in held.items()
+            for one in pieces
+        ]
+        columns = tuple(f"{piece} {one}" for one in pieces)
+        return self._patched(trials, piece, tuple(map(str, sites)), columns)
+
+    def _unpatched(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self._opened.run(ids, logits_at=self._asked).logits
+        return self._turns.read(logits, torch.arange(len(ids)))
+
+    def _held(self, sites: Sequence[Site]) -> Cache:
+        return self._opened.run(self._sources, keep=sites).cache
+
+    def _patched(
+        self, trials: Sequence[Trial], of: str, rows: tuple[str, ...], columns: tuple[str, ...]
+    ) -> Patched:
+        parts = self._turns.places.shape[1]
+        became = np.zeros((len(trials), parts), dtype=np.bool_)
+        effect = np.zeros((len(trials), parts))
+        for numbers, logits in sweep(self._opened, self._bases, trials, self._asked):
+            pairs = torch.tensor([trials[number].text for number in numbers])
+            likeliest, toward = self._turns.read(logits, pairs)
+            became[numbers] = (likeliest == self._turns.source[pairs]).numpy()
+            effect[numbers] = (toward - self._clean[pairs]).numpy()
+        shape = (len(self._pairs), len(rows), len(columns), parts)
+        return Patched(of, rows, columns, became.reshape(shape), effect.reshape(shape))
+
+
+def at_random(became: Flags, best: int, stream: Stream) -> list[Rate]:
+    """By row, the pairs that turn in a column drawn for each of them, which is never the best.
+
+    `became` is (pairs, rows, columns) with two columns at least.
+    """
+    pairs, rows, columns = became.shape
+    drawn = stream.below(columns - 1, pairs * rows).reshape(pairs, rows)
+    drawn += drawn >= best
+    hits = np.take_along_axis(became, drawn[..., None], axis=2).sum((0, 2))
+    return [Rate(int(k), pairs) for k in hits]

@@ -1,0 +1,101 @@
+"""Linear probes: can a value be read from what a site holds, by a probe that is tested on others?
+
+Alain and Bengio, "Understanding intermediate layers using linear classifier probes", 2017.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from the_experiment.base.seeds import Integers, derived_seed
+from the_experiment.inside.grading import batch_ids
+from the_experiment.inside.maps import HeatMap, share_map
+from the_experiment.inside.opened import Opened
+from the_experiment.inside.sites import Site
+from the_experiment.inside.texts import Text
+
+MOST_FOLDS = 8
+
+Values = npt.NDArray[np.float64]
+Fold = tuple[Integers, Integers]  # the states that a probe is fitted to, and those it is tested on
+
+
+def repeated(labels: Integers) -> npt.NDArray[np.bool_]:
+    """Which states have a label that another has too: no probe can be tested on the others."""
+    _, which, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    common: npt.NDArray[np.bool_] = counts[which] > 1
+    return common
+
+
+def folds(labels: Integers, seed: int) -> list[Fold]:
+    """Stratified: each label has its share in every fold. As many as the rarest label allows.
+
+    Each label must be there twice. Without strata a fold that happens to test many of a label is
+    fitted to few of it, and what can't be read comes out below chance.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    rarest = int(np.unique(labels, return_counts=True)[1].min())
+    state = derived_seed(seed, "folds") % 2**32
+    splitter = StratifiedKFold(min(MOST_FOLDS, rarest), shuffle=True, random_state=state)
+    return list(splitter.split(labels, labels))
+
+
+def right(values: Values, labels: Integers, tested: Sequence[Fold]) -> int:
+    """On how many states a probe of `values` (states, width) is right that was fitted to others."""
+    return sum(
+        int((fitted(values[others], labels[others]).predict(values[here]) == labels[here]).sum())
+        for others, here in tested
+    )
+
+
+def fitted(values: Values, labels: Integers):  # type: ignore[no-untyped-def]
+    """A scaler and a logistic regression, fitted to `values` (states, width)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)).fit(values, labels)
+
+
+def accuracy_map(
+    title: str, opened: Opened, texts: Sequence[Text], labels: Integers, tested: Sequence[Fold]
+) -> HeatMap:
+    """The accuracy of a probe on states it wasn't fitted to, at every layer and position."""
+    sites = probed_sites(opened)
+    cache = opened.run(batch_ids(texts), keep=sites).cache
+    counts = np.array(
+        [
+            [
+                right(cache[site][:, place].numpy(), labels, tested)
+                for place in range(cache[site].shape[1])
+            ]
+            for site in sites
+        ]
+    )
+    columns = texts[0].part_labels[:-1]
+    return share_map(title, "accuracy", tuple(map(str, sites)), columns, counts, len(labels))
+
+
+def probed_sites(opened: Opened) -> list[Site]:
+    """The stream into each layer, and out of the last where there is one."""
+    after = opened.sites("resid_post")[-1:] if "resid_post" in opened.layout.sites else []
+    return [*opened.sites(opened.layout.stream), *after]
+
+
+def separable(states: Integers, labels: Integers) -> bool:
+    """Whether a linear function of the inputs, one indicator a value, has all labels right."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import OneHotEncoder
+
+    indicators = OneHotEncoder(drop="if_binary").fit_transform(states)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        probe = LogisticRegression(C=1e6, max_iter=5_000).fit(indicators, labels)
+    return bool((probe.predict(indicators) == labels).all())
