@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen3Config
 from transformers import Qwen3ForCausalLM as Qwen3
 
@@ -30,20 +31,37 @@ MAKERS: dict[str, Callable[[int], PreTrainedModel]] = {  # from the number of to
     "llama": lambda tokens: LlamaForCausalLM(LlamaConfig(**SMALL, vocab_size=tokens)),
     "qwen3": lambda tokens: Qwen3(Qwen3Config(**SMALL, head_dim=16, vocab_size=tokens)),
 }
+VOCABULARY, LENGTH = 17, 11  # of texts that mean nothing
 RESTARTING = ["gpt2", "cnn", "llama", "qwen3"]
 ATTENDING = ["gpt2", "llama", "qwen3"]
 
 
-def random_subject(name: str, seed: int = 0) -> Subject:
-    """A model that was never trained, in world `causal`: six states seen, two held out."""
-    world = find_world("causal")
-    tokenizer = character_tokenizer(world.alphabet)
+def random_model(name: str, tokens: int = VOCABULARY, seed: int = 0) -> PreTrainedModel:
+    """A model that was never trained, its weights so large that all of it makes a difference."""
     torch.manual_seed(seed)
-    model = MAKERS[name](len(tokenizer)).eval()
-    with torch.no_grad():  # large enough that every part of it makes a difference
+    model = MAKERS[name](tokens).eval()
+    with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(3.0 if parameter.ndim > 1 else 1.0)
+    return model
+
+
+def random_subject(name: str, seed: int = 0) -> Subject:
+    """Such a model in world `causal`: six states seen, two held out."""
+    world = find_world("causal")
+    tokenizer = character_tokenizer(world.alphabet)
+    model = random_model(name, len(tokenizer), seed)
     states = world.sample(8, Stream(0, "states"))
     split = SimpleNamespace(world=world, seen=states[:6], held_out=states[6:])
     trained: Any = SimpleNamespace(name=name, split=split, loaded=(model, tokenizer))
     return Subject(trained)
+
+
+def some_ids(rows: int) -> Tensor:
+    """(rows, LENGTH) of tokens that all these models know and that are no special ones."""
+    return torch.randint(3, 9, (rows, LENGTH), generator=torch.Generator().manual_seed(0))
+
+
+def close(one: Tensor, other: Tensor, atol: float = 1e-4) -> None:
+    """Assert that two ways to compute the same agree but for rounding."""
+    torch.testing.assert_close(one, other, atol=atol, rtol=1e-4)

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from looked_into import LENGTH, VOCABULARY
 from the_experiment.base.errors import UsageError
 from the_experiment.cli import main
 from the_experiment.inside.card import Finding
@@ -30,7 +31,6 @@ from the_experiment.worlds import World, find_world
 
 MODELS = ("gpt2", "rnn", "cnn")
 CAUSAL = find_world("causal")
-VOCABULARY, LENGTH = 17, 11
 
 
 @pytest.fixture(scope="module")

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from transformers import (
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedModel,
-    Qwen3Config,
-    Qwen3ForCausalLM,
-)
 
+from looked_into import (
+    ATTENDING,
+    LENGTH,
+    MAKERS,
+    RESTARTING,
+    close,
+    random_model,
+    some_ids,
+)
 from the_experiment.base.errors import UsageError
 from the_experiment.inside.edits import Edit
 from the_experiment.inside.interventions import FlipWeights
@@ -26,48 +27,11 @@ from the_experiment.inside.sites import Site
 from the_experiment.inside.sweep import Trial, sweep
 from the_experiment.inside.texts import Text, refuse_mixed_lengths
 from the_experiment.inside.weights import other_weights
-from the_experiment.models.architectures import Shape, build
-
-VOCABULARY, LENGTH = 17, 11
-SMALL = {
-    "vocab_size": VOCABULARY,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-}
-MAKERS: dict[str, Callable[[], PreTrainedModel]] = {
-    "gpt2": lambda: build("gpt2", Shape(VOCABULARY, 64, width=32)),
-    "rnn": lambda: build("rnn", Shape(VOCABULARY, 64, width=32)),
-    "cnn": lambda: build("cnn", Shape(VOCABULARY, 64, width=32)),
-    "llama": lambda: LlamaForCausalLM(LlamaConfig(**SMALL)),
-    "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**SMALL, head_dim=16)),
-}
-RESTARTING = ["gpt2", "cnn", "llama", "qwen3"]
-ATTENDING = ["gpt2", "llama", "qwen3"]
 
 
 @pytest.fixture(scope="module")
 def models() -> dict[str, Opened]:
-    opened = {}
-    for name, make in MAKERS.items():
-        torch.manual_seed(0)
-        model = make().eval()
-        with torch.no_grad():  # large enough that every part of it makes a difference
-            for parameter in model.parameters():
-                parameter.mul_(3.0 if parameter.ndim > 1 else 1.0)
-        opened[name] = Opened(model)
-    return opened
-
-
-def some_ids(rows: int, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(3, VOCABULARY, (rows, LENGTH), generator=generator)
-
-
-def all_sites(opened: Opened) -> list[Site]:
-    return [site for kind in opened.layout.sites for site in opened.sites(kind)]
+    return {name: Opened(random_model(name)) for name in MAKERS}
 
 
 def plain_logits(opened: Opened, ids: Tensor) -> Tensor:
@@ -83,17 +47,13 @@ def random_edit(opened: Opened, site: Site, positions: tuple[int, ...], seed: in
     return Edit(site, positions, noise, keep=1.0)
 
 
-def close(one: Tensor, other: Tensor, atol: float = 1e-4) -> None:
-    torch.testing.assert_close(one, other, atol=atol, rtol=1e-4)
-
-
 # ---- reading
 
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_reading_every_site_changes_nothing(models: dict[str, Opened], name: str) -> None:
     opened, ids = models[name], some_ids(3)
-    ran = opened.run(ids, keep=all_sites(opened))
+    ran = opened.run(ids, keep=opened.every_site)
     close(ran.logits, plain_logits(opened, ids))
     assert all(values.shape[:2] == ids.shape for values in ran.cache.values())
 
@@ -113,7 +73,7 @@ def test_rows_of_the_pattern_sum_to_one_and_see_no_future(
 @pytest.mark.parametrize("name", RESTARTING)
 def test_the_stream_is_the_sum_of_what_is_added_to_it(models: dict[str, Opened], name: str) -> None:
     opened = models[name]
-    cache = opened.run(some_ids(2), keep=all_sites(opened)).cache
+    cache = opened.run(some_ids(2), keep=opened.every_site).cache
     for layer in range(opened.layers):
         added = sum(cache[Site(kind, layer)] for kind in opened.layout.adds)
         close(cache[Site("resid_pre", layer)] + added, cache[Site("resid_post", layer)])
@@ -139,7 +99,7 @@ def test_every_edit_changes_its_own_row_from_its_position_on_and_nothing_else(
 ) -> None:
     opened, ids = models[name], some_ids(3)
     clean = opened.run(ids).logits
-    for site in all_sites(opened):
+    for site in opened.every_site:
         edited = opened.run(ids, [[], [random_edit(opened, site, (4,))], []]).logits
         change = (edited - clean).abs().amax(-1)
         assert change[1, 4:].max() > 1e-4, site
@@ -159,7 +119,7 @@ def test_many_edits_at_once_are_each_of_them_alone(
     trials = []
     for number in range(data.draw(st.integers(1, 6))):
         sites = data.draw(
-            st.lists(st.sampled_from(all_sites(opened)), min_size=0, max_size=2, unique=True)
+            st.lists(st.sampled_from(opened.every_site), min_size=0, max_size=2, unique=True)
         )
         place = data.draw(st.integers(0, LENGTH - 1))
         edits = tuple(random_edit(opened, site, (place,), number) for site in sites)
@@ -275,6 +235,13 @@ def test_damage_in_the_middle_is_that_of_a_model_changed_while_it_writes(
             named[key].copy_(values)
         after = model(input_ids=ids[:, 5:], past_key_values=past).logits
     close(opened.run(ids, weights=flipped, weights_from=5).logits[:, 5:], after)
+
+
+def test_an_lstms_states_are_not_seen_under_other_weights(models: dict[str, Opened]) -> None:
+    opened = models["rnn"]
+    flipped = FlipWeights(share=0.1).weights(opened)
+    with pytest.raises(UsageError, match="LSTM's states"):
+        opened.run(some_ids(1), keep=[Site("hidden", 0)], weights=flipped)
 
 
 def test_an_lstm_changed_while_it_reads_goes_on_from_its_state() -> None:

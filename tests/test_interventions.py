@@ -39,8 +39,7 @@ POSITIONS = len(TEXT.ids) - 1
 
 
 def sites(subject: Subject) -> st.SearchStrategy[str]:
-    opened = subject.opened
-    whole = [site for kind in opened.layout.sites for site in opened.sites(kind)]
+    whole = subject.opened.every_site
     parts = [Site(one.kind, one.layer, 1) for one in whole]
     return st.sampled_from([str(site) for site in [*whole, *parts] if site.layer is not None])
 

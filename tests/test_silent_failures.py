@@ -12,7 +12,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from looked_into import ATTENDING, MAKERS, RESTARTING, random_subject
+from looked_into import (
+    ATTENDING,
+    LENGTH,
+    MAKERS,
+    RESTARTING,
+    close,
+    random_subject,
+    some_ids,
+)
 from the_experiment.inside.edits import Edit
 from the_experiment.inside.grading import batch_ids
 from the_experiment.inside.interventions import FlipWeights, sites_of
@@ -23,10 +31,8 @@ from the_experiment.inside.shortcuts import Start
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.sweep import Trial, sweep
-from the_experiment.inside.taps import NeverFiredError
+from the_experiment.inside.taps import STATES, NeverFiredError
 from the_experiment.inside.verbs.ablate import AblateEach
-
-LENGTH = 11
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +44,6 @@ def subjects() -> dict[str, Subject]:
 def models(subjects: dict[str, Subject]) -> dict[str, Opened]:
     # Not validated, which would find some of this before the tests do.
     return {name: Opened(subject.trained.loaded[0]) for name, subject in subjects.items()}
-
-
-def some_ids(rows: int) -> Tensor:
-    return torch.randint(3, 9, (rows, LENGTH), generator=torch.Generator().manual_seed(0))
-
-
-def close(one: Tensor, other: Tensor) -> None:
-    torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 
 
 def with_sites(opened: Opened, **more: Place) -> Opened:
@@ -263,18 +261,13 @@ def state_of(model: nn.Module) -> list[Any]:
     ]
 
 
-def everything(opened: Opened) -> list[Site]:
-    return [site for kind in opened.layout.sites for site in opened.sites(kind)]
-
-
 def an_edit(opened: Opened) -> Edit:
     return Edit(Site(opened.layout.stream, 1), (2,), torch.zeros(()))
 
 
 def with_other_weights(opened: Opened, ids: Tensor) -> object:
-    """An LSTM that is written out has its own weights: its states can't be read meanwhile."""
-    states = ("gates", "cell", "hidden")
-    sites = [one for one in everything(opened) if opened.layout.sites[one.kind].tap not in states]
+    """An LSTM's states can't be read meanwhile."""
+    sites = [one for one in opened.every_site if opened.layout.sites[one.kind].tap not in STATES]
     edits = [[Edit(sites[1], (2,), torch.zeros(()))], []]
     weights = FlipWeights(share=0.1).weights(opened)
     return opened.run(ids, edits, keep=sites, weights=weights, weights_from=3)
@@ -282,7 +275,7 @@ def with_other_weights(opened: Opened, ids: Tensor) -> object:
 
 # Each is a run of two texts that reaches the last module.
 RUNS: dict[str, Callable[[Opened, Tensor], object]] = {
-    "plain": lambda opened, ids: opened.run(ids, [[an_edit(opened)], []], keep=everything(opened)),
+    "plain": lambda opened, ids: opened.run(ids, [[an_edit(opened)], []], keep=opened.every_site),
     "other weights": with_other_weights,
     "sweep": lambda opened, ids: list(
         sweep(opened, ids, [Trial(0, (an_edit(opened),)), Trial(1, ())], torch.tensor([7]))
@@ -343,7 +336,7 @@ def test_an_edit_that_does_not_fit_leaves_nothing_behind(
     before = state_of(opened.model)
     breaking = Edit(Site(opened.layout.stream, 1), (2,), torch.zeros(5))  # of a wrong width
     with pytest.raises(RuntimeError):
-        opened.run(ids, [[breaking], []], keep=everything(opened))
+        opened.run(ids, [[breaking], []], keep=opened.every_site)
     assert state_of(opened.model) == before
 
 

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
+from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import derived_seed
 from the_experiment.inside.edits import BatchEdits, Edit
 from the_experiment.inside.layout import check_site, layout_of
 from the_experiment.inside.shortcuts import Recording, Start, only_at, started
 from the_experiment.inside.sites import Site
-from the_experiment.inside.taps import Tapped, Visit, tapping
+from the_experiment.inside.taps import STATES, Tapped, Visit, tapping
 from the_experiment.inside.weights import Weights, other_weights
 
 Cache = dict[Site, Tensor]  # by site: (rows, positions, …)
@@ -64,6 +65,16 @@ class Opened:
         check_site(found[0], self.layout, self.layers)
         return found
 
+    @property
+    def every_site(self) -> list[Site]:
+        """All sites, kind by kind."""
+        return [site for kind in self.layout.sites for site in self.sites(kind)]
+
+    def run_with_cache(self, ids: Tensor) -> tuple[Tensor, Cache]:
+        """The logits (rows, positions, vocabulary), and what every site holds."""
+        ran = self.run(ids, keep=self.every_site)
+        return ran.logits, ran.cache
+
     def width(self, site: Site) -> int:
         """How many heads, gates or channels a site has."""
         any_token = torch.zeros(1, 1, dtype=torch.long)
@@ -103,6 +114,8 @@ class Opened:
             if start is not None:
                 asked |= {"past_key_values": stack.enter_context(started(self.blocks, start))}
                 ids = ids[:1, first:]  # only their shape counts: each row joins with its stream
+            if weights and any(tap.place.tap in STATES for tap in taps):
+                raise UsageError("an LSTM's states can't be seen while it has other weights")
             stack.enter_context(tapping(self.model, taps, first))
             if logits_at is not None and not weights and not keep:
                 modules = self._spared(edited)

@@ -19,6 +19,7 @@ from the_experiment.inside.lstm import UnrolledLSTM
 # returns them, changed or not. A head, a gate or a channel is the third dimension.
 Visit = Callable[[Tensor, int], Tensor]
 
+STATES = ("gates", "cell", "hidden")  # the taps into an LSTM
 OURS = "the-experiment"  # the attention whose pattern can be read and changed
 
 
@@ -57,7 +58,7 @@ def tapping(model: PreTrainedModel, taps: Sequence[Tapped], first: int = 0) -> I
     with ExitStack() as stack:
         heads = getattr(model.config, "num_attention_heads", 1)
         patterns = [tap for tap in taps if tap.place.tap == "pattern"]
-        states = [tap for tap in taps if tap.place.tap in ("gates", "cell", "hidden")]
+        states = [tap for tap in taps if tap.place.tap in STATES]
         for tap in taps:
             tap.first = first
         if patterns:

@@ -57,9 +57,8 @@ def _complaints(opened: Opened) -> Iterator[str]:
         plain: Tensor = opened.model(input_ids=ids).logits
     if plain.isnan().any():
         yield "its logits are no numbers"
-    sites = [site for kind in opened.layout.sites for site in opened.sites(kind)]
     try:
-        ran = opened.run(ids, keep=sites)
+        ran = opened.run(ids, keep=opened.every_site)
     except Exception:
         yield from _unreadable(opened, ids)
         raise
