@@ -13,13 +13,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from looked_into import LENGTH, VOCABULARY
+from looked_into import LENGTH, VOCABULARY, random_subject
 from the_experiment.base.errors import UsageError
 from the_experiment.cli import main
 from the_experiment.inside.card import Finding
 from the_experiment.inside.edits import Edit
+from the_experiment.inside.graded import question
 from the_experiment.inside.gradients import integrated_gradients
 from the_experiment.inside.interchange import interchanged, says
+from the_experiment.inside.masses import by_patches, by_swaps
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.scores import elsewhere, gradable, names_in, score
 from the_experiment.inside.sites import Site
@@ -143,6 +145,25 @@ def test_a_score_of_one_text_has_no_narrow_interval() -> None:
     assert (of.share, of.low, of.high) == (1 / 9, 0.0, 1.0)
 
 
+# ---- patches
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_patch_of_the_first_stream_is_a_swap(name: str) -> None:
+    """Everything is read from there, so that the layers' sum is no smaller than the swap."""
+    subject = random_subject(name)
+    texts = subject.texts(subject.states()[0])[:2]
+    asked = question(subject, texts, swaps_of(subject, texts, 0))
+    opened = subject.opened
+    swaps, patches = by_swaps(opened, asked), by_patches(opened, asked)
+    for part in asked.parts:
+        assert (patches[part] >= swaps[part] - 1e-3).all()
+        later = [name for name in asked.names if name in subject.world.parts]
+        later = later[later.index(part) :] if part in later else []
+        for name_after in later:
+            assert not patches[part][:, asked.names.index(name_after)].round(3).any()
+
+
 # ---- integrated gradients
 
 
@@ -185,7 +206,9 @@ def test_trained_models_use_what_the_rules_name_more_than_untrained_ones(
     assert set(figures) == {f"tiny-{name}-three-bits" for name in MODELS}
     for name, kinds in figures.items():
         scores = kinds["seen"]["scores"]
-        assert set(scores) == {"swaps", "gradients"} | ({"attention"} if "gpt2" in name else set())
+        assert set(scores) == {"swaps", "patches", "gradients"} | (
+            {"attention"} if "gpt2" in name else set()
+        )
         assert set(scores["swaps"]) == {"either", "differ"}
     gpt2 = figures["tiny-gpt2-three-bits"]["seen"]
     for of in gpt2["scores"]["swaps"].values():

@@ -145,9 +145,11 @@ def test_a_piece_is_patched_as_one_edit_at_every_position(
 
 def test_all_pairs_give_maps_by_position_and_head_with_intervals(gpt2: Subject) -> None:
     finding = asked(PatchMaps(), gpt2)
-    kinds = [(one.unit, one.columns[0].startswith("head")) for one in finding.maps]
+    *maps, graded = finding.maps
+    assert graded.columns == ("A", "B", "C", "either", "differ")
+    kinds = [(one.unit, one.columns[0].startswith("head")) for one in maps]
     assert kinds[::2] == [(u, h) for h in (False, True) for u in ("share", "logits")]
-    for one in finding.maps:
+    for one in maps:
         assert one.n
         assert one.low is not None
         assert one.high is not None

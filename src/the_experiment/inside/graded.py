@@ -9,19 +9,18 @@ import numpy as np
 
 from the_experiment.evaluation.statistics import short
 from the_experiment.inside.maps import SHARES, HeatMap
-from the_experiment.inside.masses import METHODS, Masses, Numbers, Question
+from the_experiment.inside.masses import METHODS, Masses, Question
 from the_experiment.inside.opened import untrained
 from the_experiment.inside.scores import elsewhere, gradable, names_in, score
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.swaps import Swap
 from the_experiment.inside.texts import Text
-from the_experiment.worlds import World
 
 TOLD = {
     "swaps": "effect of swapping a value",
+    "patches": "effect of patching a value in each layer",
     "gradients": "integrated gradients",
     "attention": "attention",
-    "patching": "effect of patching",
 }
 
 Scores = dict[str, dict[str, Any]]  # by part
@@ -44,19 +43,12 @@ def graded_map(
     baseline = measured(untrained(subject.opened, seed), asked)
     title = f"{subject.name}, {which}: what each part's {TOLD[method]} is on"
     return _map(title, asked, masses), {
-        part: scored(subject.world, part, asked.names, masses[part], baseline[part], seed)
+        part: {
+            **score(subject.world, part, asked.names, masses[part], seed).as_json(),
+            "elsewhere": elsewhere(subject.world, part, asked.names, masses[part]),
+            "untrained": score(subject.world, part, asked.names, baseline[part], seed).as_json(),
+        }
         for part in gradable(subject.world)
-    }
-
-
-def scored(
-    world: World, part: str, names: Sequence[str], mass: Numbers, baseline: Numbers, seed: int
-) -> dict[str, Any]:
-    """A part's score, and that of an untrained model, from their masses (texts, names)."""
-    return {
-        **score(world, part, names, mass, seed).as_json(),
-        "elsewhere": elsewhere(world, part, names, mass),
-        "untrained": score(world, part, names, baseline, seed).as_json(),
     }
 
 

@@ -36,7 +36,8 @@ class HeatMap:
     @property
     def signed(self) -> bool:
         """Whether 0 is the middle of the scale rather than its end."""
-        return bool((self.values < 0).any())
+        low, _ = self.span or (self.values.min(), 0.0)
+        return bool(low < 0)
 
     def as_json(self) -> dict[str, Any]:
         """The map as plain values; what it doesn't have is left out."""
@@ -78,16 +79,19 @@ def mean_map(
     samples: Values,
     seed: int,
 ) -> HeatMap:
-    """Means of `samples` (n, rows, columns), with 95% intervals of a percentile bootstrap.
+    """Means of `samples` (n, rows, columns) with 95% intervals of a percentile bootstrap.
 
-    One sample has no interval. Efron and Tibshirani, "An Introduction to the Bootstrap", 1993.
+    0 is the middle of their scale, and one sample has no interval. Efron and Tibshirani, "An
+    Introduction to the Bootstrap", 1993.
     """
     n = len(samples)
     low = high = None
     if n > 1:
         drawn = Stream(seed, "bootstrap").below(n, RESAMPLES * n).reshape(RESAMPLES, n)
         low, high = np.quantile([samples[chosen].mean(0) for chosen in drawn], CENTRAL, axis=0)
-    return HeatMap(title, unit, rows, columns, samples.mean(0), n=n, low=low, high=high)
+    means = samples.mean(0)
+    most = float(np.abs(means).max()) or 1.0
+    return HeatMap(title, unit, rows, columns, means, span=(-most, most), n=n, low=low, high=high)
 
 
 def _rounded(values: Values | None) -> list[list[float]] | None:

@@ -10,11 +10,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from the_experiment.inside.edits import Edit
 from the_experiment.inside.gradients import integrated_gradients
 from the_experiment.inside.grading import batch_ids
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.sites import Site
 from the_experiment.inside.swaps import Swap
+from the_experiment.inside.sweep import Trial, sweep
 from the_experiment.inside.texts import Text
 
 TOKENS = 4096  # of one batch, which bounds its memory
@@ -52,11 +54,15 @@ class Answer:
 
 def logits_of(opened: Opened, texts: Sequence[Text]) -> Iterator[Tensor]:
     """(positions, vocabulary) for each text, run batch by batch."""
-    rows = max(1, TOKENS // max(len(text.ids) for text in texts))
-    for first in range(0, len(texts), rows):
-        some = texts[first : first + rows]
+    for some in _batches(texts):
         for text, logits in zip(some, opened.run(batch_ids(some)).logits, strict=True):
             yield logits[: len(text.ids) - 1].float()
+
+
+def _batches(texts: Sequence[Text]) -> Iterator[Sequence[Text]]:
+    rows = max(1, TOKENS // max(len(text.ids) for text in texts))
+    for first in range(0, len(texts), rows):
+        yield texts[first : first + rows]
 
 
 def answers_in(text: Text, logits: Tensor, parts: Sequence[str]) -> dict[str, Answer]:
@@ -72,18 +78,62 @@ def answers_in(text: Text, logits: Tensor, parts: Sequence[str]) -> dict[str, An
 
 def by_swaps(opened: Opened, asked: Question) -> Masses:
     """How far the margin of a part's right token moves when a value before it is another."""
-    clean = list(logits_of(opened, asked.texts))
-    answers = [
-        answers_in(text, logits, asked.parts)
-        for text, logits in zip(asked.texts, clean, strict=True)
-    ]
-    masses = asked.nothing()
+    margins = _Margins(opened, asked)
     swapped = logits_of(opened, [swap.changed for swap in asked.swaps])
+    masses = asked.nothing()
     for swap, logits in zip(asked.swaps, swapped, strict=True):
-        for part, answer in answers[swap.text].items():
-            moved = abs(answer.margin(logits) - answer.margin(clean[swap.text]))
-            masses[part][swap.text, asked.names.index(swap.name)] = moved
+        margins.add(masses, swap, logits)
     return masses
+
+
+def by_patches(opened: Opened, asked: Question) -> Masses:
+    """The same where the stream at the value, of one layer at a time, is that of the swapped text.
+
+    What other tokens have read before that layer stays as it was; the layers are added up.
+    """
+    margins = _Margins(opened, asked)
+    kept = [[Site(kind, layer) for kind in opened.layout.carries] for layer in range(opened.layers)]
+    trials = []
+    for swap, cache in zip(asked.swaps, _caches(opened, asked.swaps, kept), strict=True):
+        at = tuple(place for place, part in enumerate(swap.changed.parts) if part == swap.name)
+        for sites in kept:
+            edits = tuple(Edit(site, at, cache[site][list(at)]) for site in sites)
+            trials.append(Trial(swap.text, edits))
+    masses = asked.nothing()
+    for numbers, found in sweep(opened, batch_ids(asked.texts), trials):
+        for number, logits in zip(numbers, found, strict=True):
+            margins.add(masses, asked.swaps[number // len(kept)], logits.float())
+    return masses
+
+
+def _caches(
+    opened: Opened, swaps: Sequence[Swap], kept: Sequence[Sequence[Site]]
+) -> Iterator[dict[Site, Tensor]]:
+    """What these sites hold in each swapped text: (positions, …)."""
+    sites = [site for of_layer in kept for site in of_layer]
+    for some in _batches([swap.changed for swap in swaps]):
+        cache = opened.run(batch_ids(some), keep=sites).cache
+        for row in range(len(some)):
+            yield {site: values[row] for site, values in cache.items()}
+
+
+class _Margins:
+    """By how much each text's right tokens lead, unchanged, and how far a change moves that."""
+
+    def __init__(self, opened: Opened, asked: Question) -> None:
+        self._names = asked.names
+        self._answers = []
+        self._clean = []
+        for text, logits in zip(asked.texts, logits_of(opened, asked.texts), strict=True):
+            answers = answers_in(text, logits, asked.parts)
+            self._answers.append(answers)
+            self._clean.append({part: one.margin(logits) for part, one in answers.items()})
+
+    def add(self, masses: Masses, swap: Swap, logits: Tensor) -> None:
+        """Add to `masses` how far every margin of the swap's text has moved."""
+        for part, answer in self._answers[swap.text].items():
+            moved = abs(answer.margin(logits) - self._clean[swap.text][part])
+            masses[part][swap.text, self._names.index(swap.name)] += moved
 
 
 def by_gradients(opened: Opened, asked: Question) -> Masses:
@@ -137,6 +187,7 @@ Method = Callable[[Opened, Question], Masses]
 
 METHODS: Mapping[str, Method] = {
     "swaps": by_swaps,
+    "patches": by_patches,
     "gradients": by_gradients,
     "attention": by_attention,
 }

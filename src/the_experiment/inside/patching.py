@@ -104,17 +104,6 @@ class Patched:
         return Patched(self.of, self.rows, self.columns[:stop], became, effect)
 
 
-def mass_on(table: Patched, parts: Sequence[str], names: Sequence[str]) -> Numbers:
-    """(pairs, names): the size of the effects at the positions of each input and output.
-
-    `table` is of one part, by position; `parts` are those that the positions belong to.
-    """
-    sizes = np.abs(table.effect).sum(1)  # (pairs, positions)
-    here = np.array([[part == name for part in parts] for name in names])  # (names, positions)
-    mass: Numbers = sizes @ here[:, : sizes.shape[1]].T
-    return mass
-
-
 class Patching:
     """The runs of all pairs, which are of one shape, and patches of one into the other."""
 

@@ -115,11 +115,12 @@ def _scores(figures: Figures) -> Iterator[HeatMap]:
     """The scores by part, beside the untrained models': a map for each method."""
     for method in METHODS:
         rows: dict[str, dict[str, Any]] = {}
-        for name, kind, one in _each(figures):
-            if method in one["scores"]:
-                rows[f"{name}, {kind}"] = one["scores"][method]
-                untaught = {part: of["untrained"] for part, of in one["scores"][method].items()}
-                rows.setdefault(f"{name}, untrained", untaught)
+        for name, kinds in figures.items():
+            scores = {kind: one["scores"].get(method) for kind, one in kinds.items()}
+            rows |= {f"{name}, {kind}": of_parts for kind, of_parts in scores.items() if of_parts}
+            first = next(iter(scores.values()))
+            if first:
+                rows[f"{name}, untrained"] = {p: of["untrained"] for p, of in first.items()}
         title = f"share of the {TOLD[method]} that is on what the rules name"
         yield from side_by_side(title, rows, score_cell)
 

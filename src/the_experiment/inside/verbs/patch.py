@@ -15,12 +15,13 @@ from the_experiment.base.words import counted
 from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.card import Finding, Request, verb
-from the_experiment.inside.graded import score_told, scored
+from the_experiment.inside.graded import Scores, graded_map, question, score_told
 from the_experiment.inside.maps import HeatMap, mean_map, share_map
-from the_experiment.inside.opened import untrained
-from the_experiment.inside.patching import Pair, Patched, Patching, at_random, mass_on, shape
-from the_experiment.inside.scores import gradable, names_in
+from the_experiment.inside.patching import Pair, Patched, Patching, at_random, shape
+from the_experiment.inside.scores import gradable
 from the_experiment.inside.subject import Subject
+from the_experiment.inside.swaps import swaps_of
+from the_experiment.inside.texts import Text
 from the_experiment.worlds import World
 
 MOST_PAIRS = 64
@@ -67,14 +68,21 @@ class PatchMaps(Request):
                 told = {each.of: self._best(part, each) for each in turned}
                 figures[part] = {of: found for of, (found, _) in told.items()}
                 sentences += [sentence for _, sentence in told.values()]
-        scores = self._scores(subject, pairs, patching, tables[0])
-        if scores:
-            figures["scores"] = scores
-            sentences += [score_told(part, "patching", of) for part, of in scores.items()]
         if not patching.differ.any():
             sentences.append("the answers are the same, so that nothing can turn")
         by_kind = zip(*maps, strict=True)  # one kind of map for every part, then the next kind
-        return Finding([one for kind in by_kind for one in kind], figures, sentences)
+        shown = [one for kind in by_kind for one in kind]
+        if gradable(subject.world) and patching.differ.any():
+            graded, figures["scores"] = self._graded(subject, [pair.base for pair in pairs])
+            shown.append(graded)
+            sentences += [score_told(part, "patches", of) for part, of in figures["scores"].items()]
+        return Finding(shown, figures, sentences)
+
+    def _graded(self, subject: Subject, bases: Sequence[Text]) -> tuple[HeatMap, Scores]:
+        """Where the effect is when any value may be another, not those alone that turn the part."""
+        texts = list(dict.fromkeys(bases))
+        asked = question(subject, texts, swaps_of(subject, texts, self.seed))
+        return graded_map(subject, asked, "patches", counted(len(texts), "text"), self.seed)
 
     def _pairs(self, subject: Subject) -> tuple[list[Pair], list[str]]:
         """Pairs of one shape, and what is to be said about the others."""
@@ -103,25 +111,6 @@ class PatchMaps(Request):
             other = _neighbour(world, prompt, list(world.inputs)[changed])
             drawn.append(Pair(subject.text(prompt), subject.text(other)))
         return drawn
-
-    def _scores(
-        self, subject: Subject, pairs: Sequence[Pair], patching: Patching, table: Patched
-    ) -> dict[str, dict[str, Any]]:
-        """By part: how much of the effect at inputs and outputs is on what the rules name."""
-        world, base = subject.world, pairs[0].base
-        names = names_in(world)
-        raw = Patching(untrained(subject.opened, self.seed), pairs, world.parts).at_positions()
-        found = {}
-        for part in gradable(world):
-            number, end = world.parts.index(part), base.written_at(part)[0] + 1
-            answered = patching.answered[:, number]
-            if answered.any():
-                mass, baseline = (
-                    mass_on(each.of_part(number, answered, end), base.parts, names)
-                    for each in (table, raw)
-                )
-                found[part] = scored(world, part, names, mass, baseline, self.seed)
-        return found
 
     def _maps(self, subject: Subject, part: str, turned: Patched) -> tuple[HeatMap, HeatMap]:
         """The share that became the other answer, and how far the logits went towards it."""
