@@ -57,13 +57,14 @@ def wilson(k: int, n: int) -> tuple[float, float]:
 
 
 def short(share: float) -> str:
-    """A share in three characters.
+    """A share in three characters, and any other number to two places.
 
-    >>> short(0.614), short(1.0), short(0.0)
-    ('.61', '1.0', '.00')
+    >>> short(0.614), short(1.0), short(-0.001), short(-0.5), short(12.5)
+    ('.61', '1.0', '.00', '-.50', '12.50')
     """
-    text = f"{share:.2f}"
-    return "1.0" if text == "1.00" else text.removeprefix("0")
+    text = f"{abs(share):.2f}"
+    text = "1.0" if text == "1.00" else text.removeprefix("0")
+    return f"-{text}" if share < 0 and text != ".00" else text
 
 
 def listed(names: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from the_experiment.base.words import counted
+from the_experiment.evaluation.statistics import listed
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.grading import Graded, graded
 from the_experiment.inside.interventions import Ablate, Mode, Reference, pieces_of
@@ -16,6 +17,7 @@ from the_experiment.inside.texts import Text
 from the_experiment.worlds import EXACT
 
 MOST_STATES = 256  # of one kind, of which each piece is asked
+MOST_TOLD = 3  # pieces in a sentence
 
 
 @verb("ablate")
@@ -48,8 +50,9 @@ class AblateEach(Request):
                     "states": len(texts),
                     "exact": round(float(told[0].right[:, 0].mean()), 6),
                 }
-                sentences += _never_right(kind, told[0])
-                maps += _maps(f"{subject.name}, {len(texts)} {kind} states", pieces, *told)
+                drops = _maps(f"{subject.name}, {len(texts)} {kind} states", pieces, *told)
+                maps += drops
+                sentences += [*_never_right(kind, told[0]), _most_missed(kind, drops[-1])]
         return Finding(maps, figures, sentences)
 
     def _told(
@@ -94,11 +97,26 @@ def _never_right(kind: str, whole: Graded) -> list[str]:
 def _maps(
     title: str, pieces: dict[str, list[Site]], whole: Graded, without: list[Graded]
 ) -> list[HeatMap]:
-    measures = _measures(whole)
+    """The drop in being right, and in log-probability."""
+    measures, rows = _measures(whole), tuple(pieces)
     right = np.array([whole.right.mean(0) - one.right.mean(0) for one in without])
     logprob = np.array([whole.logprob.mean(0) - one.logprob.mean(0) for one in without])
-    rows = tuple(pieces)
     return [
         HeatMap(f"{title}: drop in being right", "drop in share", rows, measures, right),
         HeatMap(f"{title}: drop in log-probability", "nats", rows, measures, logprob),
     ]
+
+
+def _most_missed(kind: str, drop: HeatMap) -> str:
+    """The pieces without which the whole completion becomes least likely, and the part that does.
+
+    `drop` has the whole in its first column, then the parts.
+    """
+    told = []
+    for row in np.argsort(-drop.values[:, 0])[:MOST_TOLD]:
+        part = 1 + int(drop.values[row, 1:].argmax())
+        whole, most = drop.values[row, [0, part]]
+        told.append(
+            f"{drop.rows[row]} ({whole:.2g} nats, {most:.2g} of them {drop.columns[part]}'s)"
+        )
+    return f"{kind}: most missed is {listed(told)}"
