@@ -103,6 +103,12 @@ def test_json_is_the_card(
         (("force", "either", SEQUENCE, "-m", GPT2), 2, "no part with a value"),
         (("force", "either=0", "-m", GPT2), 2, "a sequence"),
         (("damage", SEQUENCE, "-m", GPT2), 2, "flip"),
+        (
+            ("damage", SEQUENCE, "--zero", "head:0.1", "--nuke", "layer:0", "-m", GPT2),
+            2,
+            "each name a piece",
+        ),
+        (("force", "either=0", "--all", "-m", GPT2), 2, "--all"),
         (("damage", SEQUENCE, "--flip", "much", "-m", GPT2), 2, "no share"),
         (("damage", SEQUENCE, "--nuke", "layer:9", "-m", GPT2), 2, "layer:9"),
         (("damage", SEQUENCE, "--flip", "1%", "--at-token", "99", "-m", GPT2), 2, "99"),

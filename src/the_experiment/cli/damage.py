@@ -36,9 +36,12 @@ def damage(
     as_json: options.AsJson = False,
 ) -> None:
     """Flip weights, add noise, silence heads or layers: before, after, and a curve."""
+    from the_experiment.base.errors import UsageError
     from the_experiment.cli.inside import look
     from the_experiment.inside.verbs.damage import Damage
 
+    if nuke and ":" in zero:
+        raise UsageError("--zero and --nuke each name a piece", "give one of them")
     request = Damage.checked(
         sequence=sequence,
         flip=options.share(flip),

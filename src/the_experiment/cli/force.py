@@ -22,13 +22,18 @@ def force(
     every: Annotated[
         bool, options.Option("--all", help="Every part in every seen and held-out state.")
     ] = False,
+    seed: options.Seed = 0,
     model: options.Models = defaults.INSIDE_MODELS,
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
     """Do later parts follow a wrong part that is written, or the input?"""
+    from the_experiment.base.errors import UsageError
     from the_experiment.cli.inside import look
     from the_experiment.inside.verbs.force import Force
 
-    part, value = options.assignment(forced) if not every else (None, None)
-    look(Force.checked(part=part, value=value, sequence=sequence or None), model, out, as_json)
+    if every and forced:
+        raise UsageError("--all is every part in every state", f"leave {forced!r} or --all out")
+    part, value = (None, None) if every else options.assignment(forced)
+    request = Force.checked(part=part, value=value, sequence=sequence or None, seed=seed)
+    look(request, model, out, as_json)

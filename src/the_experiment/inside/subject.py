@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from the_experiment.base.errors import UsageError
 from the_experiment.base.runs import Run, find_runs
-from the_experiment.base.seeds import Integers
+from the_experiment.base.seeds import Integers, Stream
 from the_experiment.evaluation.trained import Trained
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.texts import Text, text_of
@@ -61,6 +62,18 @@ class Subject:
     def states(self) -> tuple[Integers, Integers]:
         """The seen and the held-out states of its split."""
         return self.trained.split.seen, self.trained.split.held_out
+
+    def drawn(self, most: int, seed: int) -> dict[str, Integers]:
+        """Seen and held-out states, at most so many of each, drawn by `seed`; none where none are.
+
+        The states of a split are in order, so that its first ones would be all alike.
+        """
+        kinds = dict(zip(("seen", "held-out"), self.states(), strict=True))
+        return {
+            kind: states[np.sort(Stream(seed, "states", kind).shuffled(len(states))[:most])]
+            for kind, states in kinds.items()
+            if len(states)
+        }
 
     def texts(self, states: Integers) -> list[Text]:
         """Each state's prompt with the right completion."""

@@ -37,22 +37,22 @@ class AblateEach(Request):
 
         Raises `UsageError` for a kind of piece that this model doesn't have.
         """
-        seen, held_out = (subject.texts(states)[:MOST_STATES] for states in subject.states())
+        states = subject.drawn(MOST_STATES, self.seed)
+        kinds = {kind: subject.texts(some) for kind, some in states.items()}
         pieces = pieces_of(subject.opened, self.each)
-        reference = Reference(subject, seen)
+        reference = Reference(subject, kinds["seen"])
         maps = []
         figures = {}
         sentences = []
-        for kind, texts in (("seen", seen), ("held-out", held_out)):
-            if texts:
-                told = self._told(reference, pieces, texts)
-                figures[kind] = {
-                    "states": len(texts),
-                    "exact": round(float(told[0].right[:, 0].mean()), 6),
-                }
-                drops = _maps(f"{subject.name}, {len(texts)} {kind} states", pieces, *told)
-                maps += drops
-                sentences += [*_never_right(kind, told[0]), _most_missed(kind, drops[-1])]
+        for kind, texts in kinds.items():
+            told = self._told(reference, pieces, texts)
+            figures[kind] = {
+                "states": len(texts),
+                "exact": round(float(told[0].right[:, 0].mean()), 6),
+            }
+            drops = _maps(f"{subject.name}, {len(texts)} {kind} states", pieces, *told)
+            maps += drops
+            sentences += [*_never_right(kind, told[0]), _most_missed(kind, drops[-1])]
         return Finding(maps, figures, sentences)
 
     def _told(

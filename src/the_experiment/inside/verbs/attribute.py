@@ -36,10 +36,10 @@ class Attribute(Request):
         if self.sequence is not None:
             return self._attributed(subject, {self.sequence: [subject.text(self.sequence)]})
         texts = {
-            f"{len(states)} {kind} states": subject.texts(states[:MOST_STATES])
-            for kind, states in zip(("seen", "held-out"), subject.states(), strict=True)
+            f"{len(states)} {kind} states": subject.texts(states)
+            for kind, states in subject.drawn(MOST_STATES, self.seed).items()
         }
-        return self._attributed(subject, {which: some for which, some in texts.items() if some})
+        return self._attributed(subject, texts)
 
     def _attributed(self, subject: Subject, texts: Mapping[str, Sequence[Text]]) -> Finding:
         maps, figures, sentences = [], {}, []

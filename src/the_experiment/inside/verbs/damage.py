@@ -73,15 +73,14 @@ class Damage(Request):
         """The completion before and after, and a curve over amounts and seeds."""
         text = subject.text(self.sequence)
         check_token(text, self.at_token)
-        seen, held_out = (subject.texts(states[:MOST_STATES]) for states in subject.states())
-        reference = Reference(subject, seen)
+        states = subject.drawn(MOST_STATES, self.seed)
+        kinds = {kind: subject.texts(some) for kind, some in states.items()}
+        reference = Reference(subject, kinds["seen"])
         before = _completion(subject, reference, text, [], None)
         done = self._done(subject.opened, self._asked, self.seed)
         after = _completion(subject, reference, text, done, self.at_token)
         figures: dict[str, Any] = {"before": before, "after": after}
         sentences = [f"before: {before!r}", f"after:  {after!r}"]
-        kinds = {"seen": seen, "held-out": held_out}
-        kinds = {kind: texts for kind, texts in kinds.items() if texts}
         maps = [self._curve(subject, reference, kinds)]
         if self.heal:
             told, healing = self._healed(subject, kinds)

@@ -12,10 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from the_experiment.base.errors import UsageError
-from the_experiment.base.seeds import Stream
 from the_experiment.evaluation.statistics import listed, short
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.graded import TOLD, graded_map, question
@@ -29,7 +26,6 @@ from the_experiment.inside.tables import followed_cell, score_cell, side_by_side
 from the_experiment.inside.texts import Text
 
 MOST_STATES = 32  # of one kind
-SEEN_AND_HELD_OUT = ("seen", "held-out")
 
 
 @verb("faithfulness")
@@ -50,12 +46,9 @@ class Faithfulness(Request):
             )
         figures: dict[str, Any] = {}
         maps: list[HeatMap] = []
-        for kind, states in zip(SEEN_AND_HELD_OUT, subject.states(), strict=True):
-            drawn = Stream(self.seed, "faithfulness", kind).shuffled(len(states))[:MOST_STATES]
-            texts = subject.texts(states[np.sort(drawn)])
-            if texts:
-                figures[kind], shown = self._graded(subject, kind, texts)
-                maps += shown
+        for kind, states in subject.drawn(MOST_STATES, self.seed).items():
+            figures[kind], shown = self._graded(subject, kind, subject.texts(states))
+            maps += shown
         return _side_by_side({subject.name: figures}, maps, figures)
 
     def together(self, found: Sequence[tuple[Subject, Finding]]) -> Finding:

@@ -62,6 +62,7 @@ class Force(Request):
     part: str | None = None
     value: int | None = None
     sequence: str | None = None
+    seed: int = 0
 
     @model_validator(mode="after")
     def _all_or_none(self) -> Force:
@@ -74,9 +75,8 @@ class Force(Request):
         if self.sequence is not None:
             return self._one(subject)
         maps, figures, sentences = [], {}, []
-        for kind, states in zip(("seen", "held-out"), subject.states(), strict=True):
-            cases = list(_every(subject.world, states[:MOST_STATES]))
-            tally = _tallied(subject, cases) if cases else {}
+        for kind, states in subject.drawn(MOST_STATES, self.seed).items():
+            tally = _tallied(subject, list(_every(subject.world, states, self.seed)))
             if tally:
                 figures[kind] = {name: _counts(each) for name, each in tally.items()}
                 maps.append(_map(subject, kind, tally))
@@ -93,8 +93,9 @@ class Force(Request):
         for kind in ("seen", "held-out"):
             rows = {name: of[kind] for name, of in figures.items() if kind in of}
             title = f"{kind} states: follows the wrong part that was written"
-            maps += list(side_by_side(title, rows, followed_cell))
-            for pair in maps[-1].columns if rows else ():
+            tables = list(side_by_side(title, rows, followed_cell))
+            maps += tables
+            for pair in (name for table in tables for name in table.columns):
                 shares = _by_family(found, kind, pair)
                 if shares:
                     maps.append(distribution(f"{kind}, {pair}: models by that share", shares))
@@ -137,20 +138,20 @@ def _spread(kind: str, pair: str, family: str, shares: Sequence[float]) -> str:
     )
 
 
-def _every(world: World, states: Integers) -> Iterable[Forced]:
+def _every(world: World, states: Integers, seed: int) -> Iterable[Forced]:
     """Each output forced to wrong values, in each state."""
     for prompt in world.prompts(states):
         right = world.spans(world.answer(prompt))
         for part in world.output_bounds:
             span = right.get(part)
-            for value in _wrong(world, part, span.value, prompt) if span else ():
+            for value in _wrong(world, part, span.value, prompt, seed) if span else ():
                 yield _forced(world, prompt, part, value)
 
 
-def _wrong(world: World, part: str, right: int, prompt: str) -> list[int]:
+def _wrong(world: World, part: str, right: int, prompt: str, seed: int) -> list[int]:
     low, high = world.output_bounds[part]
     values = [value for value in range(low, high + 1) if value != right]
-    order = Stream(0, "wrong", part, prompt).shuffled(len(values))
+    order = Stream(seed, "wrong", part, prompt).shuffled(len(values))
     return sorted(values[place] for place in order[:MOST_VALUES])
 
 
@@ -169,6 +170,8 @@ def _forced(world: World, prompt: str, part: str, value: int) -> Forced:
 def _continued(subject: Subject, cases: list[Forced]) -> list[str]:
     """The whole completion of each case: its beginning, and what the model writes after it."""
     _, tokenizer = subject.trained.loaded
+    if not cases:
+        return []
     encoded = [encode(tokenizer, case.prompt, case.beginning) for case in cases]
     beginnings = [one.ids[:-1] for one in encoded]  # without the end token
     room = max(len(subject.text(case.prompt).ids) for case in cases)

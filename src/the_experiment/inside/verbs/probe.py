@@ -56,8 +56,7 @@ class Probe(Request):
         A state whose label no other has is left out. Raises `UsageError` for a name that is
         neither an input nor an output, and for texts of several lengths.
         """
-        states = np.concatenate(subject.states())
-        states = states[Stream(self.seed, "probe").shuffled(len(states))[:MOST_STATES]]
+        states = np.concatenate(list(subject.drawn(MOST_STATES // 2, self.seed).values()))
         labels = _labels(subject.world, states, self.of)
         kept = repeated(labels)
         states, labels = states[kept], labels[kept]
