@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from the_experiment.inside.edits import Edit
 from the_experiment.inside.graded import question
 from the_experiment.inside.gradients import integrated_gradients
 from the_experiment.inside.interchange import interchanged, says
-from the_experiment.inside.masses import by_patches, by_swaps
+from the_experiment.inside.masses import by_gradients, by_patches, by_swaps
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.scores import elsewhere, gradable, names_in, score
 from the_experiment.inside.sites import Site
@@ -129,19 +131,23 @@ def test_a_model_that_fits_does_what_the_rules_say_on_texts_that_it_knows(
 def test_a_score_is_the_share_of_mass_on_the_ancestors(mass: list[float], part: str) -> None:
     names = names_in(CAUSAL)
     masses = np.array([mass, mass])
-    of = score(CAUSAL, part, names, masses, seed=0)
+    of = score(CAUSAL, part, names, np.vstack([masses, np.zeros(9)]), seed=0)
+    if not any(mass):
+        assert of is None
+        return
+    assert of is not None
     named = sum(mass[names.index(name)] for name in CAUSAL.ancestors(part))
-    assert of.n == 2
+    assert of.n == 2, "a text in which nothing has any mass is no text of it"
     assert 0 <= of.low <= of.share + 1e-9
     assert of.share <= of.high + 1e-9 <= 1 + 2e-9
-    if sum(mass) > 1e-6:
-        assert of.share == pytest.approx(named / sum(mass))
-        rest = elsewhere(CAUSAL, part, names, masses)
-        assert not set(rest) & set(CAUSAL.ancestors(part))
+    assert of.share == pytest.approx(named / sum(mass))
+    rest = elsewhere(CAUSAL, part, names, masses)
+    assert not set(rest) & set(CAUSAL.ancestors(part))
 
 
 def test_a_score_of_one_text_has_no_narrow_interval() -> None:
     of = score(CAUSAL, "newB", names_in(CAUSAL), np.ones((1, 9)), seed=0)
+    assert of is not None
     assert (of.share, of.low, of.high) == (1 / 9, 0.0, 1.0)
 
 
@@ -185,6 +191,31 @@ def test_integrated_gradients_add_up_to_the_margin_over_the_baseline(name: str) 
         assert not share[place + 1 :].any()
 
 
+def test_one_text_has_gradients_over_the_mean_of_the_seen_ones(subject: Subject) -> None:
+    (text,) = subject.texts(subject.states()[1][:1])
+    asked = question(subject, [text])
+    for mass in by_gradients(subject.opened, asked).values():
+        assert mass.any()
+    alone = replace(asked, others=())
+    assert not any(mass.any() for mass in by_gradients(subject.opened, alone).values())
+
+
+# ---- states are drawn
+
+
+def test_states_are_drawn_over_all_of_a_split(subject: Subject) -> None:
+    """In order, the first half of the states of ten booleans would all have A false."""
+    wide = find_world("relay")
+    split = SimpleNamespace(world=wide, seen=wide.states(), held_out=wide.states()[:0])
+    trained: Any = SimpleNamespace(name="wide", split=split)
+    drawn = Subject(trained).drawn(64, seed=0)
+    assert list(drawn) == ["seen"]
+    assert len(np.unique(drawn["seen"], axis=0)) == 64
+    assert (abs(drawn["seen"].mean(0) - 0.5) < 0.25).all()
+    assert (Subject(trained).drawn(64, seed=0)["seen"] == drawn["seen"]).all()
+    assert (Subject(trained).drawn(64, seed=1)["seen"] != drawn["seen"]).any()
+
+
 # ---- the verb
 
 
@@ -225,6 +256,9 @@ def test_models_of_several_worlds_are_not_put_side_by_side(trained: Path, tmp_pa
         find_subjects(["nobody*"], trained)
     out = tmp_path / "out"
     shutil.copytree(trained, out)
+    shutil.copytree(out / "tiny-cnn-three-bits", tmp_path / "tiny-cnn-three-bits")
+    with pytest.raises(UsageError, match="have the same name"):
+        find_subjects(["tiny-cnn-three-bits", str(tmp_path / "tiny-cnn-three-bits")], out)
     manifest = out / "tiny-cnn-three-bits" / "dataset.json"
     manifest.write_text(manifest.read_text().replace("A OR B", "A AND B"))
     with pytest.raises(UsageError, match="another version of three-bits"):

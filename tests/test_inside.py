@@ -173,6 +173,14 @@ def test_a_pattern_can_be_changed(models: dict[str, Opened], name: str) -> None:
     assert (ran.logits - opened.run(ids).logits).abs().max() > 1e-4
 
 
+def test_two_edits_at_one_place_are_refused(models: dict[str, Opened]) -> None:
+    """Only the last of them would be made."""
+    opened, site = models["gpt2"], Site("resid_pre", 1)
+    edits = [Edit(site, places, torch.ones(()), keep=1.0) for places in ((2, 3), (3, 4))]
+    with pytest.raises(ValueError, match="two edits at one position"):
+        opened.run(some_ids(1), [edits])
+
+
 def test_a_site_that_there_is_not_is_refused(models: dict[str, Opened]) -> None:
     ids = some_ids(1)
     for name, site in (("rnn", "pattern.0"), ("gpt2", "z.9"), ("gpt2", "z"), ("cnn", "mlp_out.0")):

@@ -159,3 +159,5 @@ def test_a_card_of_other_weights_is_refused(
     card = Path(where.strip().removeprefix("kept in ")) / "card.json"
     _, told = said(capsys, "replay", str(card), "-m", str(out / CNN), "--out", str(out), code=1)
     assert "other weights" in told
+    _, told = said(capsys, "replay", str(card), "-m", GPT2, "-m", CNN, "--out", str(out), code=2)
+    assert "is of 1 model, not of 2" in told

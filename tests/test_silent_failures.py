@@ -296,7 +296,7 @@ def test_an_exception_in_the_middle_leaves_nothing_behind(
 ) -> None:
     opened, ids = models[name], some_ids(2)
     before, logits = state_of(opened.model), opened.model(input_ids=ids).logits
-    path = opened.layout.embed if where == "first" else opened.layout.unembed
+    path = opened.layout.sites["embed"].module if where == "first" else opened.layout.unembed
     module = opened.model.get_submodule(path)
     with monkeypatch.context() as patched:
         calls = 0

@@ -77,13 +77,13 @@ def listed(names: Sequence[str]) -> str:
 
 
 def share_interval(part: Numbers, whole: Numbers, seed: int) -> tuple[float, float]:
-    """The 95% bootstrap interval of sum(part) / sum(whole), whose pairs are drawn anew.
+    """The 95% bootstrap interval of sum(part) / sum(whole), all wholes above 0 (Efron, 1979).
 
-    All of [0, 1] where there are fewer than two pairs, or nothing in them (Efron, 1979).
+    All of [0, 1] where there is but one pair.
     """
     from scipy.stats import bootstrap
 
-    if len(whole) < 2 or not whole.any():
+    if len(whole) < 2:
         return 0.0, 1.0
     found = bootstrap(
         (part, whole),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,9 +15,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json, sha256
 from the_experiment.base.registry import Registry
+from the_experiment.base.words import counted
 from the_experiment.inside.maps import HeatMap
 from the_experiment.inside.subject import Subject
 
+ANOTHER = "name the card.json that one of these verbs has written"
 NEAR = 1e-4  # figures this near each other are the same: other processors round differently
 
 
@@ -117,7 +120,10 @@ class Card(BaseModel):
 
 def card_of(request: Request, subjects: Sequence[Subject], finding: Finding) -> Card:
     """The card of a request that was just run."""
-    looked = [Looked(folder=str(one.trained.run.folder), weights=_weights(one)) for one in subjects]
+    looked = [
+        Looked(folder=str(one.trained.run.folder.resolve()), weights=_weights(one))
+        for one in subjects
+    ]
     return Card(
         verb=request.verb,
         request=request.model_dump(mode="json"),
@@ -134,9 +140,10 @@ def read_card(path: Path) -> Card:
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(map(str, problem["loc"])) or "file"
-        raise ExperimentError(f"{path} is no card: {key}: {problem['msg']}") from None
+        raise ExperimentError(f"{path} is no card: {key}: {problem['msg']}", ANOTHER) from None
     if card.verb not in REQUESTS.names():
-        raise ExperimentError(f"{path} is of {card.verb!r}, none of {', '.join(REQUESTS.names())}")
+        known = ", ".join(REQUESTS.names())
+        raise ExperimentError(f"{path} is of {card.verb!r}, none of {known}", ANOTHER)
     return card
 
 
@@ -145,6 +152,11 @@ def replay(card: Card, subjects: Sequence[Subject]) -> tuple[Finding, list[str]]
 
     Raises `ExperimentError` where a model isn't the one that the card was made with.
     """
+    if len(subjects) != len(card.models):
+        raise UsageError(
+            f"this card is of {counted(len(card.models), 'model')}, not of {len(subjects)}",
+            "name each of them with --model",
+        )
     for model, subject in zip(card.models, subjects, strict=True):
         if _weights(subject) != model.weights:
             raise ExperimentError(
@@ -182,4 +194,6 @@ def differences(one: Any, other: Any, path: str = "") -> list[str]:
 
 
 def _weights(subject: Subject) -> str:
-    return sha256(subject.trained.run.final / "model.safetensors")
+    """The SHA-256 of its weights; of those of all files, where they are in several."""
+    hashes = [sha256(file) for file in sorted(subject.trained.run.final.glob("*.safetensors"))]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()

@@ -40,8 +40,10 @@ class BatchEdits:
         here = [(row, edit) for row, each in enumerate(edits) for edit in each if edit.site == site]
         counts = torch.tensor([len(edit.positions) for _, edit in here])
         self._index = site.index
-        self._rows = torch.tensor([row for row, _ in here]).repeat_interleave(counts)
-        self._positions = torch.tensor([place for _, edit in here for place in edit.positions])
+        entries = [(row, place) for row, edit in here for place in edit.positions]
+        if len(set(entries)) < len(entries):
+            raise ValueError(f"{site}: two edits at one position of one row")
+        self._rows, self._positions = torch.tensor(entries, dtype=torch.long).view(-1, 2).T
         self._keep = torch.tensor([edit.keep for _, edit in here]).repeat_interleave(counts)
         self._edits = [edit for _, edit in here]
         self._add: Tensor | None = None  # (entries, …), once it is known what a value is like

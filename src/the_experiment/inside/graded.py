@@ -28,7 +28,8 @@ Scores = dict[str, dict[str, Any]]  # by part
 
 def question(subject: Subject, texts: Sequence[Text], swaps: Sequence[Swap] = ()) -> Question:
     """What matters to each part of these texts?"""
-    return Question(texts, swaps, names_in(subject.world), tuple(subject.world.parts))
+    names, parts = names_in(subject.world), tuple(subject.world.parts)
+    return Question(texts, swaps, subject.references, names, parts)
 
 
 def graded_map(
@@ -36,20 +37,20 @@ def graded_map(
 ) -> tuple[HeatMap, Scores]:
     """The map of one method, and the scores of the parts that can be graded.
 
-    A score is {share, low, high, n, elsewhere, untrained}.
+    A score is {share, low, high, n, elsewhere, untrained}; there is none where there is no mass.
     """
     measured = METHODS[method]
     masses = measured(subject.opened, asked)
     baseline = measured(untrained(subject.opened, seed), asked)
     title = f"{subject.name}, {which}: what each part's {TOLD[method]} is on"
-    return _map(title, asked, masses), {
-        part: {
-            **score(subject.world, part, asked.names, masses[part], seed).as_json(),
-            "elsewhere": elsewhere(subject.world, part, asked.names, masses[part]),
-            "untrained": score(subject.world, part, asked.names, baseline[part], seed).as_json(),
-        }
-        for part in gradable(subject.world)
-    }
+    found = {}
+    for part in gradable(subject.world):
+        scored = score(subject.world, part, asked.names, masses[part], seed)
+        raw = score(subject.world, part, asked.names, baseline[part], seed)
+        if scored and raw:
+            rest = elsewhere(subject.world, part, asked.names, masses[part])
+            found[part] = scored.as_json() | {"elsewhere": rest, "untrained": raw.as_json()}
+    return _map(title, asked, masses), found
 
 
 def _map(title: str, asked: Question, masses: Masses) -> HeatMap:
@@ -60,10 +61,14 @@ def _map(title: str, asked: Question, masses: Masses) -> HeatMap:
     )
 
 
+def interval_told(of: Mapping[str, Any]) -> str:
+    """A score with its interval: `.94 [.92–.96]`."""
+    return f"{short(of['share'])} [{short(of['low'])}–{short(of['high'])}]"
+
+
 def score_told(part: str, method: str, of: Mapping[str, Any]) -> str:
     """A part's score in a sentence."""
     return (
-        f"{part}: {short(of['share'])} [{short(of['low'])}–{short(of['high'])}] of the "
-        f"{TOLD[method]} is on what the rules name (n {of['n']}), untrained "
-        f"{short(of['untrained']['share'])}"
+        f"{part}: {interval_told(of)} of the {TOLD[method]} is on what the rules name "
+        f"(n {of['n']}), untrained {short(of['untrained']['share'])}"
     )

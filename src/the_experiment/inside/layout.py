@@ -57,8 +57,7 @@ class Layout:
     positionwise: tuple[str, ...]  # modules of a layer, at its end, that see each position alone
     adds: tuple[str, ...]  # the kinds of site whose values are added up to the stream
     components: Mapping[str, Component]  # what can be taken out of it, by name
-    embed: str  # paths of modules: token embedding, the last norm, and what makes logits
-    norm: str
+    norm: str  # paths of modules: the last norm, and what makes logits of it
     unembed: str
 
 

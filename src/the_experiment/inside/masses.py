@@ -16,10 +16,8 @@ from the_experiment.inside.grading import batch_ids
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.sites import Site
 from the_experiment.inside.swaps import Swap
-from the_experiment.inside.sweep import Trial, sweep
+from the_experiment.inside.sweep import TOKENS, Trial, sweep
 from the_experiment.inside.texts import Text
-
-TOKENS = 4096  # of one batch, which bounds its memory
 
 Numbers = npt.NDArray[np.float64]
 Masses = dict[str, Numbers]  # by part: (texts, names), 0 for a name that stands after the part
@@ -31,6 +29,7 @@ class Question:
 
     texts: Sequence[Text]
     swaps: Sequence[Swap]
+    others: Sequence[Text]  # whose mean is the baseline of gradients
     names: tuple[str, ...]
     parts: tuple[str, ...]
 
@@ -95,7 +94,7 @@ def by_patches(opened: Opened, asked: Question) -> Masses:
     kept = [[Site(kind, layer) for kind in opened.layout.carries] for layer in range(opened.layers)]
     trials = []
     for swap, cache in zip(asked.swaps, _caches(opened, asked.swaps, kept), strict=True):
-        at = tuple(place for place, part in enumerate(swap.changed.parts) if part == swap.name)
+        at = tuple(swap.changed.read_at(swap.name))
         for sites in kept:
             edits = tuple(Edit(site, at, cache[site][list(at)]) for site in sites)
             trials.append(Trial(swap.text, edits))
@@ -137,22 +136,34 @@ class _Margins:
 
 
 def by_gradients(opened: Opened, asked: Question) -> Masses:
-    """The size of what each token adds to a part's margin over the mean text of the same shape."""
+    """The size of what each token adds to a part's margin over the mean text of the same shape.
+
+    Nothing where no other text has that shape.
+    """
     masses = asked.nothing()
-    shapes = [(text.begins, len(text.ids)) for text in asked.texts]
-    for shape in dict.fromkeys(shapes):
-        alike = [number for number, other in enumerate(shapes) if other == shape]
-        texts = [asked.texts[number] for number in alike]
-        ids = batch_ids(texts)
-        ran = opened.run(ids, keep=[Site("embed")])
-        baseline = ran.cache[Site("embed")].mean(0)
-        for row, (number, text) in enumerate(zip(alike, texts, strict=True)):
-            answers = answers_in(text, ran.logits[row].float(), asked.parts)
-            found = [(one.place, one.right, one.rival) for one in answers.values()]
-            shares = integrated_gradients(opened, ids[row], baseline, found).abs()
-            for part, share in zip(answers, shares, strict=True):
-                masses[part][number] = _by_name(asked, text, share)
+    baselines = _mean_embeddings(opened, asked)
+    for number, (text, logits) in enumerate(
+        zip(asked.texts, logits_of(opened, asked.texts), strict=True)
+    ):
+        answers = answers_in(text, logits, asked.parts)
+        found = [(one.place, one.right, one.rival) for one in answers.values()]
+        ids = text.inputs[0]
+        shares = integrated_gradients(opened, ids, baselines[text.shape], found).abs()
+        for part, share in zip(answers, shares, strict=True):
+            masses[part][number] = _by_name(asked, text, share)
     return masses
+
+
+def _mean_embeddings(opened: Opened, asked: Question) -> dict[object, Tensor]:
+    """By shape of text: (positions, width), the mean over all texts that have it."""
+    by_shape: dict[object, list[Text]] = {}
+    for text in dict.fromkeys([*asked.texts, *asked.others]):
+        by_shape.setdefault(text.shape, []).append(text)
+    site = Site("embed")
+    return {
+        shape: opened.run(batch_ids(texts), keep=[site]).cache[site].mean(0)
+        for shape, texts in by_shape.items()
+    }
 
 
 def by_attention(opened: Opened, asked: Question) -> Masses:
@@ -167,20 +178,14 @@ def by_head(opened: Opened, asked: Question) -> Masses:
         cache = opened.run(text.inputs, keep=opened.sites("pattern")).cache
         pattern = torch.cat([values[0].transpose(0, 1) for values in cache.values()])
         for part in asked.parts:  # pattern: (heads of all layers, queries, keys)
-            place = text.written_at(part)[0]
-            found[part].append(
-                np.array([_by_name(asked, text, head) for head in pattern[:, place]])
-            )
+            heads = pattern[:, text.written_at(part)[0]]
+            found[part].append(np.array([_by_name(asked, text, head) for head in heads]))
     return {part: np.array(each) for part, each in found.items()}
 
 
 def _by_name(asked: Question, text: Text, mass: Tensor) -> Numbers:
-    """(names,) from the mass of each position."""
-    found = np.zeros(len(asked.names))
-    for part, value in zip(text.parts[:-1], mass.tolist(), strict=True):
-        if part in asked.names:
-            found[asked.names.index(part)] += value
-    return found
+    """(names,) from the mass of each position; a token of two names counts for both."""
+    return np.array([float(mass[text.read_at(name)].sum()) for name in asked.names])
 
 
 Method = Callable[[Opened, Question], Masses]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -174,7 +175,9 @@ def _keeping(site: Site, cache: Cache, begins: int) -> Visit:
     return visit
 
 
+@lru_cache(maxsize=1)
 def untrained(opened: Opened, seed: int) -> Opened:
     """A model of the same shape with weights as they are before training: a baseline."""
-    torch.manual_seed(derived_seed(seed, "untrained"))
-    return Opened(AutoModelForCausalLM.from_config(opened.model.config).eval())
+    with torch.random.fork_rng(devices=[]):  # nobody else's draws change by this
+        torch.manual_seed(derived_seed(seed, "untrained"))
+        return Opened(AutoModelForCausalLM.from_config(opened.model.config).eval())

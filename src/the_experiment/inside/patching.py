@@ -37,7 +37,7 @@ class Pair:
     @property
     def alike(self) -> bool:
         """Whether a position is the same place in both."""
-        return shape(self.base) == shape(self.source)
+        return self.base.shape == self.source.shape
 
     def turns(self, part: str) -> tuple[int, int, int] | None:
         """Where the answers first differ in a part, and the two tokens; None where they don't."""
@@ -46,11 +46,6 @@ class Pair:
             if one != other:
                 return place, one, other
         return None
-
-
-def shape(text: Text) -> tuple[int, tuple[str, ...]]:
-    """Texts of the same shape have the same parts at the same positions."""
-    return text.begins, text.parts
 
 
 @dataclass(frozen=True)

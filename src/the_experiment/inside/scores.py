@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from the_experiment.evaluation.statistics import share_interval, short
+from the_experiment.evaluation.statistics import share_interval
 from the_experiment.worlds import World
 
 Numbers = npt.NDArray[np.float64]
@@ -28,9 +28,6 @@ class Score:
     def as_json(self) -> dict[str, float | int]:
         """The score as plain values."""
         return {key: round(value, 6) for key, value in vars(self).items()}
-
-    def __str__(self) -> str:
-        return f"{short(self.share)} [{short(self.low)}–{short(self.high)}]"
 
 
 def names_in(world: World) -> tuple[str, ...]:
@@ -55,17 +52,22 @@ def gradable(world: World) -> tuple[str, ...]:
     return tuple(found)
 
 
-def score(world: World, part: str, names: Sequence[str], mass: Numbers, seed: int) -> Score:
-    """The share of `mass` (texts, names) that is on the part's causal ancestors."""
+def score(world: World, part: str, names: Sequence[str], mass: Numbers, seed: int) -> Score | None:
+    """The share of `mass` (texts, names) that is on the part's causal ancestors.
+
+    Texts without any count for nothing; None where no text has any.
+    """
+    mass = mass[mass.any(1)]
+    if not len(mass):
+        return None
     whole, named = mass.sum(1), mass[:, _places(names, world.ancestors(part))].sum(1)
-    interval = share_interval(named, whole, seed)
-    return Score(on_ancestors(world, part, names, mass), *interval, len(whole))
+    share = on_ancestors(world, part, names, mass)
+    return Score(share, *share_interval(named, whole, seed), len(whole))
 
 
 def on_ancestors(world: World, part: str, names: Sequence[str], mass: Numbers) -> float:
-    """The same share alone; 0 where there is no mass."""
-    named = float(mass[:, _places(names, world.ancestors(part))].sum())
-    return named / float(mass.sum()) if mass.any() else 0.0
+    """The same share alone, where there is mass."""
+    return float(mass[:, _places(names, world.ancestors(part))].sum() / mass.sum())
 
 
 def elsewhere(world: World, part: str, names: Sequence[str], mass: Numbers) -> Mapping[str, float]:

@@ -19,6 +19,7 @@ from the_experiment.inside.texts import Text, text_of
 from the_experiment.inside.validation import validated
 from the_experiment.worlds import World
 
+MOST_REFERENCES = 64
 OURS = "the-experiment-"  # what our own model types begin with
 
 
@@ -49,6 +50,11 @@ class Subject:
         model, _ = self.trained.loaded
         model.config.dtype = torch.float32  # of what is made after it, too
         return validated(Opened(model.to("cpu").float()))
+
+    @cached_property
+    def references(self) -> list[Text]:
+        """Some seen states' texts, which others are compared with."""
+        return self.texts(self.drawn(MOST_REFERENCES, seed=0)["seen"])
 
     def text(self, prompt: str, completion: str | None = None) -> Text:
         """A prompt with a completion, the right one if none is given.
@@ -88,6 +94,13 @@ def find_subjects(names: Sequence[str], out: Path) -> list[Subject]:
     runs = [run.name for run in find_runs(out) if run.dataset.is_file()]
     found = [fitting for name in names for fitting in (fnmatch.filter(runs, name) or [name])]
     subjects = [find_subject(name, out) for name in dict.fromkeys(found)]
+    by_name = {subject.name: str(subject.trained.run.folder) for subject in subjects}
+    for subject in subjects:
+        folder = str(subject.trained.run.folder)
+        if by_name[subject.name] != folder:
+            raise UsageError(
+                f"{folder} and {by_name[subject.name]} have the same name", "rename one's folder"
+            )
     for subject in subjects:
         if not subject.world.same_as(subjects[0].world):
             raise UsageError(
@@ -109,5 +122,5 @@ def find_subject(name_or_folder: str, out: Path) -> Subject:
         f"there is no trained model called {name_or_folder!r}",
         f"one of {', '.join(names)}, or the folder of a run"
         if names
-        else "run `the-experiment train`",
+        else "run `the-experiment train`, or name the folder of a run with --model",
     )

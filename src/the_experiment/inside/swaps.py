@@ -59,7 +59,7 @@ def swaps_of(subject: Subject, texts: Sequence[Text], seed: int) -> list[Swap]:
 def _changed(subject: Subject, text: Text, name: str, seed: int) -> Text | None:
     for prompt, completion in _other_values(subject.world, text, name, seed):
         changed = subject.text(prompt, completion)
-        if len(changed.ids) == len(text.ids) and changed.parts == text.parts:
+        if changed.shape == text.shape:
             return changed
     return None
 

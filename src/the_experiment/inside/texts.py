@@ -50,10 +50,19 @@ class Text:
         """(positions,): the token after each position."""
         return torch.tensor(self.ids[1:])
 
+    def read_at(self, name: str) -> list[int]:
+        """The positions at which the tokens of an input or output are read."""
+        return [at for at, parts in enumerate(self.parts[:-1]) if name in parts.split(AND)]
+
     def written_at(self, part: str) -> list[int]:
         """The positions at which the tokens of a part of the completion are decided."""
         tokens = range(self.begins, len(self.ids))
         return [token - 1 for token in tokens if part in self.parts[token].split(AND)]
+
+    @property
+    def shape(self) -> tuple[int, tuple[str, ...]]:
+        """Texts of the same shape have the same parts at the same positions."""
+        return self.begins, self.parts
 
     @property
     def completing(self) -> range:
@@ -83,10 +92,10 @@ def text_of(tokenizer: PreTrainedTokenizerBase, world: World, prompt: str, compl
 
 def refuse_mixed_lengths(texts: Sequence[Text], mend: str) -> None:
     """Raise `UsageError` with `mend` where a position is not the same place in all these texts."""
-    if len({(len(text.ids), text.begins) for text in texts}) > 1:
+    if len({text.shape for text in texts}) > 1:
         raise UsageError(
-            "the texts of this world have different lengths, so that nothing can be compared or "
-            "averaged position by position",
+            "the texts of this world have different lengths, or parts that do, so that nothing can "
+            "be compared or averaged position by position",
             mend,
         )
 

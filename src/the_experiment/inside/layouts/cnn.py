@@ -29,7 +29,6 @@ def cnn() -> Layout:
             "layer": Component(("mixed",)),
             "neuron": Component(("channels",), each=True),
         },
-        embed="embedding",
         norm="norm",
         unembed="head",
     )

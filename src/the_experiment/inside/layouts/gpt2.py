@@ -29,7 +29,6 @@ def gpt2() -> Layout:
         positionwise=(f"{BLOCK}.attn.c_proj", f"{BLOCK}.mlp"),
         adds=("attn_out", "mlp_out"),
         components=TRANSFORMER_COMPONENTS,
-        embed="transformer.wte",
         norm="transformer.ln_f",
         unembed="lm_head",
     )

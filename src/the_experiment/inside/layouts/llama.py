@@ -29,7 +29,6 @@ def llama() -> Layout:
         positionwise=(f"{BLOCK}.self_attn.o_proj", f"{BLOCK}.mlp"),
         adds=("attn_out", "mlp_out"),
         components=TRANSFORMER_COMPONENTS,
-        embed="model.embed_tokens",
         norm="model.norm",
         unembed="lm_head",
     )

@@ -30,7 +30,6 @@ def rnn() -> Layout:
             "gate": Component(("gates",), each=True),
             "neuron": Component(("hidden",), each=True),
         },
-        embed="embedding",
         norm="norm",
         unembed="head",
     )

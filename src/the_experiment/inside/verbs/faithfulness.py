@@ -15,7 +15,7 @@ from typing import Any
 from the_experiment.base.errors import UsageError
 from the_experiment.evaluation.statistics import listed, short
 from the_experiment.inside.card import Finding, Request, verb
-from the_experiment.inside.graded import TOLD, graded_map, question
+from the_experiment.inside.graded import TOLD, graded_map, interval_told, question
 from the_experiment.inside.interchange import Interchanged, interchanged
 from the_experiment.inside.maps import HeatMap
 from the_experiment.inside.masses import METHODS, methods_of
@@ -138,8 +138,8 @@ def _elsewhere(figures: Figures) -> Iterator[str]:
                 found = [f"{other} ({short(share)})" for other, share in of["elsewhere"].items()]
                 yield (
                     f"{name}, {kind}: {part} also uses {listed(found)}, which the rules don't name "
-                    f"for it; {short(of['share'])} [{short(of['low'])}–{short(of['high'])}] is "
-                    f"on what they name, untrained {short(of['untrained']['share'])}"
+                    f"for it; {interval_told(of)} is on what they name, untrained "
+                    f" {short(of['untrained']['share'])}"
                 )
 
 

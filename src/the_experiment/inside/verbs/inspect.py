@@ -28,11 +28,10 @@ MOST_CELLS = 128  # rows and columns of a map of weights; larger matrices are av
 
 @verb("inspect")
 class Inspect(Request):
-    """The maps of one kind for a sequence and its completion, the right one if none is given."""
+    """The maps of one kind for a sequence and its right completion."""
 
     sequence: str
     what: What
-    completion: str | None = None
     site: str | None = None  # attention and activations: of this site alone
     seed: int = 0  # of the untrained model that attention is held against
 
@@ -44,7 +43,7 @@ class Inspect(Request):
 
     def run(self, subject: Subject) -> Finding:
         """Raises `UsageError` where the model has nothing of that kind."""
-        text = subject.text(self.sequence, self.completion)
+        text = subject.text(self.sequence)
         site = _known(subject.opened, Site.parse(self.site)) if self.site else None
         maps = _MAPS[self.what](subject, text, site)
         if self.what != "attention" or site is not None or not gradable(subject.world):

@@ -17,7 +17,7 @@ from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.graded import Scores, graded_map, question, score_told
 from the_experiment.inside.maps import HeatMap, mean_map, share_map
-from the_experiment.inside.patching import Pair, Patched, Patching, at_random, shape
+from the_experiment.inside.patching import Pair, Patched, Patching, at_random
 from the_experiment.inside.scores import gradable
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.swaps import swaps_of
@@ -95,8 +95,8 @@ class PatchMaps(Request):
                 "in no pair of sequences are both texts of the same shape",
                 "name two that are: patch SEQ --to SEQ",
             )
-        ((commonest, _),) = Counter(shape(pair.base) for pair in alike).most_common(1)
-        kept = [pair for pair in alike if shape(pair.base) == commonest]
+        ((commonest, _),) = Counter(pair.base.shape for pair in alike).most_common(1)
+        kept = [pair for pair in alike if pair.base.shape == commonest]
         left = len(drawn) - len(kept)
         why = "their texts have other lengths"
         return kept, [f"{left} of {len(drawn)} pairs are left out: {why}"] if left else []
