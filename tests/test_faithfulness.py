@@ -203,7 +203,7 @@ def test_one_text_has_gradients_over_the_mean_of_the_seen_ones(subject: Subject)
 # ---- states are drawn
 
 
-def test_states_are_drawn_over_all_of_a_split(subject: Subject) -> None:
+def test_states_are_drawn_over_all_of_a_split() -> None:
     """In order, the first half of the states of ten booleans would all have A false."""
     wide = find_world("relay")
     split = SimpleNamespace(world=wide, seen=wide.states(), held_out=wide.states()[:0])

@@ -102,15 +102,18 @@ class PatchMaps(Request):
         return kept, [f"{left} of {len(drawn)} pairs are left out: {why}"] if left else []
 
     def _drawn(self, subject: Subject) -> list[Pair]:
+        """Different pairs; the same two the other way round would tell the same again."""
         world, states = subject.world, np.concatenate(subject.states())
-        inputs = len(world.inputs)
-        order = Stream(self.seed, "pairs").shuffled(len(states) * inputs)[: self.pairs]
-        drawn = []
-        for state, changed in zip(*np.divmod(order, inputs), strict=True):
+        inputs = list(world.inputs)
+        drawn: dict[frozenset[str], tuple[str, str]] = {}
+        for place in Stream(self.seed, "pairs").shuffled(len(states) * len(inputs)):
+            state, changed = divmod(int(place), len(inputs))
             (prompt,) = world.prompts(states[[state]])
-            other = _neighbour(world, prompt, list(world.inputs)[changed])
-            drawn.append(Pair(subject.text(prompt), subject.text(other)))
-        return drawn
+            other = _neighbour(world, prompt, inputs[changed])
+            drawn.setdefault(frozenset((prompt, other)), (prompt, other))
+            if len(drawn) == self.pairs:
+                break
+        return [Pair(subject.text(one), subject.text(other)) for one, other in drawn.values()]
 
     def _maps(self, subject: Subject, part: str, turned: Patched) -> tuple[HeatMap, HeatMap]:
         """The share that became the other answer, and how far the logits went towards it."""
@@ -125,13 +128,16 @@ class PatchMaps(Request):
     def _best(self, part: str, turned: Patched) -> tuple[dict[str, Any], str]:
         """The place that turns most pairs, beside one at random of its layer; in words too.
 
-        Many pairs are halved: that one half chose the place can't flatter what the other says.
+        Where there are many pairs, one half chooses the place and the other is counted.
         """
         n, of = len(turned.became), turned.of
-        if not turned.became.any():
-            return {"n": n, "best": None}, f"{part}: no {of} alone turns it in any of {n}"
         half = n // 2 if n >= FEWEST_TO_HALVE else 0
         choosing, counting = turned.became[: half or n], turned.became[half:]
+        if not choosing.any():
+            return {
+                "n": n,
+                "best": None,
+            }, f"{part}: no {of} alone turns it in {len(choosing)} pairs"
         row, column = np.unravel_index(choosing.mean(0).argmax(), choosing.shape[1:])
         rate = Rate(int(counting[:, row, column].sum()), len(counting))
         found = {"site": turned.rows[row], of: turned.columns[column], "column": int(column)}
