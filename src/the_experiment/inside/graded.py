@@ -42,7 +42,9 @@ def graded_map(
     measured = METHODS[method]
     masses = measured(subject.opened, asked)
     baseline = measured(untrained(subject.opened, seed), asked)
-    title = f"{subject.name}, {which}: what each part's {TOLD[method]} is on"
+    title = (
+        f"{subject.name}, {which}: what each part's {TOLD[method]} is on, among inputs and outputs"
+    )
     found = {}
     for part in gradable(subject.world):
         scored = score(subject.world, part, asked.names, masses[part], seed)
@@ -69,6 +71,6 @@ def interval_told(of: Mapping[str, Any]) -> str:
 def score_told(part: str, method: str, of: Mapping[str, Any]) -> str:
     """A part's score in a sentence."""
     return (
-        f"{part}: {interval_told(of)} of the {TOLD[method]} is on what the rules name "
+        f"{part}: {interval_told(of)} of the {TOLD[method]} is on its causal ancestors "
         f"(n {of['n']}), untrained {short(of['untrained']['share'])}"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -91,7 +92,7 @@ def find_subjects(names: Sequence[str], out: Path) -> list[Subject]:
 
     Raises `UsageError` for a name that there is not, and for models of different worlds.
     """
-    runs = [run.name for run in find_runs(out) if run.dataset.is_file()]
+    runs = sorted((run.name for run in find_runs(out) if run.dataset.is_file()), key=_by_number)
     found = [fitting for name in names for fitting in (fnmatch.filter(runs, name) or [name])]
     subjects = [find_subject(name, out) for name in dict.fromkeys(found)]
     by_name = {subject.name: str(subject.trained.run.folder) for subject in subjects}
@@ -110,6 +111,11 @@ def find_subjects(names: Sequence[str], out: Path) -> list[Subject]:
                 "name models of one world with --model",
             )
     return subjects
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    """A key that puts gpt2-2 before gpt2-10."""
+    return [(int(run), "") if run.isdecimal() else (-1, run) for run in re.split(r"(\d+)", name)]
 
 
 def find_subject(name_or_folder: str, out: Path) -> Subject:

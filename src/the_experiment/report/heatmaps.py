@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Group
 from rich.text import Text
 
-from the_experiment.base.files import replaced_file, write_text
+from the_experiment.base.files import replaced_file
 from the_experiment.evaluation.statistics import short
 from the_experiment.inside.maps import HeatMap, Values
 from the_experiment.report.blocks import Blocks
@@ -70,25 +69,8 @@ def write_picture(maps: Sequence[HeatMap], path: Path) -> None:
         _figure(maps).savefig(beside, format="png", dpi=110)
 
 
-def write_hover_page(maps: Sequence[HeatMap], path: Path, title: str) -> None:
-    """An HTML page with one map under the other, each value shown under the pointer.
-
-    The plotting library lies beside the page as `plotly.min.js`, so that it needs no network.
-    """
-    from plotly.offline import get_plotlyjs
-
-    script = path.parent / "plotly.min.js"
-    if not script.is_file():
-        write_text(script, get_plotlyjs())
-    write_text(
-        path,
-        f"<!doctype html><meta charset='utf-8'><title>{escape(title)}</title>"
-        f"<script src='{script.name}'></script>{''.join(map(_hover_map, maps))}",
-    )
-
-
-def _hover_map(heat_map: HeatMap) -> str:
-    """One map as a piece of a page."""
+def hover_map(heat_map: HeatMap) -> str:
+    """One map as a piece of a page that has plotly's script, each value shown under the pointer."""
     import plotly.graph_objects as go
 
     low, high = _limits(heat_map)

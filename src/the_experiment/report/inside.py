@@ -9,9 +9,10 @@ from pathlib import Path
 from rich.console import Group
 from rich.markup import escape
 
-from the_experiment.base.files import write_json
+from the_experiment.base.files import write_json, write_text
 from the_experiment.inside.card import Card, Finding
-from the_experiment.report.heatmaps import heat_map_view, write_hover_page, write_picture
+from the_experiment.report.heatmaps import heat_map_view, hover_map, write_picture
+from the_experiment.report.html import write_page
 
 WIDEST, HIGHEST, MOST_MAPS = 40, 60, 8  # columns and rows of a map, and maps, in a terminal
 INSIDE = "inside"  # the folder beside the runs
@@ -26,16 +27,39 @@ def write_finding(card: Card, finding: Finding, out: Path) -> Path:
     write_json(folder / "card.json", card.model_dump(mode="json"))
     if finding.maps:
         write_picture(finding.maps, folder / "maps.png")
-        write_hover_page(finding.maps, folder / "maps.html", f"{card.verb}: {card.names}")
+        _write_maps_page(card, finding, folder / "maps.html")
     return folder
+
+
+def _write_maps_page(card: Card, finding: Finding, path: Path) -> None:
+    """The sentences, and one map under the other.
+
+    Plotly lies once for all pages in the folder above, so that they need no network.
+    """
+    from plotly.offline import get_plotlyjs
+
+    script = path.parent.parent / "plotly.min.js"
+    if not script.is_file():
+        write_text(script, get_plotlyjs())
+    asked = {name: value for name, value in card.request.items() if value is not None}
+    write_page(
+        path,
+        "inside.html",
+        title=f"{card.verb}: {card.names}",
+        script=f"../{script.name}",
+        asked=", ".join(f"{name} {value}" for name, value in asked.items()),
+        sentences=finding.sentences,
+        plots=[hover_map(one) for one in finding.maps],
+    )
 
 
 def finding_view(finding: Finding) -> Group:
     """The maps that a terminal can hold, then what they say."""
-    shown = [one for one in finding.maps if len(one.columns) <= WIDEST and len(one.rows) <= HIGHEST]
-    shown = shown[:MOST_MAPS]
+    fitting = [one for one in finding.maps if len(one.columns) <= WIDEST]
+    shown = [one for one in fitting if len(one.rows) <= HIGHEST][:MOST_MAPS]
     left = len(finding.maps) - len(shown)
-    notes = [f"[dim]{left} more maps are in the picture and the page[/]"] if left else []
+    what = f"{left} more maps" if shown else f"all {left} maps"
+    notes = [f"[dim]{what} are in maps.png and maps.html[/]"] if left else []
     return Group(*map(heat_map_view, shown), *notes, *map(escape, finding.sentences))
 
 

@@ -114,7 +114,7 @@ def _scores(figures: Figures) -> Iterator[HeatMap]:
             first = next(iter(scores.values()))
             if first:
                 rows[f"{name}, untrained"] = {p: of["untrained"] for p, of in first.items()}
-        title = f"share of the {TOLD[method]} that is on what the rules name"
+        title = f"share of the {TOLD[method]} that is on a part's causal ancestors"
         yield from side_by_side(title, rows, score_cell)
 
 
@@ -131,15 +131,15 @@ def _counts(figures: Figures) -> Iterator[HeatMap]:
 
 
 def _elsewhere(figures: Figures) -> Iterator[str]:
-    """What models use that the rules don't name."""
+    """What models use that is no causal ancestor by the rules."""
     for name, kind, one in _each(figures):
         for part, of in one["scores"]["swaps"].items():
             if of["elsewhere"]:
                 found = [f"{other} ({short(share)})" for other, share in of["elsewhere"].items()]
                 yield (
-                    f"{name}, {kind}: {part} also uses {listed(found)}, which the rules don't name "
-                    f"for it; {interval_told(of)} is on what they name, untrained "
-                    f" {short(of['untrained']['share'])}"
+                    f"{name}, {kind}: {part} also uses {listed(found)}, not its causal ancestors; "
+                    f"{interval_told(of)} is on its ancestors, "
+                    f"untrained {short(of['untrained']['share'])}"
                 )
 
 

@@ -95,7 +95,7 @@ def attention(subject: Subject, text: Text, site: Site | None) -> list[HeatMap]:
 
 
 def _heads_graded(subject: Subject, text: Text) -> HeatMap:
-    """How much of each head's attention to inputs and outputs is on what the rules name."""
+    """How much of each head's attention to inputs and outputs is on a part's causal ancestors."""
     world, opened = subject.world, subject.opened
     asked = question(subject, [text])
     masses = by_head(opened, asked)  # by part: (1, heads, names)
@@ -108,7 +108,9 @@ def _heads_graded(subject: Subject, text: Text) -> HeatMap:
         for one in opened.sites("pattern")
         for head in range(opened.width(one))
     ]
-    title = f"{subject.name}, {text.prompt}: how much of each head's attention the rules name"
+    title = (
+        f"{subject.name}, {text.prompt}: how much of each head's attention is on causal ancestors"
+    )
     return HeatMap(title, "share", tuple(heads), parts, np.array(shares).T, span=SHARES)
 
 
