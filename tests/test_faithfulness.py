@@ -29,6 +29,7 @@ from the_experiment.inside.scores import elsewhere, gradable, names_in, score
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject, find_subject, find_subjects
 from the_experiment.inside.swaps import Swap, expected, rewritten, swaps_of
+from the_experiment.inside.verbs.faithfulness import Faithfulness
 from the_experiment.inside.verbs.force import Force
 from the_experiment.models.architectures import Shape, build
 from the_experiment.worlds import World, find_world
@@ -244,7 +245,9 @@ def test_trained_models_use_what_the_rules_name_more_than_untrained_ones(
     gpt2 = figures["tiny-gpt2-three-bits"]["seen"]
     for of in gpt2["scores"]["swaps"].values():
         assert of["n"] == 6
-        assert of["low"] > of["untrained"]["share"]
+        assert of["untrained"]["n"] == 3
+        assert of["untrained"]["low"] <= of["untrained"]["share"] <= of["untrained"]["high"]
+        assert of["share"] > of["untrained"]["share"]
     turned = gpt2["turns"]["either"]
     assert turned["written"] >= 0.8 * sum(turned.values())
 
@@ -263,6 +266,29 @@ def test_models_of_several_worlds_are_not_put_side_by_side(trained: Path, tmp_pa
     manifest.write_text(manifest.read_text().replace("A OR B", "A AND B"))
     with pytest.raises(UsageError, match="another version of three-bits"):
         find_subjects(["*"], out)
+
+
+def test_a_family_of_models_is_told_by_its_middle_and_its_ends() -> None:
+    def scored(share: float, elsewhere: dict[str, float]) -> Finding:
+        of = {"share": share, "low": 0.0, "high": 1.0, "n": 4, "elsewhere": elsewhere}
+        scores = {"swaps": {"differ": {**of, "untrained": {**of, "share": 0.2}}}}
+        counts = {"differ": {"written": 1, "input": 0, "neither": 1}}
+        seen = {"states": 4, "scores": scores}
+        return Finding(figures={"seen": {**seen, **dict.fromkeys(("turns", "stays"), counts)}})
+
+    found = [
+        (SimpleNamespace(name=f"cnn-{number}", family="cnn"), scored(share, elsewhere))
+        for number, (share, elsewhere) in enumerate(
+            [(0.9, {}), (0.4, {"B": 0.3}), (0.3, {"B": 0.4})]
+        )
+    ]
+    for _, finding in found:
+        finding.figures["seen"]["follows"] = {}
+    together = Faithfulness().together(found)  # type: ignore[arg-type]
+    assert together.maps[0].rows == ("cnn × 3, seen", "cnn × 3, untrained")
+    assert together.maps[0].words == ((".40 (.30–.90)",), (".20 (.20–.20)",))
+    (told,) = together.sentences
+    assert told == "cnn, seen: differ also uses B, not its causal ancestor, in 2 of 3 models"
 
 
 def test_forcing_several_models_shows_how_they_are_distributed() -> None:

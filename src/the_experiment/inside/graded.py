@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from the_experiment.base.seeds import derived_seed
 from the_experiment.evaluation.statistics import short
 from the_experiment.inside.maps import SHARES, HeatMap
 from the_experiment.inside.masses import METHODS, Masses, Question
 from the_experiment.inside.opened import untrained
-from the_experiment.inside.scores import elsewhere, gradable, names_in, score
+from the_experiment.inside.scores import elsewhere, gradable, names_in, on_ancestors, score
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.swaps import Swap
 from the_experiment.inside.texts import Text
@@ -22,6 +23,8 @@ TOLD = {
     "gradients": "integrated gradients",
     "attention": "attention",
 }
+
+UNTRAINED = 3  # models that a trained one is held against
 
 Scores = dict[str, dict[str, Any]]  # by part
 
@@ -37,22 +40,28 @@ def graded_map(
 ) -> tuple[HeatMap, Scores]:
     """The map of one method, and the scores of the parts that can be graded.
 
-    A score is {share, low, high, n, elsewhere, untrained}; there is none where there is no mass.
+    A score is {share, low, high, n, elsewhere, untrained}, there being none where there is no mass;
+    `untrained` is the same of three models before training, each of which looks somewhere.
     """
     measured = METHODS[method]
     masses = measured(subject.opened, asked)
-    baseline = measured(untrained(subject.opened, seed), asked)
-    title = (
-        f"{subject.name}, {which}: what each part's {TOLD[method]} is on, among inputs and outputs"
-    )
+    seeds = [derived_seed(seed, subject.name, number) for number in range(UNTRAINED)]
+    raw = [measured(untrained(subject.opened, one), asked) for one in seeds]
+    title = f"{subject.name}, {which}: inputs and outputs that each part's {TOLD[method]} is on"
     found = {}
     for part in gradable(subject.world):
         scored = score(subject.world, part, asked.names, masses[part], seed)
-        raw = score(subject.world, part, asked.names, baseline[part], seed)
-        if scored and raw:
+        shares = [on_ancestors(subject.world, part, asked.names, each[part]) for each in raw]
+        if scored:
             rest = elsewhere(subject.world, part, asked.names, masses[part])
-            found[part] = scored.as_json() | {"elsewhere": rest, "untrained": raw.as_json()}
+            found[part] = scored.as_json() | {"elsewhere": rest, "untrained": _spread(shares)}
     return _map(title, asked, masses), found
+
+
+def _spread(shares: Sequence[float]) -> dict[str, float | int]:
+    """The mean over models, between the smallest and the largest."""
+    ends = {"share": float(np.mean(shares)), "low": min(shares), "high": max(shares)}
+    return {name: round(value, 6) for name, value in ends.items()} | {"n": len(shares)}
 
 
 def _map(title: str, asked: Question, masses: Masses) -> HeatMap:

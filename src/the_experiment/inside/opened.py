@@ -175,7 +175,7 @@ def _keeping(site: Site, cache: Cache, begins: int) -> Visit:
     return visit
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=3)
 def untrained(opened: Opened, seed: int) -> Opened:
     """A model of the same shape with weights as they are before training: a baseline."""
     with torch.random.fork_rng(devices=[]):  # nobody else's draws change by this

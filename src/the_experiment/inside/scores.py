@@ -66,8 +66,9 @@ def score(world: World, part: str, names: Sequence[str], mass: Numbers, seed: in
 
 
 def on_ancestors(world: World, part: str, names: Sequence[str], mass: Numbers) -> float:
-    """The same share alone, where there is mass."""
-    return float(mass[:, _places(names, world.ancestors(part))].sum() / mass.sum())
+    """The same share alone; 0 where there is no mass."""
+    named = float(mass[:, _places(names, world.ancestors(part))].sum())
+    return named / float(mass.sum()) if mass.any() else 0.0
 
 
 def elsewhere(world: World, part: str, names: Sequence[str], mass: Numbers) -> Mapping[str, float]:

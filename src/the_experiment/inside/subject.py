@@ -21,6 +21,7 @@ from the_experiment.inside.validation import validated
 from the_experiment.worlds import World
 
 MOST_REFERENCES = 64
+FEWEST = 3  # models of a family, for a distribution over them
 OURS = "the-experiment-"  # what our own model types begin with
 
 
@@ -85,6 +86,14 @@ class Subject:
     def texts(self, states: Integers) -> list[Text]:
         """Each state's prompt with the right completion."""
         return [self.text(prompt) for prompt in self.world.prompts(states)]
+
+
+def families(subjects: Sequence[Subject]) -> dict[str, list[Subject]]:
+    """The models of each kind, where there are enough to speak of how they are distributed."""
+    found: dict[str, list[Subject]] = {}
+    for subject in subjects:
+        found.setdefault(subject.family, []).append(subject)
+    return {family: some for family, some in found.items() if len(some) >= FEWEST}
 
 
 def find_subjects(names: Sequence[str], out: Path) -> list[Subject]:

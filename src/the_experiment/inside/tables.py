@@ -25,7 +25,7 @@ class Cell:
 
 
 def side_by_side(
-    title: str, rows: Mapping[str, Mapping[str, Any]], cell: Callable[[Mapping[str, Any]], Cell]
+    title: str, rows: Mapping[str, Mapping[str, Any]], cell: Callable[[Any], Cell]
 ) -> Iterator[HeatMap]:
     """A map of the columns that all rows have; none where there is none."""
     first = next(iter(rows.values()), {})
@@ -54,6 +54,12 @@ def followed_cell(counts: Mapping[str, Any]) -> Cell:
     """Of all cases, those that follow what is written."""
     rate = Rate(counts["written"], sum(counts[how] for how in ("written", "input", "neither")))
     return Cell(rate.share, f"{rate.k}/{rate.n}", rate.low, rate.high)
+
+
+def median_cell(shares: Sequence[float]) -> Cell:
+    """The share in the middle, and the smallest and largest."""
+    low, middle, high = min(shares), float(np.median(shares)), max(shares)
+    return Cell(middle, f"{short(middle)} ({short(low)}–{short(high)})", low, high)
 
 
 def distribution(title: str, shares: Mapping[str, Sequence[float]]) -> HeatMap:

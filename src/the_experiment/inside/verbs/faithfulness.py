@@ -20,9 +20,9 @@ from the_experiment.inside.interchange import Interchanged, interchanged
 from the_experiment.inside.maps import HeatMap
 from the_experiment.inside.masses import METHODS, methods_of
 from the_experiment.inside.scores import gradable
-from the_experiment.inside.subject import Subject
+from the_experiment.inside.subject import Subject, families
 from the_experiment.inside.swaps import swaps_of
-from the_experiment.inside.tables import followed_cell, score_cell, side_by_side
+from the_experiment.inside.tables import followed_cell, median_cell, score_cell, side_by_side
 from the_experiment.inside.texts import Text
 
 MOST_STATES = 32  # of one kind
@@ -54,7 +54,13 @@ class Faithfulness(Request):
     def together(self, found: Sequence[tuple[Subject, Finding]]) -> Finding:
         """The scores of several models in the same maps."""
         figures = super().together(found).figures
-        return _side_by_side(figures, [], figures)
+        by_family = {
+            family: {one.name: figures[one.name] for one in some}
+            for family, some in families([subject for subject, _ in found]).items()
+        }
+        alone = _side_by_side(figures, [], figures)
+        told = [one for family, some in by_family.items() for one in _used_by(family, some)]
+        return Finding([*_medians(by_family), *alone.maps], figures, told or alone.sentences)
 
     def _graded(
         self, subject: Subject, kind: str, texts: Sequence[Text]
@@ -141,6 +147,40 @@ def _elsewhere(figures: Figures) -> Iterator[str]:
                     f"{interval_told(of)} is on its ancestors, "
                     f"untrained {short(of['untrained']['share'])}"
                 )
+
+
+# -- families of models ----------------------------------------------------------------------------
+
+
+def _medians(by_family: Mapping[str, Figures]) -> Iterator[HeatMap]:
+    """The scores of whole families by part: a map for each method."""
+    for method in METHODS:
+        rows: dict[str, dict[str, list[float]]] = {}
+        for family, figures in by_family.items():
+            of: dict[str, dict[str, list[float]]] = {"seen": {}, "held-out": {}, "untrained": {}}
+            for _, kind, one in _each(figures):
+                for part, score in one["scores"].get(method, {}).items():
+                    of[kind].setdefault(part, []).append(score["share"])
+                    of["untrained"].setdefault(part, []).append(score["untrained"]["share"])
+            rows |= {f"{family} × {len(figures)}, {row}": of[row] for row in of if of[row]}
+        title = f"the middle of several models (from the lowest to the highest): {TOLD[method]}"
+        yield from side_by_side(f"{title} on a part's causal ancestors", rows, median_cell)
+
+
+def _used_by(family: str, figures: Figures) -> Iterator[str]:
+    """In how many models of a family a part uses what is no causal ancestor of it."""
+    counts = Counter(
+        (kind, part, other)
+        for _, kind, one in _each(figures)
+        for part, of in one["scores"]["swaps"].items()
+        for other in of["elsewhere"]
+    )
+    for (kind, part, other), count in counts.items():
+        if 2 * count >= len(figures):
+            yield (
+                f"{family}, {kind}: {part} also uses {other}, not its causal ancestor, in {count} "
+                f"of {len(figures)} models"
+            )
 
 
 def _each(figures: Figures) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
