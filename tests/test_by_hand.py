@@ -99,8 +99,7 @@ def test_a_value_is_patched_where_it_stands_in_one_layer_after_the_other() -> No
     swaps = swaps_of(SUBJECT, [TEXT], 0)
     found = by_patches(SUBJECT.opened, question(SUBJECT, [TEXT], swaps))
     for number, swap in enumerate(swaps):
-        here = (slice(STANDS[number], STANDS[number] + 1), ALL)
-        moved = torch.zeros(len(WRITES))
+        here, moved = (slice(STANDS[number], STANDS[number] + 1), ALL), torch.zeros(len(WRITES))
         for block in map(BLOCK.format, range(4)):
             held, _ = run(block, swap.changed)
             (_, clean), (_, after) = run(block, TEXT), run(block, TEXT, held, here)
@@ -166,9 +165,9 @@ def test_a_head_is_patched_alone_and_everywhere() -> None:
 def test_the_first_half_of_the_pairs_chooses_and_the_second_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Four pairs turn at `a` alone; of five others one turns there, and all do at `b` and `c`."""
+    """Of four pairs all turn at `a`, one elsewhere; of five others one at `a`, all elsewhere."""
     became = np.zeros((9, 2, 3, len(WORLD.parts)), dtype=np.bool_)
-    became[:5, 1, 0] = became[4:, 1, 1:] = True
+    became[:5, 1, 0] = became[3:, 1, 1:] = True
     every = np.ones((9, len(WORLD.parts)), dtype=np.bool_)
     table = Patched("position", ("none", "some"), ("a", "b", "c"), became, became * 1.0)
     by_hand = SimpleNamespace(differ=every, answered=every, at_positions=lambda: table)
@@ -183,7 +182,8 @@ def test_the_first_half_of_the_pairs_chooses_and_the_second_counts(
 def writer(completion: str, by_neuron: int | None = None) -> Subject:
     """A GPT-2 whose positions alone say which token comes next: those of one text.
 
-    The `by_neuron`-th token of the completion is known to neuron 7 of layer 0 alone.
+    The `by_neuron`-th token of the completion is known to neuron 7 of layer 0 alone. With the
+    signs of all weights turned it writes the end token everywhere.
     """
     subject = random_subject("gpt2")
     model: Any = subject.trained.loaded[0]
@@ -195,6 +195,7 @@ def writer(completion: str, by_neuron: int | None = None) -> Subject:
         model.transformer.wte.weight.fill_diagonal_(1)  # a token is its own direction
         for place, token in enumerate(following):
             said_at[place, token] = 10
+        mlp.c_fc.bias[8], mlp.c_proj.weight[8, following[-1]] = -5, -100  # silent but then
         if by_neuron is not None:
             place = len(PROMPT) - 2 + by_neuron
             said_at[place] = 30 * torch.eye(32)[20]  # the direction of no token
@@ -222,21 +223,21 @@ def test_what_is_written_and_the_input_are_told_apart(writes: str, torn: str, ot
 
 
 @pytest.mark.parametrize("token", [1, 6, LAST])
-def test_damage_from_a_token_on_acts_there_and_not_before(token: int) -> None:
-    """A neuron is missed until its token is written; without weights all is wrong from one on."""
-    knows = writer(COMPLETION, by_neuron=token)
+def test_a_piece_is_missed_where_it_is_taken_out_at_its_token_or_before(token: int) -> None:
+    subject = writer(COMPLETION, by_neuron=token)
     for at_token in range(max(1, token - 1), min(token + 1, LAST) + 1):
-        found = damage.Damage(sequence=PROMPT, prune="neuron:0.7", at_token=at_token).run(knows)
-        missed = at_token <= token
+        found = damage.Damage(sequence=PROMPT, prune="neuron:0.7", at_token=at_token).run(subject)
         assert found.figures["before"] == COMPLETION
-        assert (found.figures["after"] != COMPLETION) == missed
-        assert found.maps[0].values.tolist() == [[1.0, 0.0 if missed else 1.0]]
-    lost = damage.Damage(sequence=PROMPT, zero=1.0, at_token=token).run(writer(COMPLETION))
-    after = lost.figures["after"]
-    assert after.startswith(COMPLETION[: token - 1])
-    assert after != COMPLETION
-    assert token == LAST or not after.startswith(COMPLETION[:token])
-    assert lost.maps[0].values[0, [0, -1]].tolist() == [1.0, 0.0]  # of none lost, and of all
+        assert (found.figures["after"] == COMPLETION) == (at_token > token)
+        assert found.maps[0].values.tolist() == [[1.0, at_token > token]]
+
+
+@pytest.mark.parametrize("at_token", [1, 6, LAST - 1, LAST])
+def test_weights_are_others_from_a_token_on(at_token: int) -> None:
+    found = damage.Damage(sequence=PROMPT, flip=1.0, at_token=at_token).run(writer(COMPLETION))
+    assert found.figures == {"before": COMPLETION, "after": COMPLETION[: at_token - 1]}
+    none_and_all = found.maps[0].values[0, [0, -1]].tolist()
+    assert none_and_all == [1.0, at_token == LAST]  # where the end is right
 
 
 @given(st.lists(st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))))
