@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -82,7 +83,7 @@ def test_attention_is_that_of_the_position_that_writes_the_part() -> None:
 
 def test_gradients_of_a_value_are_those_of_its_token() -> None:
     texts = SUBJECT.texts(SUBJECT.states()[0][:3])
-    found = by_gradients(SUBJECT.opened, question(SUBJECT, texts))
+    found = by_gradients(SUBJECT.opened, replace(question(SUBJECT, texts), others=()))
     embedded = PLAIN.transformer.wte(torch.tensor([text.ids[:-1] for text in texts]))
     share = (torch.arange(STEPS)[:, None, None] + 0.5) / STEPS
     for row, text in enumerate(texts):
@@ -112,7 +113,7 @@ def test_a_map_of_what_matters_has_parts_in_its_rows_and_nothing_that_stands_aft
     texts = SUBJECT.texts(SUBJECT.states()[0])
     parts, names = ("newA", "newB", "newC", "newD", "sum"), ("A", "newA", "newB", "newC", "newD")
     swaps = [swap for swap in swaps_of(SUBJECT, texts, 0) if swap.name in names]
-    heat_map, _ = graded_map(SUBJECT, Question(texts, swaps, names, parts), "swaps", "all", 0)
+    heat_map, _ = graded_map(SUBJECT, Question(texts, swaps, (), names, parts), "swaps", "all", 0)
     assert (heat_map.rows, heat_map.columns) == (parts, names)
     assert ((heat_map.values > 1e-3) == np.tril(np.ones((5, 5)))).all()
     assert heat_map.values.sum(1) == pytest.approx(np.ones(5))
