@@ -10,7 +10,6 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from the_experiment.base.errors import UsageError
-from the_experiment.base.words import counted
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.edits import Edit
 from the_experiment.inside.generation import written
@@ -119,7 +118,7 @@ class Damage(Request):
                 rows = (f"mean of {len(seeds)} seeds", *rows)
                 shares = np.concatenate([shares.mean(0, keepdims=True), shares])
             n = len(kinds[kind])
-            title = f"{subject.name}, {counted(n, f'{kind} state')}: exact {self._axis()}"
+            title = f"{subject.name}, {n} {kind}: {self._axis()}"
             columns = self._columns()
             maps.append(HeatMap(title, "share exact", rows, columns, shares, span=SHARES, n=n))
         return maps
@@ -160,7 +159,7 @@ class Damage(Request):
         return tuple(f"{100 * amount:.3g}%" for amount in self._amounts())
 
     def _axis(self) -> str:
-        """What the columns are, behind `exact`."""
+        """What the columns are."""
         if self.prune:
             what = f"without {self.prune}"
         elif self.noise:

@@ -206,7 +206,7 @@ def _told(kind: str, name: str, outcomes: list[Followed]) -> str:
 def _map(subject: Subject, kind: str, tally: Tally) -> HeatMap:
     rates = [[Rate(each.count(how), len(each)) for how in HOW] for each in tally.values()]
     return HeatMap(
-        f"{subject.name}, {kind} states: what a part follows when one before it is written wrong",
+        f"{subject.name}, {kind}: what is followed",
         "share",
         tuple(tally),
         HOW,
