@@ -235,7 +235,7 @@ def test_a_state_whose_value_no_other_has_is_left_out(gpt2: Subject, mixed: Subj
 
 def test_steering_is_tried_at_every_layer(gpt2: Subject) -> None:
     finding = asked(Probe(of="differ"), gpt2)
-    steering = finding.maps[-1]
+    steering = finding.maps[-2]
     assert steering.rows == finding.maps[0].rows
     site, push = finding.figures["steering"], steering.columns[-1]
     assert site[steering.rows[0]][push]["turned"]["k"] / 8 == steering.values[0, -1]

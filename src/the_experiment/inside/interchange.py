@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor
 
 from the_experiment.inside.masses import logits_of
 from the_experiment.inside.subject import Subject
-from the_experiment.inside.swaps import Expected, Swap, expected, rewritten
+from the_experiment.inside.swaps import Expected, Followed, Swap, expected, rewritten
 from the_experiment.inside.texts import Text
-
-Followed = Literal["written", "input", "neither"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class Interchanged:
     @property
     def turns(self) -> bool:
         """Whether it has to be another value after the swap."""
-        return self.expected.written != self.expected.before
+        return self.expected.written != self.expected.value
 
 
 def interchanged(subject: Subject, swaps: Sequence[Swap]) -> Iterator[Interchanged]:

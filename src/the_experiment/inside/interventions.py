@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Annotated, Literal
 
+import numpy as np
 import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from torch import Tensor
@@ -44,6 +45,7 @@ class Reference:
         self._whole = lru_cache(maxsize=None)(self._ran)
         self.deviation = lru_cache(maxsize=None)(self._deviation)
         self.of = lru_cache(maxsize=None)(self._of)
+        self.others = lru_cache(maxsize=None)(self._others)
 
     def values(self, site: Site) -> Tensor:
         """(texts, positions, …) of one site on all texts, which must be of one length."""
@@ -62,6 +64,16 @@ class Reference:
 
     def _ran(self, whole: Site) -> Tensor:
         return self.subject.opened.run(batch_ids(self._texts), keep=[whole]).cache[whole]
+
+    def _others(self, prompt: str) -> list[int]:
+        """The numbers of the texts that have another prompt."""
+        found = [number for number, text in enumerate(self._texts) if text.prompt != prompt]
+        if not found:
+            raise UsageError(
+                "there is no other seen state to take values from",
+                "silence pieces with --mode zero",
+            )
+        return found
 
     def _of(self, prompt: str, site: Site) -> Tensor:
         """(positions, …) of one site on this prompt and its right completion."""
@@ -86,16 +98,19 @@ class _OnActivations(_Intervention):
             raise ValueError("give positions or from_token, not both")
         return self
 
-    def edits(self, reference: Reference, text: Text) -> list[Edit]:
-        """What is changed in this text."""
+    def edits(self, reference: Reference, text: Text, length: int | None = None) -> list[Edit]:
+        """What is changed in this text, or where it goes on to so many tokens that are read.
+
+        Raises `IndexError` where values are taken from texts that are not that long.
+        """
         raise NotImplementedError
 
-    def places(self, text: Text) -> tuple[int, ...]:
+    def places(self, text: Text, length: int | None = None) -> tuple[int, ...]:
         """The positions it is limited to; none in a text that ends before the t-th token.
 
         Raises `UsageError` for a position that the text doesn't have.
         """
-        length = len(text.ids) - 1
+        length = len(text.ids) - 1 if length is None else length
         if self.positions is not None:
             if not all(0 <= place < length for place in self.positions):
                 raise UsageError(f"positions {self.positions}: the text has 0 to {length - 1}")
@@ -110,28 +125,30 @@ class Patch(_OnActivations):
     site: SiteName
     source: str  # the other prompt
 
-    def edits(self, reference: Reference, text: Text) -> list[Edit]:
-        site, places = Site.parse(self.site), self.places(text)
+    def edits(self, reference: Reference, text: Text, length: int | None = None) -> list[Edit]:
+        site, places = Site.parse(self.site), self.places(text, length)
         return [Edit(site, places, reference.of(self.source, site)[list(places)])]
 
 
 class Ablate(_OnActivations):
-    """Zero, the reference texts' mean at each position, or one of theirs drawn by `seed`."""
+    """Zero, the reference texts' mean at each position, or another's of them drawn by `seed`."""
 
     kind: Literal["ablate"] = "ablate"
     site: SiteName
     mode: Mode = "mean"
     seed: int = 0
 
-    def edits(self, reference: Reference, text: Text) -> list[Edit]:
-        site, places = Site.parse(self.site), self.places(text)
+    def edits(self, reference: Reference, text: Text, length: int | None = None) -> list[Edit]:
+        site, places = Site.parse(self.site), self.places(text, length)
         if self.mode == "zero":
             return [Edit(site, places, torch.zeros(()))]
         values = reference.values(site)[:, list(places)]  # (texts, places, …)
         if self.mode == "mean":
             return [Edit(site, places, values.mean(0))]
-        drawn = Stream(self.seed, self.site, text.prompt).below(len(values), 1)[0]
-        return [Edit(site, places, values[int(drawn)])]
+        others = reference.others(text.prompt)
+        # Not by site: what a layer has at its sites comes from one text.
+        drawn = Stream(self.seed, "resample", text.prompt).below(len(others), 1)[0]
+        return [Edit(site, places, values[others[drawn]])]
 
 
 class Prune(_OnActivations):
@@ -140,8 +157,8 @@ class Prune(_OnActivations):
     kind: Literal["prune"] = "prune"
     piece: str
 
-    def edits(self, reference: Reference, text: Text) -> list[Edit]:
-        places = self.places(text)
+    def edits(self, reference: Reference, text: Text, length: int | None = None) -> list[Edit]:
+        places = self.places(text, length)
         sites = sites_of(reference.subject.opened, self.piece)
         return [Edit(site, places, torch.zeros(())) for site in sites]
 
@@ -154,9 +171,14 @@ class Steer(_OnActivations):
     direction: tuple[float, ...]
     scale: float = 1.0
 
-    def edits(self, reference: Reference, text: Text) -> list[Edit]:  # noqa: ARG002
+    def edits(
+        self,
+        reference: Reference,  # noqa: ARG002
+        text: Text,
+        length: int | None = None,
+    ) -> list[Edit]:
         added = torch.tensor(self.direction) * self.scale
-        return [Edit(Site.parse(self.site), self.places(text), added, keep=1.0)]
+        return [Edit(Site.parse(self.site), self.places(text, length), added, keep=1.0)]
 
 
 class Noise(_OnActivations):
@@ -167,13 +189,13 @@ class Noise(_OnActivations):
     scale: float
     seed: int = 0
 
-    def edits(self, reference: Reference, text: Text) -> list[Edit]:
-        site, places = Site.parse(self.site), self.places(text)
+    def edits(self, reference: Reference, text: Text, length: int | None = None) -> list[Edit]:
+        site, places = Site.parse(self.site), self.places(text, length)
         deviation = reference.deviation(site)
-        generator = torch.Generator()
-        generator.manual_seed(derived_seed(self.seed, self.site, text.prompt))
-        noise = torch.randn((len(places), *deviation.shape), generator=generator)
-        return [Edit(site, places, noise * self.scale * deviation, keep=1.0)]
+        # One number after the other, as torch.randn does not: a longer text begins with the same.
+        generator = np.random.default_rng(derived_seed(self.seed, self.site, text.prompt))
+        noise = generator.standard_normal((len(places), *deviation.shape), dtype=np.float32)
+        return [Edit(site, places, torch.from_numpy(noise) * self.scale * deviation, keep=1.0)]
 
 
 class _OnWeights(_Intervention):

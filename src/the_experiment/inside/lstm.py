@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# Takes the name of a state, its values, (rows, 1, …), and their position, and returns them.
 PARAMETERS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+# Takes the name of a state, its values, (rows, 1, …), and their position, and returns them.
 StateVisit = Callable[[str, Tensor, int], Tensor]
 
 

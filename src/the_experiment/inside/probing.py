@@ -10,6 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
 
 from the_experiment.base.seeds import Integers, derived_seed
 from the_experiment.inside.grading import batch_ids
@@ -62,6 +65,27 @@ def fitted(values: Values, labels: Integers):  # type: ignore[no-untyped-def]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)).fit(values, labels)
+
+
+def past_the_border(values: Values, labels: Integers, push: float) -> Tensor:
+    """(states, width): what leads each of `values` across the border of a probe fitted to them.
+
+    The shortest way, and behind it `push` times as far as it was before it.
+    """
+    scaler, probe = fitted(values, labels)
+    direction = torch.from_numpy(probe.coef_[0] / scaler.scale_).float()
+    score = torch.from_numpy(probe.decision_function(scaler.transform(values))).float()
+    # Where all values are the same there is no direction, and no step.
+    square = direction.square().sum().clamp_min(torch.finfo().tiny)
+    return score[:, None] * direction * (-(1 + push) / square)
+
+
+def random_ways(steps: Tensor, seed: int) -> Tensor:
+    """Steps (states, width) as long as these, each in a direction drawn by `seed`."""
+    generator = np.random.default_rng(seed)
+    drawn = torch.from_numpy(generator.standard_normal(steps.shape, dtype=np.float32))
+    ways: Tensor = functional.normalize(drawn, dim=-1) * steps.norm(dim=-1, keepdim=True)
+    return ways
 
 
 def accuracy_map(

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from the_experiment.base.seeds import Stream
 from the_experiment.inside.scores import names_in
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.texts import Text
 from the_experiment.worlds import World
+
+Followed = Literal["written", "input", "neither"]
 
 MOST_TRIED = 16  # values of a part, for one whose text has the same shape
 
@@ -30,9 +33,9 @@ class Swap:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a part of a swapped text is by the rules: its value before, and after."""
+    """A part of a text in which a value before it is another, and what it is by the rules."""
 
-    before: int
+    value: int | None  # as it stands there; None for nothing that can be read
     written: int  # from the outputs as they are written before it, and the inputs
     input: int  # from the inputs alone
 
@@ -40,6 +43,13 @@ class Expected:
     def tells(self) -> bool:
         """Whether following what is written and following the inputs differ."""
         return self.written != self.input
+
+    @property
+    def follows(self) -> Followed:
+        """Which of the two stands there; what is written where they are the same."""
+        if self.value == self.written:
+            return "written"
+        return "input" if self.value == self.input else "neither"
 
 
 def swaps_of(subject: Subject, texts: Sequence[Text], seed: int) -> list[Swap]:
@@ -110,20 +120,25 @@ def rewritten(world: World, completion: str, part: str, value: int) -> str:
 
 def expected(world: World, swap: Swap) -> Mapping[str, Expected]:
     """By part after the swapped one: its value before the swap, and what the rules make of it."""
-    state = world.state(swap.changed.prompt)
-    spans = world.spans(swap.changed.completion)
+    changed = swap.changed
+    found = by_rules(world, changed.prompt, changed.completion, swap.name)
+    return {part: one for part, one in found.items() if one.value is not None}
+
+
+def by_rules(world: World, prompt: str, completion: str, name: str) -> dict[str, Expected]:
+    """By part after this input or output: its value in the text, and what the rules make of it."""
+    state, spans = world.state(prompt), world.spans(completion)
     right = world.part_values(state)
     before: dict[str, int] = {}  # the outputs as they are written
     found = {}
-    after = swap.name in world.inputs
+    after = name in world.inputs
     for part in world.parts:
         span = spans[part]
-        if span is None:
-            continue
         if after:
             follow = world.parts_from(state, world.evaluate(state, before))[part][0]
-            found[part] = Expected(span.value, int(follow), int(right[part][0]))
-        after = after or part == swap.name
-        if part in world.output_bounds:
+            value = span.value if span else None
+            found[part] = Expected(value, int(follow), int(right[part][0]))
+        after = after or part == name
+        if span and part in world.output_bounds:
             before[part] = span.value
     return found

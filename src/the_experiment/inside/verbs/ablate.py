@@ -9,7 +9,7 @@ from the_experiment.evaluation.statistics import listed
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.grading import Graded, graded
 from the_experiment.inside.interventions import Ablate, Mode, Reference, pieces_of
-from the_experiment.inside.maps import HeatMap
+from the_experiment.inside.maps import HeatMap, mean_map
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.sweep import Trial
@@ -50,7 +50,8 @@ class AblateEach(Request):
                 "states": len(texts),
                 "exact": round(float(told[0].right[:, 0].mean()), 6),
             }
-            drops = _maps(f"{subject.name}, {len(texts)} {kind} states", pieces, *told)
+            title = f"{subject.name}, {counted(len(texts), f'{kind} state')}"
+            drops = _maps(title, pieces, *told, self.seed)
             maps += drops
             sentences += [*_never_right(kind, told[0]), _most_missed(kind, drops[-1])]
         return Finding(maps, figures, sentences)
@@ -95,15 +96,19 @@ def _never_right(kind: str, whole: Graded) -> list[str]:
 
 
 def _maps(
-    title: str, pieces: dict[str, list[Site]], whole: Graded, without: list[Graded]
+    title: str, pieces: dict[str, list[Site]], whole: Graded, without: list[Graded], seed: int
 ) -> list[HeatMap]:
-    """The drop in being right, and in log-probability."""
-    measures, rows = _measures(whole), tuple(pieces)
-    right = np.array([whole.right.mean(0) - one.right.mean(0) for one in without])
-    logprob = np.array([whole.logprob.mean(0) - one.logprob.mean(0) for one in without])
+    """The drop in being right, and in log-probability: means over states."""
+    names = (tuple(pieces), _measures(whole))
+    right = np.array([whole.right.astype(float) - one.right for one in without])
+    logprob = np.array([whole.logprob - one.logprob for one in without])
+    drops = {
+        ("drop in being right", "drop in share"): right,
+        ("drop in log-probability", "nats"): logprob,
+    }  # (pieces, states, measures)
     return [
-        HeatMap(f"{title}: drop in being right", "drop in share", rows, measures, right),
-        HeatMap(f"{title}: drop in log-probability", "nats", rows, measures, logprob),
+        mean_map(f"{title}: {what}", unit, *names, drop.swapaxes(0, 1), seed)
+        for (what, unit), drop in drops.items()
     ]
 
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from pydantic import Field, model_validator
-from torch import nn
 
-from the_experiment.base import defaults
 from the_experiment.base.errors import UsageError
-from the_experiment.base.seeds import Stream, derived_seed
-from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.edits import Edit
 from the_experiment.inside.generation import written
 from the_experiment.inside.grading import batch_ids
+from the_experiment.inside.healing import healed
 from the_experiment.inside.interventions import (
     FlipWeights,
     Noise,
@@ -81,9 +76,11 @@ class Damage(Request):
         after = _completion(subject, reference, text, done, self.at_token)
         figures: dict[str, Any] = {"before": before, "after": after}
         sentences = [f"before: {before!r}", f"after:  {after!r}"]
-        maps = [self._curve(subject, reference, kinds)]
+        maps = self._curves(subject, reference, kinds)
         if self.heal:
-            told, healing = self._healed(subject, kinds)
+            weights, _ = _split(subject.opened, done)
+            assert weights is not None
+            told, healing = healed(subject, weights, kinds, self.heal, self.seed)
             figures["healing"] = told
             sentences += healing
         return Finding(maps, figures, sentences)
@@ -109,26 +106,22 @@ class Damage(Request):
             for site in opened.sites(opened.layout.stream)
         ]
 
-    def _curve(
+    def _curves(
         self, subject: Subject, reference: Reference, kinds: dict[str, list[Text]]
-    ) -> HeatMap:
-        """For each kind of state: the mean over seeds, then each seed."""
+    ) -> list[HeatMap]:
+        """A map for each kind of state: the mean over seeds, then each seed."""
         seeds = [self.seed + number for number in range(1 if self.prune else SEEDS)]
-        rows: list[str] = []
-        values: list[Numbers] = []
+        maps = []
         for kind, shares in self._shares(subject, reference, kinds, seeds).items():
-            told = f"{len(kinds[kind])} {kind}"
-            if len(seeds) > 1:
-                rows += [f"{told}, mean of {len(seeds)} seeds"]
-                rows += [f"{told}, seed {seed}" for seed in seeds]
-                values += [shares.mean(0)]
-            else:
-                rows += [told]
-            values += list(shares)
-        title = f"{subject.name}: exact {self._axis()}"
-        return HeatMap(
-            title, "share exact", tuple(rows), self._columns(), np.array(values), span=SHARES
-        )
+            rows = (kind,) if self.prune else tuple(f"seed {seed}" for seed in seeds)
+            if not self.prune:
+                rows = (f"mean of {len(seeds)} seeds", *rows)
+                shares = np.concatenate([shares.mean(0, keepdims=True), shares])
+            n = len(kinds[kind])
+            title = f"{subject.name}, {n} {kind}: {self._axis()}"
+            columns = self._columns()
+            maps.append(HeatMap(title, "share exact", rows, columns, shares, span=SHARES, n=n))
+        return maps
 
     def _shares(
         self,
@@ -166,7 +159,7 @@ class Damage(Request):
         return tuple(f"{100 * amount:.3g}%" for amount in self._amounts())
 
     def _axis(self) -> str:
-        """What the columns are, behind `exact`."""
+        """What the columns are."""
         if self.prune:
             what = f"without {self.prune}"
         elif self.noise:
@@ -174,52 +167,6 @@ class Damage(Request):
         else:
             what = f"by share of {'flipped' if self.flip else 'zeroed'} weights"
         return what if self.at_token is None else f"{what}, from token {self.at_token}"
-
-    def _healed(
-        self, subject: Subject, kinds: dict[str, list[Text]]
-    ) -> tuple[dict[str, Any], list[str]]:
-        """How exact the damaged model is, and again after a little training on seen states."""
-        from transformers import PreTrainedModel
-
-        (done,) = self._done(subject.opened, self._asked, self.seed)
-        assert isinstance(done, FlipWeights | ZeroWeights)
-        model: PreTrainedModel = copy.deepcopy(subject.opened.model)
-        named = dict(model.named_parameters())
-        with torch.no_grad():
-            for name, values in done.weights(subject.opened).items():
-                named[name].copy_(values)
-        opened = Opened(model)
-        told: dict[str, Any] = {}
-        sentences = []
-        for when in ("damaged", f"after {self.heal} steps"):
-            told[when] = {}
-            for kind, texts in kinds.items():
-                exact = _exact(opened, None, texts, [], None)
-                rate = Rate(sum(exact), len(exact))
-                told[when][kind] = {"k": rate.k, "n": rate.n, "low": rate.low, "high": rate.high}
-                sentences.append(f"{when}, {kind}: exact {rate}")
-            if when == "damaged":
-                _train(model, kinds["seen"], self.heal, self.seed)
-        return told, sentences
-
-
-def _train(model: nn.Module, texts: Sequence[Text], steps: int, seed: int) -> None:
-    """So many steps on these texts, as in training, at its learning rate."""
-    from contextlib import nullcontext
-
-    from the_experiment.training.step import Step
-
-    step = Step(model.train(), clip=1.0, weight_decay=0.1, autocast=nullcontext())
-    inputs = batch_ids(texts)
-    labels = torch.full_like(inputs, -100)
-    for row, text in enumerate(texts):
-        labels[row, : len(text.ids) - 1] = text.targets
-    for number in range(steps):
-        torch.manual_seed(derived_seed(seed, "healing", number))
-        rows = Stream(seed, "healing rows", number).below(len(texts), defaults.BATCH_SIZE)
-        chosen = torch.from_numpy(rows)
-        step(inputs[chosen], labels[chosen], defaults.LEARNING_RATE)
-    model.eval()
 
 
 def _split(opened: Opened, done: Sequence[Done]) -> tuple[Weights | None, list[Noise | Prune]]:
@@ -266,14 +213,16 @@ def _completion(
     weights, others = _split(opened, done)
     first = first_place(text, at_token)
 
+    most = len(text.ids)
+    edits = [edit for one in others for edit in one.edits(reference, text, text.begins + most)]
+
     def edits_of(_: int, length: int) -> list[Edit]:
-        edits = [edit for one in others for edit in one.edits(reference, text)]
         return [cut for edit in edits if (cut := edit.before(length))]
 
     tokens = written(
         opened,
         [text.ids[: text.begins]],
-        len(text.ids),
+        most,
         end_id(tokenizer),
         edits_of if others else None,
         weights,

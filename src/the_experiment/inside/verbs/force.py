@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic import model_validator
@@ -12,20 +12,25 @@ from pydantic import model_validator
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers, Stream
 from the_experiment.base.words import counted
+from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.statistics import Rate, short
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.generation import written
 from the_experiment.inside.maps import SHARES, HeatMap
 from the_experiment.inside.subject import Subject
+from the_experiment.inside.swaps import Expected, Followed, by_rules
 from the_experiment.inside.tables import distribution, followed_cell, side_by_side
 from the_experiment.models.texts import encode, end_id
 from the_experiment.worlds import World
 
-Followed = Literal["written", "input", "neither"]
-
 MOST_STATES = 256  # of one kind, to each of which each part is forced
 MOST_VALUES = 3  # wrong values of one part in one state
 FEWEST = 3  # models of a family, for a distribution over them
+COUNTED = (
+    "a case counts where the two say different things; the model's own later errors can cancel the "
+    "wrong value, or add to it, so that n can differ from model to model"
+)
+HOW: tuple[Followed, ...] = ("written", "input", "neither")
 
 
 @dataclass(frozen=True)
@@ -38,26 +43,13 @@ class Forced:
     beginning: str  # ends with the wrong value
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A part written after a wrong one, where the two things that it can follow differ."""
-
-    part: str
-    model: int | None  # what the model wrote; None for nothing that can be read
-    written: int  # what follows from the outputs written before it, right or wrong
-    input: int  # what follows from the input
-
-    @property
-    def follows(self) -> Followed:
-        """Which of the two the model followed."""
-        if self.model == self.written:
-            return "written"
-        return "input" if self.model == self.input else "neither"
-
-
 @verb("force")
 class Force(Request):
-    """A wrong value of a part in one sequence; or every part in every state."""
+    """A wrong value of a part in one sequence; or every part in every state.
+
+    A part counts where what is written before it and the input say different things of it. What is
+    written is the model's own but for the forced value: n can differ from model to model.
+    """
 
     part: str | None = None
     value: int | None = None
@@ -82,7 +74,7 @@ class Force(Request):
                 maps.append(_map(subject, kind, tally))
                 sentences += [_told(kind, name, each) for name, each in tally.items()]
         nothing = "no part of this world depends on another that is written before it"
-        return Finding(maps, figures, sentences or [nothing])
+        return Finding(maps, figures, [*sentences, COUNTED] if sentences else [nothing])
 
     def together(self, found: Sequence[tuple[Subject, Finding]]) -> Finding:
         """Over all states: the shares of several models, and how they are distributed."""
@@ -110,11 +102,11 @@ class Force(Request):
         (text,) = _continued(subject, [case])
         followed = outcomes(subject.world, case.prompt, case.part, text)
         sentences = [f"{self.sequence} with {self.part}={self.value} written: {text!r}"] + [
-            f"{one.part}: {one.model}, which follows {one.follows} "
+            f"{part}: {one.value}, which follows {one.follows} "
             f"(from what is written {one.written}, from the input {one.input})"
-            for one in followed
+            for part, one in followed.items()
         ]
-        told = {one.part: {**vars(one), "follows": one.follows} for one in followed}
+        told = {part: {**vars(one), "follows": one.follows} for part, one in followed.items()}
         return Finding(figures={"completion": text, "parts": told}, sentences=sentences)
 
 
@@ -181,24 +173,10 @@ def _continued(subject: Subject, cases: list[Forced]) -> list[str]:
     return [case.beginning + text for case, text in zip(cases, after, strict=True)]
 
 
-def outcomes(world: World, prompt: str, forced: str, text: str) -> list[Outcome]:
+def outcomes(world: World, prompt: str, forced: str, text: str) -> dict[str, Expected]:
     """Each part of a completion after the forced one that differs by what it follows."""
-    state, spans = world.state(prompt), world.spans(text)
-    truth = world.part_values(state)
-    before: dict[str, int] = {}  # the outputs as they are written
-    found = []
-    after = False
-    for part in world.parts:
-        span = spans[part]
-        if after:
-            follow = int(world.parts_from(state, world.evaluate(state, before))[part][0])
-            if follow != truth[part][0]:
-                model = span.value if span else None
-                found.append(Outcome(part, model, follow, int(truth[part][0])))
-        after = after or part == forced
-        if span and part in world.output_bounds:
-            before[part] = span.value
-    return found
+    found = by_rules(world, prompt, text, forced)
+    return {part: one for part, one in found.items() if one.tells}
 
 
 Tally = dict[str, list[Followed]]  # by "newB → newD"
@@ -207,21 +185,14 @@ Tally = dict[str, list[Followed]]  # by "newB → newD"
 def _tallied(subject: Subject, cases: list[Forced]) -> Tally:
     tally: Tally = {}
     for case, text in zip(cases, _continued(subject, cases), strict=True):
-        for one in outcomes(subject.world, case.prompt, case.part, text):
-            tally.setdefault(f"{case.part} → {one.part}", []).append(one.follows)
+        for part, one in outcomes(subject.world, case.prompt, case.part, text).items():
+            tally.setdefault(f"{case.part} → {part}", []).append(one.follows)
     return tally
 
 
 def _counts(outcomes: list[Followed]) -> dict[str, Any]:
     rate = Rate(outcomes.count("written"), len(outcomes))
-    return {
-        "written": rate.k,
-        "input": outcomes.count("input"),
-        "neither": outcomes.count("neither"),
-        "n": rate.n,
-        "low": rate.low,
-        "high": rate.high,
-    }
+    return {how: outcomes.count(how) for how in HOW} | rate_json(rate)
 
 
 def _told(kind: str, name: str, outcomes: list[Followed]) -> str:
@@ -233,15 +204,15 @@ def _told(kind: str, name: str, outcomes: list[Followed]) -> str:
 
 
 def _map(subject: Subject, kind: str, tally: Tally) -> HeatMap:
-    shares = [
-        [each.count(how) / len(each) for how in ("written", "input", "neither")]
-        for each in tally.values()
-    ]
+    rates = [[Rate(each.count(how), len(each)) for how in HOW] for each in tally.values()]
     return HeatMap(
-        f"{subject.name}, {kind} states: what a part follows when one before it is written wrong",
+        f"{subject.name}, {kind}: what is followed",
         "share",
         tuple(tally),
-        ("written", "input", "neither"),
-        np.array(shares),
-        span=SHARES,
+        HOW,
+        np.array([[one.share for one in row] for row in rates]),
+        tuple(tuple(f"{one.k}/{one.n}" for one in row) for row in rates),
+        SHARES,
+        low=np.array([[one.low for one in row] for row in rates]),
+        high=np.array([[one.high for one in row] for row in rates]),
     )

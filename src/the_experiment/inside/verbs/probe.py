@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from transformers import AutoModelForCausalLM
+from torch import Tensor
 
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers, Stream, derived_seed
@@ -23,12 +22,13 @@ from the_experiment.inside.edits import Edit
 from the_experiment.inside.generation import written
 from the_experiment.inside.grading import batch_ids
 from the_experiment.inside.maps import HeatMap, share_map
-from the_experiment.inside.opened import Opened
+from the_experiment.inside.opened import untrained
 from the_experiment.inside.probing import (
     accuracy_map,
-    fitted,
     folds,
+    past_the_border,
     probed_sites,
+    random_ways,
     repeated,
     separable,
 )
@@ -41,6 +41,7 @@ from the_experiment.worlds import World
 
 MOST_STATES = 256
 PUSHES = (1.0, 2.0, 4.0)  # how far steering goes past the probe's border, in distances from it
+CONTROLS = ("untrained", "shuffled")  # the maps beside the model's, in this order
 
 
 @verb("probe")
@@ -68,26 +69,30 @@ class Probe(Request):
         if not kept.all():
             left = counted(int((~kept).sum()), "state")
             sentences.append(f"{left} left out: no other has their value of {self.of}")
+        written_at = texts[0].written_at(self.of)
+        best = [_best(one, written_at) for one in maps]
+        figures: dict[str, Any] = {"n": chance.n, "chance": chance.share}
+        figures["best"] = {
+            who: one.as_json() for who, one in zip(("model", *CONTROLS), best, strict=True)
+        }
+        sentences.append(_read_best(self.of, written_at, best))
         if separable(states, labels):
             sentences.append(
-                f"{self.of} is linearly separable in the inputs, so that an untrained model passes "
-                "too: a high accuracy alone says nothing here"
+                f"{self.of} is linearly separable in the inputs, so that an untrained model may "
+                f"pass too (its best: {best[1].rate}): a high accuracy alone says nothing here"
             )
-        figures: dict[str, Any] = {"n": chance.n, "chance": chance.share}
-        if texts[0].written_at(self.of):
-            told, figures["best"] = _read_before(self.of, texts[0], maps)
-            sentences.append(told)
-            if set(np.unique(labels)) == {0, 1}:
-                steering, figures["steering"], told = _steering(subject, self.of, texts, labels)
-                maps.append(steering)
-                sentences.append(told)
+        if written_at and set(np.unique(labels)) == {0, 1}:
+            steering = _Steering(subject, self.of, texts, labels, self.seed)
+            maps += steering.maps()
+            figures["steering"] = steering.figures()
+            sentences.append(steering.told())
         return Finding(maps, figures, sentences)
 
     def _maps(self, subject: Subject, texts: Sequence[Text], labels: Integers) -> list[HeatMap]:
         shuffled = labels[Stream(self.seed, "labels").shuffled(len(labels))]
         what = {
             subject.name: (subject.opened, labels),
-            "the same model untrained": (_untrained(subject, self.seed), labels),
+            "the same model untrained": (untrained(subject.opened, self.seed), labels),
             f"{subject.name}, labels shuffled": (subject.opened, shuffled),
         }
         return [
@@ -119,27 +124,39 @@ def _labels(world: World, states: Integers, name: str) -> Integers:
     return labels
 
 
-def _untrained(subject: Subject, seed: int) -> Opened:
-    torch.manual_seed(derived_seed(seed, "untrained"))
-    return Opened(AutoModelForCausalLM.from_config(subject.opened.model.config).eval())
+@dataclass(frozen=True)
+class Best:
+    """Where a map of accuracies is highest, and how high."""
+
+    site: str
+    position: int
+    label: str  # of the position
+    rate: Rate
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return {"site": self.site, "position": self.position} | rate_json(self.rate)
 
 
-def _read_before(of: str, text: Text, maps: Sequence[HeatMap]) -> tuple[str, dict[str, Any]]:
-    """Where a part can be read best before it is written."""
-    model, untrained, _ = maps
-    n = model.n or 0
-    before = slice(0, text.written_at(of)[0] + 1)
-    gain = model.values[:, before] - untrained.values[:, before]
-    layer, place = np.unravel_index((model.values[:, before] + 1e-3 * gain).argmax(), gain.shape)
-    best, control = (
-        Rate(round(float(one.values[layer, place]) * n), n) for one in (model, untrained)
+def _best(one: HeatMap, written_at: Sequence[int]) -> Best:
+    """Before the part is written, where it is; the first of several that are as good."""
+    values = one.values[:, : written_at[0] + 1] if written_at else one.values
+    row, column = np.unravel_index(values.argmax(), values.shape)
+    n = one.n or 0
+    rate = Rate(round(float(values[row, column]) * n), n)
+    return Best(one.rows[row], int(column), one.columns[column], rate)
+
+
+def _read_best(of: str, written_at: Sequence[int], best: Sequence[Best]) -> str:
+    """Each best is the highest of as many cells, so that none is flattered beside another."""
+    model, *controls = best
+    when = f"before {of} is written it" if written_at else of
+    untrained_best, shuffled = (one.rate for one in controls)
+    return (
+        f"{when} is read best at {model.site}, {model.label!r}: right in {model.rate}; at its own "
+        f"best place in {untrained_best} from the untrained model, and in {shuffled} with shuffled "
+        "labels"
     )
-    told = (
-        f"before {of} is written it is read best at {model.rows[layer]}, {model.columns[place]!r}: "
-        f"right in {best}, and in {control} in the untrained model"
-    )
-    found = {"site": model.rows[layer], "position": int(place)}
-    return told, found | rate_json(best) | {"untrained": rate_json(control)}
 
 
 @dataclass(frozen=True)
@@ -148,83 +165,92 @@ class Steered:
 
     turned: Rate
     follows: dict[str, Rate]
+    random: Rate  # how often it turned in random directions of the same length
 
     def as_json(self) -> dict[str, Any]:
         """As plain values."""
         follows = {part: rate_json(rate) for part, rate in self.follows.items()}
-        return {"turned": rate_json(self.turned), "follows": follows}
+        return {
+            "turned": rate_json(self.turned),
+            "follows": follows,
+            "random": rate_json(self.random),
+        }
 
 
-def _steering(
-    subject: Subject, of: str, texts: Sequence[Text], labels: Integers
-) -> tuple[HeatMap, dict[str, Any], str]:
+class _Steering:
     """What a push past the border of each layer's probe does where the part is decided."""
-    sites = probed_sites(subject.opened)
-    steered = [_steered(subject, of, texts, labels, site) for site in sites]
-    counts = np.array([[one.turned.k for one in pushes] for pushes in steered])
-    rows, columns = tuple(map(str, sites)), tuple(f"{push:g} times" for push in PUSHES)
-    title = (
-        f"{subject.name}: {of} turns when pushed past the border, {counted(len(texts), 'state')}"
-    )
-    heat_map = share_map(title, "share", rows, columns, counts, len(texts))
-    figures = {
-        row: dict(zip(columns, (one.as_json() for one in pushes), strict=True))
-        for row, pushes in zip(rows, steered, strict=True)
-    }
-    if not counts.any():
-        return heat_map, figures, f"{of} turns nowhere, however far it is pushed past the border"
-    row, column = np.unravel_index(counts.argmax(), counts.shape)
-    most = steered[row][column]
-    follows = [f"{part} follows it in {rate}" for part, rate in most.follows.items()]
-    return (
-        heat_map,
-        figures,
-        (
-            f"{of} turns most often, in {most.turned}, pushed {columns[column]} past the border at "
-            f"{rows[row]}; then " + (", ".join(follows) or "nothing depends on it")
-        ),
-    )
 
+    def __init__(
+        self, subject: Subject, of: str, texts: Sequence[Text], labels: Integers, seed: int
+    ) -> None:
+        self.subject, self.of, self.texts, self.labels, self.seed = subject, of, texts, labels, seed
+        self.place = texts[0].written_at(of)[0]
+        self.sites = probed_sites(subject.opened)
+        self.steered = [[self._steered(site, push) for push in PUSHES] for site in self.sites]
+        self.rows = tuple(map(str, self.sites))
+        self.columns = tuple(f"{push:g} times" for push in PUSHES)
 
-def _steered(
-    subject: Subject, of: str, texts: Sequence[Text], labels: Integers, site: Site
-) -> list[Steered]:
-    """By push: how often the part turns, and how often those that depend on it turn with it."""
-    place = texts[0].written_at(of)[0]
-    values = subject.opened.run(batch_ids(texts), keep=[site]).cache[site][:, place]
-    scaler, probe = fitted(values.numpy(), labels)
-    direction = torch.from_numpy(probe.coef_[0] / scaler.scale_).float()
-    score = torch.from_numpy(probe.decision_function(scaler.transform(values.numpy()))).float()
-    across = (
-        -score[:, None] / direction.square().sum() * direction
-    )  # (states, width): to the border
-    return [
-        _pushed(
-            subject, of, texts, labels, [Edit(site, (place,), step, keep=1.0) for step in steps]
+    def maps(self) -> list[HeatMap]:
+        """How often the part turns, and how often in random directions."""
+        told = f"{self.subject.name}: {self.of} turns when pushed"
+        n = counted(len(self.texts), "state")
+        along = np.array([[one.turned.k for one in pushes] for pushes in self.steered])
+        random = np.array([[one.random.k for one in pushes] for pushes in self.steered])
+        return [
+            share_map(title, "share", self.rows, self.columns, counts, len(self.texts))
+            for title, counts in (
+                (f"{told} past the border, {n}", along),
+                (f"{told} as far in a random direction, {n}", random),
+            )
+        ]
+
+    def figures(self) -> dict[str, Any]:
+        """By layer and push."""
+        return {
+            row: dict(zip(self.columns, (one.as_json() for one in pushes), strict=True))
+            for row, pushes in zip(self.rows, self.steered, strict=True)
+        }
+
+    def told(self) -> str:
+        """The layer and push at which the part turns most often."""
+        every = [
+            (one, row, column)
+            for row, pushes in zip(self.rows, self.steered, strict=True)
+            for column, one in zip(self.columns, pushes, strict=True)
+        ]
+        most, row, column = max(every, key=lambda found: found[0].turned.k)
+        if not most.turned.k:
+            return f"{self.of} turns nowhere, however far it is pushed past the border"
+        follows = [f"{part} follows it in {rate}" for part, rate in most.follows.items()]
+        return (
+            f"{self.of} turns most often, in {most.turned}, pushed {column} past the border at "
+            f"{row}; then {', '.join(follows) or 'nothing depends on it'}; random directions of "
+            f"that length turn it in {most.random}"
         )
-        for steps in ((1 + push) * across for push in PUSHES)
-    ]
 
+    def _steered(self, site: Site, push: float) -> Steered:
+        values = self.subject.opened.run(batch_ids(self.texts), keep=[site]).cache[site]
+        steps = past_the_border(values[:, self.place].numpy(), self.labels, push)
+        seed = derived_seed(self.seed, "random direction", str(site))
+        turned, follows = self._pushed(site, steps)
+        random, _ = self._pushed(site, random_ways(steps, seed))
+        return Steered(turned, follows, random)
 
-def _pushed(
-    subject: Subject, of: str, texts: Sequence[Text], labels: Integers, edits: Sequence[Edit]
-) -> Steered:
-    """What is written under these edits, one a text, from where the part is decided."""
-    world, (_, tokenizer) = subject.world, subject.trained.loaded
-    place = texts[0].written_at(of)[0]
-    beginnings = [text.ids[: place + 1] for text in texts]
-    most, end = len(texts[0].ids), end_id(tokenizer)
-    tokens = written(subject.opened, beginnings, most, end, lambda row, _: [edits[row]])
-    turned: list[bool] = []
-    follows: dict[str, list[bool]] = {}
-    for text, label, after in zip(texts, labels, tokens, strict=True):
-        completion = str(tokenizer.decode([*text.ids[text.begins : place + 1], *after]))
-        span = world.spans(completion)[of]
-        turned.append(span is not None and bool(span.value == 1 - label))
-        if turned[-1]:
-            for one in outcomes(world, text.prompt, of, completion):
-                follows.setdefault(one.part, []).append(one.follows == "written")
-    return Steered(
-        Rate(sum(turned), len(turned)),
-        {part: Rate(sum(each), len(each)) for part, each in follows.items()},
-    )
+    def _pushed(self, site: Site, steps: Tensor) -> tuple[Rate, dict[str, Rate]]:
+        """How often the part turns under these steps (states, width), and what turns with it."""
+        world, (_, tokenizer) = self.subject.world, self.subject.trained.loaded
+        beginnings = [text.ids[: self.place + 1] for text in self.texts]
+        edits = [Edit(site, (self.place,), step, keep=1.0) for step in steps]
+        most, end = len(self.texts[0].ids), end_id(tokenizer)
+        tokens = written(self.subject.opened, beginnings, most, end, lambda row, _: [edits[row]])
+        turned: list[bool] = []
+        follows: dict[str, list[bool]] = {}
+        for text, label, after in zip(self.texts, self.labels, tokens, strict=True):
+            completion = str(tokenizer.decode([*text.ids[text.begins : self.place + 1], *after]))
+            span = world.spans(completion)[self.of]
+            turned.append(span is not None and bool(span.value == 1 - label))
+            if turned[-1]:
+                for part, one in outcomes(world, text.prompt, self.of, completion).items():
+                    follows.setdefault(part, []).append(one.follows == "written")
+        rates = {part: Rate(sum(each), len(each)) for part, each in follows.items()}
+        return Rate(sum(turned), len(turned)), rates
