@@ -48,6 +48,7 @@ EVERYWHERE = [
     ("damage", "?101", "--noise", "0.3"),
     ("damage", "?101", "--zero", "head:1.2"),
     ("force", "--all"),
+    ("faithfulness",),
 ]
 OF_ONE_LENGTH = [("patch",), ("ablate", "--each", "head"), ("ablate", "--each", "layer")]
 ASKED = [
@@ -199,4 +200,4 @@ def test_a_tokenizer_is_read_back_as_it_was_saved(tmp_path: Path) -> None:
 def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing is tested elsewhere, and takes longer than all that is tested here."""
     monkeypatch.setattr("the_experiment.report.inside.write_picture", lambda *_: None)
-    monkeypatch.setattr("the_experiment.report.inside.write_hover_page", lambda *_: None)
+    monkeypatch.setattr("the_experiment.report.inside._write_maps_page", lambda *_: None)

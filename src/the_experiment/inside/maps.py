@@ -88,7 +88,9 @@ def mean_map(
     low = high = None
     if n > 1:
         drawn = Stream(seed, "bootstrap").below(n, RESAMPLES * n).reshape(RESAMPLES, n)
-        low, high = np.quantile([samples[chosen].mean(0) for chosen in drawn], CENTRAL, axis=0)
+        times = np.array([np.bincount(row, minlength=n) for row in drawn])  # each sample is drawn
+        resampled = times @ samples.reshape(n, -1) / n  # (resamples, rows × columns)
+        low, high = np.quantile(resampled, CENTRAL, axis=0).reshape(2, *samples.shape[1:])
     means = samples.mean(0)
     most = float(np.abs(means).max()) or 1.0
     return HeatMap(title, unit, rows, columns, means, span=(-most, most), n=n, low=low, high=high)
