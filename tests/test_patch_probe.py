@@ -29,7 +29,7 @@ from the_experiment.inside.verbs.damage import Damage
 from the_experiment.inside.verbs.inspect import Inspect
 from the_experiment.inside.verbs.patch import PatchMaps
 from the_experiment.inside.verbs.probe import Probe
-from the_experiment.report.heatmaps import write_hover_page
+from the_experiment.report.heatmaps import hover_map
 from the_experiment.report.inside import finding_view
 from the_experiment.report.terminal import stdout
 from the_experiment.training.config import TrainConfig
@@ -93,12 +93,10 @@ def test_a_map_of_means_has_the_interval_that_scipys_bootstrap_gives() -> None:
     assert "low" not in alone.as_json()
 
 
-def test_a_share_is_drawn_from_0_to_1_and_told_with_its_interval_and_n(tmp_path: Path) -> None:
-    one = share_map("t", "share", ("a",), ("x",), np.array([[3]]), 7)
-    write_hover_page([one], tmp_path / "maps.html", "t")
-    page = (tmp_path / "maps.html").read_text()
-    assert '"zmax":1.0' in page
-    assert "0.4286 [0.158–0.75], n=7" in page
+def test_a_share_is_drawn_from_0_to_1_and_told_with_its_interval_and_n() -> None:
+    told = hover_map(share_map("t", "share", ("a",), ("x",), np.array([[3]]), 7))
+    assert '"zmax":1.0' in told
+    assert "0.4286 [0.158–0.75], n=7" in told
 
 
 def test_every_share_of_the_verbs_has_the_scale_of_shares(gpt2: Subject) -> None:
