@@ -114,7 +114,7 @@ def test_the_terminal_says_how_many_maps_it_leaves_out() -> None:
     one = HeatMap("t", "u", ("a",), ("x",), np.zeros((1, 1)))
     with stdout.capture() as told:
         stdout.print(finding_view(Finding([one] * 11)))
-    assert "3 more maps are in the picture" in told.get()
+    assert "3 more maps are in maps.png" in told.get()
 
 
 # ---- patching

@@ -175,12 +175,14 @@ def _used_by(family: str, figures: Figures) -> Iterator[str]:
         for part, of in one["scores"]["swaps"].items()
         for other in of["elsewhere"]
     )
-    for (kind, part, other), count in counts.items():
-        if 2 * count >= len(figures):
-            yield (
-                f"{family}, {kind}: {part} also uses {other}, not its causal ancestor, in {count} "
-                f"of {len(figures)} models"
-            )
+    common = {what: count for what, count in counts.items() if 2 * count >= len(figures)}
+    for (kind, part, other), count in common.items():
+        yield (
+            f"{family}, {kind}: {part} also uses {other}, not its causal ancestor, in {count} "
+            f"of {len(figures)} models"
+        )
+    if not common:
+        yield f"{family}: in no part does half of the {len(figures)} models use anything else"
 
 
 def _each(figures: Figures) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
