@@ -35,7 +35,7 @@ def damage(
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
-    """Flip weights, add noise, silence heads or layers: before, after, and a curve."""
+    """Flip weights, add noise, silence heads or layers: before, after, and how much it bears."""
     from the_experiment.base.errors import UsageError
     from the_experiment.cli.inside import look
     from the_experiment.inside.verbs.damage import Damage

@@ -60,7 +60,9 @@ def assignment(text: str) -> tuple[str, int]:
 
     name, _, value = text.partition("=")
     if not value.removeprefix("-").isdecimal():
-        raise UsageError(f"{text!r} is no part with a value", "such as newB=0, or --all")
+        raise UsageError(
+            f"{text!r} is no part with a value", "such as newB=0 and a sequence, or --all"
+        )
     return name, int(value)
 
 

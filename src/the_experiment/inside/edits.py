@@ -24,11 +24,14 @@ class Edit:
     keep: float = 0.0
 
     def before(self, length: int) -> Edit | None:
-        """The part of it in a text that has only so many tokens yet; None where there is none."""
+        """The part of it in a text that has only so many tokens yet; None where there is none.
+
+        `add` has to be one number or (positions, …), as all interventions make it.
+        """
         here = [number for number, place in enumerate(self.positions) if place < length]
         if not here:
             return None
-        spread = self.add.ndim > 0 and len(self.add) == len(self.positions) > 1
+        spread = self.add.ndim > 0 and len(self.positions) > 1
         add = self.add[here] if spread else self.add
         return Edit(self.site, tuple(self.positions[number] for number in here), add, self.keep)
 

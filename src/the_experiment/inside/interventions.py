@@ -177,8 +177,9 @@ class Steer(_OnActivations):
         text: Text,
         length: int | None = None,
     ) -> list[Edit]:
-        added = torch.tensor(self.direction) * self.scale
-        return [Edit(Site.parse(self.site), self.places(text, length), added, keep=1.0)]
+        places = self.places(text, length)
+        added = (torch.tensor(self.direction) * self.scale).expand(len(places), -1)
+        return [Edit(Site.parse(self.site), places, added, keep=1.0)]
 
 
 class Noise(_OnActivations):
@@ -253,7 +254,7 @@ def pieces_of(opened: Opened, each: str) -> dict[str, list[Site]]:
     """
     known = opened.layout.components
     if each not in known:
-        raise UsageError(f"this model has no {each}s to take out", f"it has {', '.join(known)}")
+        raise UsageError(f"this model has no {each!r} to take out", f"it has {', '.join(known)}")
     component = known[each]
     if not component.each:
         return {

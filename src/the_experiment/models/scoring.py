@@ -117,11 +117,16 @@ def _written(
     return [str(text) for text in texts]
 
 
+def room(model: PreTrainedModel) -> int | None:
+    """How many tokens a text may have; None where there is no end."""
+    config = model.config
+    found = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+    return None if found is None else int(found)
+
+
 def check_length(model: PreTrainedModel, tokens: int) -> None:
     """Raise `ExperimentError` if a text of so many tokens has no room in the model."""
-    positions = getattr(model.config, "max_position_embeddings", None) or getattr(
-        model.config, "n_positions", None
-    )
+    positions = room(model)
     if positions is not None and tokens > positions:
         raise ExperimentError(
             f"a text of {tokens} tokens is longer than the {positions} positions of this model",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ from the_experiment.inside.opened import Opened
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.texts import Text
 from the_experiment.inside.weights import Weights
+from the_experiment.models.scoring import room
 from the_experiment.models.texts import end_id
 
 MOST_STATES = 256
@@ -57,11 +59,11 @@ class Damage(Request):
     @model_validator(mode="after")
     def _one_kind(self) -> Damage:
         if sum(one is not None for one in (self.flip, self.zero, self.noise, self.prune)) != 1:
-            raise ValueError("give one of flip, zero, noise and prune")
+            raise ValueError("give one of --flip, --zero, --noise and --nuke")
         if self.heal and self.flip is None and self.zero is None:
-            raise ValueError("only damaged weights heal: flip or zero some")
+            raise ValueError("only damaged weights heal: --flip or --zero some")
         if self.heal and self.at_token is not None:
-            raise ValueError("what heals is damaged from the start: leave at_token out")
+            raise ValueError("what heals is damaged from the start: leave --at-token out")
         return self
 
     def run(self, subject: Subject) -> Finding:
@@ -212,8 +214,7 @@ def _completion(
     opened = subject.opened
     weights, others = _split(opened, done)
     first = first_place(text, at_token)
-
-    most = len(text.ids)
+    most = min(len(text.ids), (room(opened.model) or sys.maxsize) - text.begins)
     edits = [edit for one in others for edit in one.edits(reference, text, text.begins + most)]
 
     def edits_of(_: int, length: int) -> list[Edit]:

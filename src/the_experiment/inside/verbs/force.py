@@ -17,7 +17,7 @@ from the_experiment.evaluation.statistics import Rate, short
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.generation import written
 from the_experiment.inside.maps import SHARES, HeatMap
-from the_experiment.inside.subject import Subject
+from the_experiment.inside.subject import Subject, families
 from the_experiment.inside.swaps import Expected, Followed, by_rules
 from the_experiment.inside.tables import distribution, followed_cell, side_by_side
 from the_experiment.models.texts import encode, end_id
@@ -25,7 +25,6 @@ from the_experiment.worlds import World
 
 MOST_STATES = 256  # of one kind, to each of which each part is forced
 MOST_VALUES = 3  # wrong values of one part in one state
-FEWEST = 3  # models of a family, for a distribution over them
 COUNTED = (
     "a case counts where the two say different things; the model's own later errors can cancel the "
     "wrong value, or add to it, so that n can differ from model to model"
@@ -59,7 +58,7 @@ class Force(Request):
     @model_validator(mode="after")
     def _all_or_none(self) -> Force:
         if len({self.part is None, self.value is None, self.sequence is None}) > 1:
-            raise ValueError("give a part, its value and a sequence, or none of them")
+            raise ValueError("give PART=VALUE and a sequence, or --all")
         return self
 
     def run(self, subject: Subject) -> Finding:
@@ -84,11 +83,15 @@ class Force(Request):
         maps, sentences = [], []
         for kind in ("seen", "held-out"):
             rows = {name: of[kind] for name, of in figures.items() if kind in of}
+            asked = families([subject for subject, _ in found if subject.name in rows])
             title = f"{kind} states: follows the wrong part that was written"
             tables = list(side_by_side(title, rows, followed_cell))
             maps += tables
             for pair in (name for table in tables for name in table.columns):
-                shares = _by_family(found, kind, pair)
+                shares = {
+                    family: [followed_cell(rows[one.name][pair]).share for one in some]
+                    for family, some in asked.items()
+                }
                 if shares:
                     maps.append(distribution(f"{kind}, {pair}: models by that share", shares))
                     sentences += [_spread(kind, pair, *one) for one in shares.items()]
@@ -106,20 +109,10 @@ class Force(Request):
             f"(from what is written {one.written}, from the input {one.input})"
             for part, one in followed.items()
         ]
+        if not followed:
+            sentences.append(f"nothing after {self.part} is another for that by the rules")
         told = {part: {**vars(one), "follows": one.follows} for part, one in followed.items()}
         return Finding(figures={"completion": text, "parts": told}, sentences=sentences)
-
-
-def _by_family(
-    found: Sequence[tuple[Subject, Finding]], kind: str, pair: str
-) -> dict[str, list[float]]:
-    """In which share of cases each model follows what is written; families of three or more."""
-    shares: dict[str, list[float]] = {}
-    for subject, finding in found:
-        if kind in finding.figures:
-            followed = followed_cell(finding.figures[kind][pair])
-            shares.setdefault(subject.family, []).append(followed.share)
-    return {family: each for family, each in shares.items() if len(each) >= FEWEST}
 
 
 def _spread(kind: str, pair: str, family: str, shares: Sequence[float]) -> str:
@@ -154,6 +147,9 @@ def _forced(world: World, prompt: str, part: str, value: int) -> Forced:
     if part not in world.output_bounds or span is None:
         outputs = [name for name in world.output_bounds if name in world.parts]
         raise UsageError(f"{part!r} can't be forced", f"one of {', '.join(outputs)}")
+    low, high = world.output_bounds[part]
+    if not low <= value <= high:
+        raise UsageError(f"{part} can't be {value}", f"it is {low} to {high}")
     if span.value == value:
         raise UsageError(f"{part} is {value} in {prompt} by the rules", "force a wrong value")
     return Forced(prompt, part, value, right[: span.start] + str(value))
