@@ -392,6 +392,7 @@ def run_example(folder: Path, *words: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_example_runs_and_a_killed_run_does_only_what_is_missing(tmp_path: Path) -> None:
     cells = tmp_path / "out" / "experiments" / "half-hidden" / "cells"
     killed = run_example(tmp_path, "--jobs", "1")

@@ -178,8 +178,10 @@ class Steer(_OnActivations):
         length: int | None = None,
     ) -> list[Edit]:
         places = self.places(text, length)
-        added = (torch.tensor(self.direction) * self.scale).expand(len(places), -1)
-        return [Edit(Site.parse(self.site), places, added, keep=1.0)]
+        added = torch.tensor(self.direction).squeeze() * self.scale  # one channel's is a number
+        return [
+            Edit(Site.parse(self.site), places, added.expand(len(places), *added.shape), keep=1.0)
+        ]
 
 
 class Noise(_OnActivations):
