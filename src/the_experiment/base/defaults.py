@@ -27,5 +27,5 @@ CHECKPOINT_EVERY = 500  # steps
 
 # the playground
 PORT = 7860
-INSIDE_MODELS = ["tiny-gpt2-causal"]  # what is looked into where none is named
+INSIDE_MODELS = ["tiny-gpt2-*"]  # what is looked into where none is named
 EVERY_MODEL = ["*"]

@@ -20,7 +20,7 @@ from the_experiment.inside.texts import Text
 TOLD = {
     "swaps": "effect of swapping a value",
     "patches": "effect of patching a value in each layer",
-    "gradients": "integrated gradients",
+    "gradients": "integrated-gradient attribution",
     "attention": "attention",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SHADES = "viridis"  # of maps that begin at 0
 TWO_SIDED = "RdBu_r"  # of maps on both sides of 0
+LETTERS = 12  # of a title to the inch
 WIDE = 16  # characters of a column's name in the terminal
 
 
@@ -134,13 +136,14 @@ def _figure(maps: Sequence[HeatMap]) -> Figure:
     figure = Figure(figsize=(panel[0] * columns, panel[1] * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).flatten().tolist()
     for axes, heat_map in zip(grid, maps, strict=False):
-        _draw(axes, heat_map)
+        _draw(axes, heat_map, letters=int(LETTERS * panel[0]))
     for axes in grid[len(maps) :]:
         axes.set_visible(False)
     return figure
 
 
-def _draw(axes: Axes, heat_map: HeatMap) -> None:
+def _draw(axes: Axes, heat_map: HeatMap, letters: int) -> None:
+    """`letters` is how many of a title's characters have room beside each other."""
     low, high = _limits(heat_map)
     image = axes.imshow(
         heat_map.values,
@@ -160,7 +163,8 @@ def _draw(axes: Axes, heat_map: HeatMap) -> None:
         for place, word in enumerate(row):
             ink = inks[number, place]
             axes.text(place, number, word, ha="center", va="center", fontsize=7, color=ink)
-    axes.set_title(heat_map.title.replace("$", r"\$"), fontsize=9, loc="left")
+    title = textwrap.fill(heat_map.title, letters).replace("$", r"\$")
+    axes.set_title(title, fontsize=9, loc="left")
     axes.figure.colorbar(image, ax=axes, label=heat_map.unit)
 
 
