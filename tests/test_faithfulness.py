@@ -289,6 +289,10 @@ def test_a_family_of_models_is_told_by_its_middle_and_its_ends() -> None:
     assert together.maps[0].words == ((".40 (.30–.90)",), (".20 (.20–.20)",))
     (told,) = together.sentences
     assert told == "cnn, seen: differ also uses B, not its causal ancestor, in 2 of 3 models"
+    beside = (SimpleNamespace(name="rnn-0", family="rnn"), scored(0.4, {"B": 0.3}))
+    beside[1].figures["seen"]["follows"] = {}
+    _, told = Faithfulness().together([*found, beside]).sentences  # type: ignore[list-item]
+    assert told.startswith("rnn-0, seen: differ also uses B (.30)")
 
 
 def test_forcing_several_models_shows_how_they_are_distributed() -> None:
@@ -310,4 +314,4 @@ def test_forcing_several_models_shows_how_they_are_distributed() -> None:
     assert "all from .00 to 1.0" in together.sentences[0]
     alone = Force().together(found[:2])  # type: ignore[arg-type]
     assert len(alone.maps) == 1
-    assert not alone.sentences
+    assert len(alone.sentences) == 1  # what is counted

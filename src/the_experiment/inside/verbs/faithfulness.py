@@ -1,9 +1,9 @@
 """The map graded: does what a model uses for a part fall on what the rules compute it from?
 
-A part's causal ancestors are known from the rules. Three methods say how much each value of a text
-matters to it (`inside/masses.py`); the score is the share that falls on the ancestors. An untrained
-model's share is the baseline. And where a text is made to contradict itself, by swapping one value
-and keeping the rest, it shows whether a part follows what is written or the inputs.
+A part's causal ancestors are known from the rules. Four methods say how much each value of a text
+matters to it (`inside/masses.py`); the score is the share that falls on the ancestors, and that of
+untrained models is the baseline. And where a text is made to contradict itself, by swapping one
+value and keeping the rest, it shows whether a part follows what is written or the inputs.
 """
 
 from __future__ import annotations
@@ -58,9 +58,11 @@ class Faithfulness(Request):
             family: {one.name: figures[one.name] for one in some}
             for family, some in families([subject for subject, _ in found]).items()
         }
-        alone = _side_by_side(figures, [], figures)
+        grouped = {name for some in by_family.values() for name in some}
+        alone = {name: of for name, of in figures.items() if name not in grouped}
         told = [one for family, some in by_family.items() for one in _used_by(family, some)]
-        return Finding([*_medians(by_family), *alone.maps], figures, told or alone.sentences)
+        maps = [*_medians(by_family), *_side_by_side(figures, [], figures).maps]
+        return Finding(maps, figures, [*told, *_elsewhere(alone)])
 
     def _graded(
         self, subject: Subject, kind: str, texts: Sequence[Text]

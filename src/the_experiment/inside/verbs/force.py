@@ -95,7 +95,7 @@ class Force(Request):
                 if shares:
                     maps.append(distribution(f"{kind}, {pair}: models by that share", shares))
                     sentences += [_spread(kind, pair, *one) for one in shares.items()]
-        return Finding(maps, figures, sentences)
+        return Finding(maps, figures, [*sentences, COUNTED])
 
     def _one(self, subject: Subject) -> Finding:
         assert self.sequence is not None
