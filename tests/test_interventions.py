@@ -113,6 +113,19 @@ def test_through_json_and_back_it_does_the_same_and_nothing_before_its_first_pos
     torch.testing.assert_close(logits[:first], clean[:first], atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("name", "site"), [("gpt2", "z.0"), ("rnn", "gates.0")])
+def test_steering_a_whole_site_steers_each_of_its_heads(name: str, site: str) -> None:
+    opened, reference = SUBJECTS[name].opened, REFERENCES[name]
+    heads, size = opened.run(TEXT.inputs, keep=[Site.parse(site)]).cache[Site.parse(site)].shape[2:]
+    direction = tuple(float(place) for place in range(size))
+    together = Steer(site=site, direction=direction)
+    each = [Steer(site=f"{site}.{head}", direction=direction) for head in range(heads)]
+    edits = [edit for one in each for edit in one.edits(reference, TEXT)]
+    torch.testing.assert_close(
+        logits_under(name, together, TEXT), opened.run(TEXT.inputs, [edits]).logits[0]
+    )
+
+
 @pytest.mark.parametrize("token", range(1, len(TEXT.completing) + 1))
 @pytest.mark.parametrize("name", MAKERS)
 def test_from_the_t_th_token_on_it_acts_where_that_token_is_decided(name: str, token: int) -> None:

@@ -164,24 +164,18 @@ class Prune(_OnActivations):
 
 
 class Steer(_OnActivations):
-    """A direction added to the site, `scale` times."""
+    """A direction added to the site, and to each of its heads where it has some, `scale` times."""
 
     kind: Literal["steer"] = "steer"
     site: SiteName
     direction: tuple[float, ...]
     scale: float = 1.0
 
-    def edits(
-        self,
-        reference: Reference,  # noqa: ARG002
-        text: Text,
-        length: int | None = None,
-    ) -> list[Edit]:
-        places = self.places(text, length)
+    def edits(self, reference: Reference, text: Text, length: int | None = None) -> list[Edit]:
+        site, places = Site.parse(self.site), self.places(text, length)
         added = torch.tensor(self.direction).squeeze() * self.scale  # one channel's is a number
-        return [
-            Edit(Site.parse(self.site), places, added.expand(len(places), *added.shape), keep=1.0)
-        ]
+        everywhere = added.expand(len(places), *reference.deviation(site).shape)
+        return [Edit(site, places, everywhere, keep=1.0)]
 
 
 class Noise(_OnActivations):
