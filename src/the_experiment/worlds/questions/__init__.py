@@ -1,0 +1,1 @@
+"""Questions in words with answers that code computes: arithmetic, several steps, logic."""
