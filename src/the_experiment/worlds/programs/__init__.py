@@ -1,1 +1,1 @@
-"""Programs that a model is asked about: their generators, what they give, and prompts around them."""
+"""Programs that a model is asked about: generators, an interpreter, and prompts around them."""
