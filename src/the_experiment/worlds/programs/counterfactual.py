@@ -20,19 +20,19 @@ def make_counterfactual_pair(seq_len: int, rng: Random) -> Generated:
     >>> import numpy as np
     >>> program, expected, metadata = make_counterfactual_pair(2, np.random.RandomState(0))
     >>> print(program, expected)
-    w = 2
-    b = 8
-    t = 2
-    b = w + b
-    w = b * 7
-    #w: 70
+    z = 8
+    r = 1
+    j = 8
+    z = z + 6
+    j = r + j
+    #z: 14
     >>> print(metadata["counterfactual"], metadata["counterfactual_answer"])
-    w = 3
-    b = 8
-    t = 2
-    b = w + b
-    w = b * 7
-    #w: 77
+    z = 6
+    r = 1
+    j = 8
+    z = z + 6
+    j = r + j
+    #z: 12
     """
     while True:
         program, answer, metadata = make_integer_program(seq_len, rng)

@@ -58,5 +58,5 @@ def refuse_length(seq_len: int, longest: int) -> None:
     if not 1 <= seq_len <= longest:
         raise UsageError(
             f"a program of this kind can't have length {seq_len}",
-            f"choose 1 to {longest}: longer ones don't keep their numbers small",
+            f"choose 1 to {longest}, so that its numbers stay small",
         )

@@ -22,30 +22,26 @@ LONGEST = 50
 def make_boolean_program(seq_len: int, rng: Random) -> Generated:
     """Three truth values, then `seq_len` lines of not, and, or; asks for one that they changed.
 
-    True and False are the answer equally often. Raises `UsageError` for lengths beyond 1 to 50.
+    True and False are the answer about equally often. Raises `UsageError` for lengths beyond 1
+    to 50.
 
     >>> import numpy as np
     >>> program, expected, metadata = make_boolean_program(3, np.random.RandomState(0))
     >>> print(program, expected)
-    e = False
-    w = True
+    t = True
     c = False
-    w = not w
-    w = not c and w
-    e = not e and c
-    #e: False
+    b = True
+    b = not b
+    c = not b and t
+    c = t or not b
+    #c: True
     """
     refuse_length(seq_len, LONGEST)
-    wanted = one_of(rng, (True, False))
-    while True:
-        variables = names(rng, VARIABLES)
-        lines = [f"{name} = {one_of(rng, (True, False))}" for name in variables]
-        targets = [one_of(rng, variables) for _ in range(seq_len)]
-        lines += [f"{target} = {_condition(rng, variables)}" for target in targets]
-        values = variables_of("\n".join(lines))
-        queries = [name for name in variables if name in targets and values[name] is wanted]
-        if queries:
-            return asked(lines, one_of(rng, queries))
+    variables = names(rng, VARIABLES)
+    lines = [f"{name} = {one_of(rng, (True, False))}" for name in variables]
+    targets = [one_of(rng, variables) for _ in range(seq_len)]
+    lines += [f"{target} = {_condition(rng, variables)}" for target in targets]
+    return asked(lines, one_of(rng, targets))
 
 
 @PROGRAMS.register("make_integer_program")
@@ -74,7 +70,7 @@ def make_integer_program(seq_len: int, rng: Random) -> Generated:
     for target in targets:
         line, values = _small_line(rng, target, values)
         lines.append(line)
-    return asked(lines, one_of(rng, sorted(set(targets))))
+    return asked(lines, one_of(rng, targets))
 
 
 def _condition(rng: Random, variables: list[str]) -> str:
