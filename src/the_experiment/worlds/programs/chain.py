@@ -1,0 +1,136 @@
+"""The chain of a program: from the line with a constant, by reference, to the variable asked for.
+
+Told from the program's text alone, so that one's own programs can be traced like drawn ones.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from the_experiment.base.errors import UsageError
+from the_experiment.worlds.generators import Random, one_of
+from the_experiment.worlds.language import parse
+from the_experiment.worlds.template import Span
+from the_experiment.worlds.tree import evaluate
+
+ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)[ \t]*=[ \t]*([^=\s].*)")
+QUERY = re.compile(r"^#[ \t]*([A-Za-z_]\w*)[ \t]*(:)\s*\Z", re.MULTILINE)  # the closing line
+NAME = re.compile(r"[A-Za-z_]\w*")
+NUMBER = re.compile(r"-?\d+")
+SHAPE = "write lines such as x=3, y=x and a closing #y:"
+
+
+@dataclass(frozen=True)
+class Line:
+    """An assignment: the name on its left, the text on its right and where that stands."""
+
+    name: str
+    right: str
+    start: int
+
+    @property
+    def reads(self) -> list[str]:
+        """The variables on its right-hand side, each once."""
+        return list(dict.fromkeys(NAME.findall(self.right)))
+
+    @property
+    def end(self) -> int:
+        """One past its last character."""
+        return self.start + len(self.right)
+
+
+def chain_of(program: str) -> tuple[str, ...]:
+    """The variables from the one with the constant to the one asked for.
+
+    Asked for is the one in a closing `#name:`, or else the one assigned last. Raises `UsageError`
+    where there is no such chain: another kind of line, a name that no line above gives a value,
+    or one whose value is made of two others.
+
+    >>> chain_of("x=3\\nz=1\\ny=x\\n#y:")
+    ('x', 'y')
+    """
+    return tuple(line.name for line in _chain(program))
+
+
+def spans_of(program: str) -> dict[str, Span]:
+    """Where the chain stands in the program, each with its variable's value.
+
+    `depth 1` is the right-hand side with the constant, `depth 2` the one that reads that line's
+    variable, and so on; `query` is the name in the closing line and `:` its colon, where there is
+    one. Raises `UsageError` where there is no chain.
+
+    >>> spans_of("x=3\\ny=x\\n#y:")["depth 2"]
+    Span(start=6, end=7, value=3)
+    """
+    spans, value, read = {}, 0, ""
+    for depth, line in enumerate(_chain(program), start=1):
+        value = int(np.max(evaluate(parse(line.right), {read: np.array([value])}, 1)))
+        spans[f"depth {depth}"], read = Span(line.start, line.end, value), line.name
+    found = QUERY.search(program)
+    if found:
+        spans["query"] = Span(*found.span(1), value)
+        spans[":"] = Span(*found.span(2), value)
+    return spans
+
+
+def with_constant(program: str, value: int) -> str:
+    """The same program with another constant at the beginning of its chain.
+
+    Raises `UsageError` where there is no chain.
+
+    >>> with_constant("x=3\\nz=1\\ny=x\\n#y:", 7)
+    'x=7\\nz=1\\ny=x\\n#y:'
+    """
+    line = _chain(program)[0]
+    return f"{program[: line.start]}{value}{program[line.end :]}"
+
+
+def another_constant(program: str, rng: Random) -> int:
+    """A number of as many digits as the chain's constant that occurs nowhere in the program.
+
+    Raises `UsageError` where there is no chain, or no such number left.
+    """
+    digits = len(_chain(program)[0].right.removeprefix("-"))
+    taken = {abs(int(number)) for number in NUMBER.findall(program)}
+    free = set(range(10 ** (digits - 1) if digits > 1 else 0, 10**digits)) - taken
+    if not free:
+        raise UsageError("every other constant occurs in this program already", "drop some lines")
+    return one_of(rng, sorted(free))
+
+
+def _chain(program: str) -> list[Line]:
+    """The lines of the chain, that of the constant first."""
+    lines = _lines(program)
+    asked = QUERY.search(program)
+    if not lines:
+        raise UsageError("this program assigns nothing", SHAPE)
+    name, chain = asked[1] if asked else lines[-1].name, list[Line]()
+    while not chain or chain[0].reads:
+        while lines and lines[-1].name != name:  # a line reads what stands above it
+            lines.pop()
+        if not lines:
+            raise UsageError(f"no line above gives {name} a value", SHAPE)
+        chain.insert(0, lines.pop())
+        name, *more = chain[0].reads or [""]
+        if more:
+            raise UsageError(f"{chain[0].right!r} reads several variables, not one", SHAPE)
+    if not NUMBER.fullmatch(chain[0].right):
+        raise UsageError(f"{chain[0].right!r}, where the chain begins, is not one number", SHAPE)
+    return chain
+
+
+def _lines(program: str) -> list[Line]:
+    """Every assignment; blank lines and comments say nothing."""
+    lines, start = [], 0
+    for text in program.splitlines(keepends=True):
+        written = text.strip()
+        found = ASSIGNMENT.fullmatch(written)
+        if found and text.startswith(written):
+            lines.append(Line(found[1], found[2], start + found.start(2)))
+        elif written and not written.startswith("#"):
+            raise UsageError(f"the line {written!r} is not an assignment", SHAPE)
+        start += len(text)
+    return lines
