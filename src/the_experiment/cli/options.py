@@ -78,6 +78,19 @@ def share(text: str) -> float | None:
         raise UsageError(f"{text!r} is no share", "such as 0.1% or 0.001") from None
 
 
+def numbers(text: str) -> list[int]:
+    """`2-4,8` as 2, 3, 4 and 8; none for nothing. Raises `UsageError` for another text."""
+    from the_experiment.base.errors import UsageError
+
+    found: list[int] = []
+    for part in text.replace(" ", "").split(",") if text else []:
+        first, dash, last = part.partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or len(part) > 9:
+            raise UsageError(f"{text!r} are no numbers", "such as 2-6 or 2,4,8")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
 def examples(*lines: str) -> str:
     """The examples under a verb's help."""
     return "[bold]Examples[/]\n\n" + "\n\n".join(f"$ {line}" for line in lines)
