@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -30,6 +31,39 @@ Models: TypeAlias = Annotated[
 Out: TypeAlias = Annotated[Path, Option("--out", help="The folder of the trained models.")]
 Seed: TypeAlias = Annotated[int, Option("--seed", min=0, help="Makes everything repeatable.")]
 AsJson: TypeAlias = Annotated[bool, Option("--json", help="Print JSON.")]
+
+
+class Chat(str, Enum):
+    """How a prompt is put to a model."""
+
+    auto = "auto"
+    chat = "chat"
+    plain = "plain"
+
+
+class Dtype(str, Enum):
+    """The type of a model's numbers."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
+class Device(str, Enum):
+    """Where models run."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+AskedIn: TypeAlias = Annotated[
+    Chat, Option("--chat", help="auto: the model's chat template if it has one.")
+]
+OfDtype: TypeAlias = Annotated[Dtype, Option("--dtype", help="auto: as the model was saved.")]
+OnDevice: TypeAlias = Annotated[Device, Option("--device", help="auto: a GPU where there is one.")]
 
 
 def _read_config(context: typer.Context, file: Path | None) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -25,32 +24,6 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the experiment.")]
 Results = Annotated[
     Path, options.Option("--out", help="Trained models, and results in programs/NAME/.")
 ]
-
-
-class Chat(str, Enum):
-    """How a prompt is put to a model."""
-
-    auto = "auto"
-    chat = "chat"
-    plain = "plain"
-
-
-class Dtype(str, Enum):
-    """The type of a model's numbers."""
-
-    auto = "auto"
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    float16 = "float16"
-
-
-class Device(str, Enum):
-    """Where models run."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
 
 
 @app.command(
@@ -113,9 +86,9 @@ def run(
         int | None,
         options.Option(min=1, help="Of an answer.", show_default="32; 512 where steps are asked"),
     ] = None,
-    chat: Annotated[Chat, options.Option(help="auto: the model's template if any.")] = Chat.auto,
-    dtype: Annotated[Dtype, options.Option(help="auto: as the model was saved.")] = Dtype.auto,
-    device: Annotated[Device, options.Option(help="auto: a GPU where there is one.")] = Device.auto,
+    chat: options.AskedIn = options.Chat.auto,
+    dtype: options.OfDtype = options.Dtype.auto,
+    device: options.OnDevice = options.Device.auto,
     out: Results = Path(defaults.OUT),
     as_json: options.AsJson = False,
     config: options.ConfigFile = None,  # noqa: ARG001 - read before the others, see its callback
