@@ -99,6 +99,8 @@ def _draw_baselines(axes: Axes, rows: Sequence[Row]) -> None:
 
 def results_table(outcome: Outcome) -> Group:
     """Right answers by model and hops (rows) and length (columns), for the terminal."""
+    from the_experiment.models.asking import SHORTEN
+
     rows, names = rows_of(outcome.samples), short_names(outcome.samples)
     lengths = sorted({row.seq_len for row in rows if row.seq_len is not None})
     table = Blocks(["right answers", *(f"length {length}" for length in lengths), "all"])
@@ -111,8 +113,9 @@ def results_table(outcome: Outcome) -> Group:
             shown = [cells.get(length, "") for length in [*lengths, None]]
             table.add_row([*map(escape, [line, *shown])], style=style)
     note = "Each cell: right/asked [Wilson 95% interval]. Baselines answer the same programs."
-    failed = [f"[red]{escape(name)}: {escape(why)}[/]" for name, why in outcome.failed.items()]
-    return Group(table, "", f"[dim]{escape(note)}[/]", *failed)
+    too_long = [one.reason for one in outcome.samples if one.response is None]
+    mend = [f"[yellow]{escape(reason)}: {SHORTEN}[/]" for reason in too_long[:1]]
+    return Group(table, "", f"[dim]{escape(note)}[/]", *mend)
 
 
 def _told(name: str, row: Row) -> dict[str, str]:
