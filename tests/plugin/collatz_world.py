@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from the_experiment.base.seeds import Integers
-from the_experiment.worlds import Domain, World
+from the_experiment.worlds import Domain, TemplateWorld
 from the_experiment.worlds.tree import Bounds
 
 EXPERIMENT = Path(__file__).with_name("collatz.yaml")
 
 
-class Collatz(World):
+class Collatz(TemplateWorld):
     """How many steps of "halve it if even, else three times and one more" lead from N to 1.
 
     >>> Collatz().answer("6")

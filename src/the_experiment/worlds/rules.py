@@ -14,6 +14,7 @@ from the_experiment.worlds.errors import WorldError
 from the_experiment.worlds.language import RESERVED, RuleError, parse
 from the_experiment.worlds.parts import Domain
 from the_experiment.worlds.template import Field, Template
+from the_experiment.worlds.templated import TemplateWorld
 from the_experiment.worlds.tree import (
     Bounds,
     DivisionByZeroError,
@@ -25,13 +26,13 @@ from the_experiment.worlds.tree import (
     names_in,
 )
 from the_experiment.worlds.words import sentence
-from the_experiment.worlds.world import MOST_STATES, World
+from the_experiment.worlds.world import MOST_STATES
 
 CHUNK = 2**18  # states evaluated at a time when all are checked
 MOST_LISTED_PROMPTS = 2**20  # states whose prompts are compared one by one
 
 
-class RuleWorld(World):
+class RuleWorld(TemplateWorld):
     """A world written as rules. Raises `WorldError` for one that can't be.
 
     >>> world = RuleWorld(
