@@ -116,12 +116,14 @@ class Patching:
         # What is wrong already can't become the other answer.
         self.answered: Flags = both.numpy()  # … and the model is right in both
 
-    def at_positions(self) -> Patched:
-        """All that a layer holds at one position comes from the other run."""
+    def at_positions(self, layers: Sequence[int] | None = None) -> Patched:
+        """All that a layer (one of `layers`) holds at one position comes from the other run."""
         length = self._bases.shape[1]
         base = self._pairs[0].base
         names = base.labels if len(self._pairs) == 1 else base.part_labels
-        return self.at_places("position", names[:length], [(place,) for place in range(length)])
+        return self.at_places(
+            "position", names[:length], [(place,) for place in range(length)], layers
+        )
 
     def at_places(
         self,
@@ -169,7 +171,10 @@ class Patching:
         where = tuple(range(self._bases.shape[1])) if places is None else places
         pieces = range(held[sites[0]].shape[2])
         trials = [
-            Trial(number, (Edit(Site(kind, site.layer, one), where, values[number, list(where), one]),))
+            Trial(
+                number,
+                (Edit(Site(kind, site.layer, one), where, values[number, list(where), one]),),
+            )
             for number in range(len(self._pairs))
             for site, values in held.items()
             for one in pieces

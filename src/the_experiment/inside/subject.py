@@ -65,7 +65,9 @@ class Subject:
         """
         right = self.world.answer(prompt)
         _, tokenizer = self.trained.loaded
-        return world_text(tokenizer, self.world, prompt, right if completion is None else completion)
+        return world_text(
+            tokenizer, self.world, prompt, right if completion is None else completion
+        )
 
     def states(self) -> tuple[Integers, Integers]:
         """The seen and the held-out states of its split."""
