@@ -24,6 +24,7 @@ from the_experiment.worlds.programs.chain import (
     spans_of,
     with_constant,
 )
+from the_experiment.worlds.programs.interpreter import answer_of
 from the_experiment.worlds.programs.prompts import CODE, filled
 from the_experiment.worlds.template import Span
 
@@ -31,10 +32,6 @@ ANSWER, LAST = "answer", "last"  # roles: what the model writes, and the last to
 LEADS = ("", " ")  # what a model may write before its answer
 BATCH = 64  # programs drawn, and tried on the model, at a time
 TRIED = 20  # for each wanted, at most
-
-
-def answer_of(program: str) -> int:
-    return list(spans_of(program).values())[-1].value
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from the_experiment.base.errors import UsageError
+from loguru import logger
+
+from the_experiment.base import defaults
+from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json, write_json
 from the_experiment.base.words import counted
 from the_experiment.inside.opened import Opened
@@ -29,7 +32,6 @@ from the_experiment.models.pretrained import find_model, which_weights
 from the_experiment.worlds.programs.prompts import CODE
 
 CELLS = "cells"  # the folder of what is done
-LENGTH, HOPS, PAIRS = 5, 2, 50  # of programs that are drawn, where nothing else is said
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ class TracingRequest:
 
     model: str
     intervention_type: Kind = "both"
-    seq_lens: tuple[int, ...] = (LENGTH,)
-    num_hops: tuple[int, ...] = (HOPS,)
-    pairs: int = PAIRS  # for each length and number of hops
+    seq_lens: tuple[int, ...] = (defaults.TRACED_LINES,)
+    num_hops: tuple[int, ...] = (defaults.TRACED_HOPS,)
+    pairs: int = defaults.TRACED_PAIRS  # for each length and number of hops
     rng_seed: int | None = None  # trace the program of this seed, and no other
     programs: tuple[ProgramPair, ...] = ()  # one's own, in place of drawn ones
     layers: tuple[int, ...] | None = None
@@ -88,38 +90,57 @@ class TracingResults:
     request: TracingRequest
     patch_results: dict[str, dict[str, Any]]
     intervention_results: dict[str, list[dict[str, Any]]]
+    failed: dict[str, str]  # cells that nothing could be traced in, and why
 
     @property
     def sentences(self) -> list[str]:
         """What all cells say."""
-        return [told for cell in self.patch_results.values() for told in cell["sentences"]]
+        told = [told for cell in self.patch_results.values() for told in cell["sentences"]]
+        return told + [f"{title}: {why}" for title, why in self.failed.items()]
 
 
 def run_tracing(request: TracingRequest, models: KeptModels, folder: Path | None) -> TracingResults:
-    """Trace every cell; those that `folder` has are read from there, if one is given."""
+    """Trace every cell; one that lies in `folder` already is read from there.
+
+    Where a cell fails the others go on. Raises its `ExperimentError` where none is left.
+    """
     weights = which_weights(find_model(request.model, models.out))
     found: dict[str, dict[str, Any]] = {}
+    failed: dict[str, ExperimentError] = {}
     for cell in request.cells():
         file = folder / CELLS / f"{cell.key(weights)}.json" if folder else None
-        if file is None or not file.is_file():
-            found[cell.title] = _traced(cell, models)
-            if file:
-                write_json(file, found[cell.title])
-        else:
-            found[cell.title] = read_json(file, "remove it, and it is traced again")
+        try:
+            found[cell.title] = _read(file) or _traced(cell, models, file)
+        except ExperimentError as error:
+            logger.debug("{}: {}", cell.title, error)
+            failed[cell.title] = error
+    if not found:
+        raise next(iter(failed.values()))
     return TracingResults(
         request,
         {title: cell["patch_results"] for title, cell in found.items()},
         {title: cell["intervention_results"] for title, cell in found.items()},
+        {title: error.what for title, error in failed.items()},
     )
 
 
-def _traced(cell: TracingRequest, models: KeptModels) -> dict[str, Any]:
-    """One cell as plain values."""
+def _read(file: Path | None) -> dict[str, Any] | None:
+    """What a cell's file holds; None where it is missing or torn."""
+    try:
+        return dict(read_json(file)) if file else None
+    except ExperimentError:
+        return None
+
+
+def _traced(cell: TracingRequest, models: KeptModels, file: Path | None) -> dict[str, Any]:
+    """One cell as plain values, which are kept in its file."""
     model, tokenizer = models.loaded(cell.model, "cpu", "float32")
     asking = Asking(tokenizer, cell.template, cell.chat)
     traced = trace_cell(validated(Opened(model)), asking, cell)
-    return {"patch_results": traced.as_json(), "intervention_results": traced.interventions()}
+    found = {"patch_results": traced.as_json(), "intervention_results": traced.interventions()}
+    if file:
+        write_json(file, found)
+    return found
 
 
 def trace_cell(opened: Opened, asking: Asking, cell: TracingRequest) -> Traced:

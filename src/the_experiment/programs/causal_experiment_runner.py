@@ -8,12 +8,17 @@ from typing import Any
 
 from the_experiment.base import defaults
 from the_experiment.base.errors import UsageError
+from the_experiment.base.words import counted
 from the_experiment.inside.tracing import Kind
-from the_experiment.inside.tracing_cells import HOPS, LENGTH, PAIRS, TracingRequest, TracingResults
-from the_experiment.inside.tracing_cells import run_tracing
+from the_experiment.inside.tracing_cells import (
+    TracingRequest,
+    TracingResults,
+    run_tracing,
+)
 from the_experiment.models.kept import KeptModels
 from the_experiment.programs.causal_tracing import checked_pairs
 from the_experiment.report.tracing import write_tracing, write_tracing_maps
+from the_experiment.worlds.programs.chain import chain_of, right_hand_sides
 
 NAME = "causal_tracing"
 
@@ -31,7 +36,7 @@ class CausalExperimentRunner:
         intervention_type: Kind = "residual_stream",
         num_hops: int | None = None,
         seq_len: int | None = None,
-        num_pairs: int = PAIRS,
+        num_pairs: int = defaults.TRACED_PAIRS,
         seed: int = 0,
         name: str = NAME,
     ) -> TracingResults:
@@ -42,9 +47,10 @@ class CausalExperimentRunner:
         where the model answers none of them right both ways.
         """
         if programs is None:
-            lengths, hops = (seq_len or LENGTH,), (HOPS if num_hops is None else num_hops,)
+            lines = defaults.TRACED_LINES if seq_len is None else seq_len
+            hops = defaults.TRACED_HOPS if num_hops is None else num_hops
             request = TracingRequest(
-                model_id, intervention_type, lengths, hops, num_pairs, seed=seed
+                model_id, intervention_type, (lines,), (hops,), num_pairs, seed=seed
             )
         else:
             _check_sizes(programs, num_hops, seq_len)
@@ -61,3 +67,20 @@ class CausalExperimentRunner:
 
     def _folder(self, name: str) -> Path:
         return self._models.out / "programs" / name
+
+
+def _check_sizes(
+    programs: Sequence[Mapping[str, Any]], num_hops: int | None, seq_len: int | None
+) -> None:
+    """Raise `UsageError` for a program with another number of hops or lines than was said."""
+    for number, program in enumerate(programs, start=1):
+        text = str(program.get("original", ""))
+        for told, has, thing in (
+            (num_hops, len(chain_of(text)) - 1, "hop"),
+            (seq_len, len(right_hand_sides(text)), "line"),
+        ):
+            if told not in (None, has):
+                raise UsageError(
+                    f"program {number} has {counted(has, thing)}, not {told}",
+                    "leave the number out",
+                )

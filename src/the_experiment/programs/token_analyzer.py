@@ -26,8 +26,8 @@ class TokenAnalyzer:
     >>> analyzer = TokenAnalyzer(character_tokenizer("xyz=12\\n#:"))
     >>> [token.text for token in analyzer.rhs_tokens("x=1\\nz=2\\ny=x\\n#y:")]
     ['1', '2', 'x']
-    >>> {depth: token.position for depth, (token,) in analyzer.referential_depth("x=1\\ny=x").items()}
-    {1: 2, 2: 6}
+    >>> analyzer.referential_depth("x=1\\ny=x")[2]
+    [Token(position=6, text='x')]
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -46,7 +46,7 @@ class TokenAnalyzer:
         return {depth: self._tokens(program, span) for depth, span in enumerate(depths, start=1)}
 
     def query_tokens(self, program: str) -> list[Token]:
-        """The name in the closing line and its colon. Raises `UsageError` where there is no chain."""
+        """The closing line's name and colon. Raises `UsageError` where there is no chain."""
         spans = spans_of(program)
         found = [self._tokens(program, spans[role]) for role in ("query", ":") if role in spans]
         return list(dict.fromkeys(token for tokens in found for token in tokens))
