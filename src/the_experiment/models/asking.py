@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -48,6 +48,10 @@ def asked_text(tokenizer: PreTrainedTokenizerBase, prompt: str, chat: Chat = "au
     >>> asked_text(character_tokenizer("x=1"), "x=1")
     'x=1'
     """
+    if chat not in get_args(Chat):
+        raise UsageError(
+            f"there is no way of asking {chat!r}", f"one of {', '.join(get_args(Chat))}"
+        )
     if chat == "chat" and not tokenizer.chat_template:
         raise UsageError("this model's tokenizer has no chat template", "use `--chat plain`")
     if chat == "plain" or not tokenizer.chat_template:
