@@ -32,25 +32,27 @@ def write_finding(card: Card, finding: Finding, out: Path) -> Path:
 
 
 def _write_maps_page(card: Card, finding: Finding, path: Path) -> None:
-    """The sentences, and one map under the other.
-
-    Plotly lies once for all pages in the folder above, so that they need no network.
-    """
-    from plotly.offline import get_plotlyjs
-
-    script = path.parent.parent / "plotly.min.js"
-    if not script.is_file():
-        write_text(script, get_plotlyjs())
+    """The sentences, and one map under the other."""
     asked = {name: value for name, value in card.request.items() if value is not None}
     write_page(
         path,
         "inside.html",
         title=f"{card.verb}: {card.names}",
-        script=f"../{script.name}",
+        script=plotly_beside(path.parent),
         asked=", ".join(f"{name} {value}" for name, value in asked.items()),
         sentences=finding.sentences,
         plots=[hover_map(one) for one in finding.maps],
     )
+
+
+def plotly_beside(folder: Path) -> str:
+    """Where pages in `folder` find plotly: once for all in the folder above, without a network."""
+    from plotly.offline import get_plotlyjs
+
+    script = folder.parent / "plotly.min.js"
+    if not script.is_file():
+        write_text(script, get_plotlyjs())
+    return f"../{script.name}"
 
 
 def finding_view(finding: Finding) -> Group:
