@@ -38,6 +38,7 @@ from the_experiment.models.texts import padded
 from the_experiment.programs.causal_experiment_runner import CausalExperimentRunner
 from the_experiment.programs.causal_tracing import (
     create_counterfactual_program,
+    find_rng_seeds,
     run_causal_tracing_experiment,
 )
 
@@ -188,7 +189,8 @@ def test_only_pairs_that_are_right_both_ways_count(opened: Opened) -> None:
     wrong = [ProgramPair("x = 1\ny = 2\n#x:", "x = 8\ny = 2\n#x:", 1, 8)]
     unlike = [counterfactual_pair(COPY.format(3), 12)]
     traced = trace(opened, ASKING, [*wrong, *PAIRS, *unlike], "some")
-    assert (traced.asked, traced.n, traced.wrong, traced.unlike) == (7, 5, 1, 1)
+    assert traced.verdicts == ("wrong", *["right"] * 5, "unlike")
+    assert traced.n == 5
     assert set(traced.pairs) == set(PAIRS)
     assert "5 of 7 pairs" in next(traced.sentences())
     with pytest.raises(ExperimentError, match="none of 1 pair right both ways"):
@@ -237,17 +239,21 @@ def test_spans_shift_with_the_prompt_around_a_program() -> None:
         assert text.read_at(":") != text.read_at("last") == [text.begins - 1]
 
 
-def test_found_seeds_are_right_both_ways_and_none_is_left_out(opened: Opened) -> None:
+def test_found_seeds_are_right_both_ways_and_none_is_left_out(model: str, opened: Opened) -> None:
     found = find_pairs(opened, ASKING, 2, 1, wanted=6, first_seed=3)
     right = {}
-    for seed in range(3, 3 + found.tried):
+    for seed in range(3, 3 + len(found.verdicts)):
         pair = drawn_pair(2, 1, seed)
         assert pair is not None
         written = greedy(opened.model, TOKENIZER, [pair.program, pair.counterfactual], 1)
         right[seed] = written == [str(pair.answer), str(pair.other_answer)]
     assert [pair.rng_seed for pair in found.pairs] == [seed for seed in right if right[seed]]
     assert len(found.pairs) == 6
-    assert found.pairs[-1].rng_seed == 2 + found.tried
+    assert found.pairs[-1].rng_seed == 2 + len(found.verdicts)
+    assert find_rng_seeds(model, 1, 2, count=6, first_seed=3) == (
+        [pair.rng_seed for pair in found.pairs],
+        len(found.verdicts),
+    )
     untrained = Opened(MAKERS["gpt2"](len(TOKENIZER)).eval())
     with pytest.raises(ExperimentError, match="none of 20 programs of 2 lines, 1 hop"):
         find_pairs(untrained, ASKING, 2, 1, wanted=1)
