@@ -89,17 +89,18 @@ class Traced:
         """How many pairs count, and the best layer of each role beside the control."""
         asked = counted(len(self.verdicts), "pair")
         yield f"{self.title}: {self.n} of {asked} traced{self._left_out()}"
-        seeds = [str(pair.rng_seed) for pair in self.pairs if pair.rng_seed is not None]
+        seeds = sorted(pair.rng_seed for pair in self.pairs if pair.rng_seed is not None)
         if seeds:
-            more = ", …" if len(seeds) > FEW_SEEDS else ""
-            yield f"drawn with the RNG seeds {', '.join(seeds[:FEW_SEEDS])}{more}"
+            listed = ", ".join(map(str, seeds[:FEW_SEEDS]))
+            yield f"drawn with the RNG seeds {listed}{', …' * (len(seeds) > FEW_SEEDS)}"
+        yield f"how many {BECAME}, by what came from its run:"
         if self.tables.roles is not None:
             yield from self._of_roles(self.tables.roles)
         heads = self.tables.heads
         if heads is not None:
             (row, head), rate = _best(heads)
-            name = f"{heads.columns[head]} of {heads.rows[row]}"
-            yield f"{name}, the best of all heads, at all positions: {rate} {BECAME}"
+            best = f"{heads.columns[head]} of {heads.rows[row]}, the best of all"
+            yield f"{best if rate.k else 'any head'}, at all positions: {rate}"
 
     def _left_out(self) -> str:
         whys: dict[Verdict, str] = {
@@ -113,11 +114,11 @@ class Traced:
         for number, role in enumerate(table.columns):
             if role not in CONTROLS:
                 (row, _), rate = _best(table, number)
-                told = f"{role}, in its best layer {table.rows[row]}: {rate} {BECAME}"
+                told = f"{role} in {table.rows[row]}, its best layer: {rate}"
                 if RANDOM in table.columns:
                     control = table.became[:, row, table.columns.index(RANDOM), 0]
                     told += f"; a random other token there: {Rate(int(control.sum()), self.n)}"
-                yield told
+                yield told if rate.k else f"{role} in any layer: {rate}"
 
     def as_json(self) -> dict[str, Any]:
         """The aggregated figures."""
