@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from looked_into import MAKERS
 from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen3Config
+from transformers import Qwen3ForCausalLM as Qwen3
 
+from looked_into import MAKERS, SMALL
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.inside import tracing_cells
@@ -28,40 +31,59 @@ from the_experiment.inside.program_pairs import (
 from the_experiment.inside.traced import OTHER, RANDOM
 from the_experiment.inside.tracing import roles_of, trace
 from the_experiment.inside.tracing_cells import TracingRequest, run_tracing
+from the_experiment.models.architectures import Shape, build
 from the_experiment.models.kept import KeptModels
 from the_experiment.models.scoring import greedy
-from the_experiment.models.texts import encode, padded
+from the_experiment.models.texts import padded
 from the_experiment.programs.causal_experiment_runner import CausalExperimentRunner
 from the_experiment.programs.causal_tracing import (
     create_counterfactual_program,
+    find_rng_seeds,
     run_causal_tracing_experiment,
 )
 
 ALPHABET = "".join(sorted("abcdefghijklmnopqrstuvwxyz0123456789=#:*\n QA"))
 TOKENIZER = character_tokenizer(ALPHABET)
+ASKING = Asking(TOKENIZER)
 COPY, DOUBLE = "x = {}\ny = x\n#y:", "x = {}\ny = x * 2\n#y:"
 
 
-def rows(rng: np.random.RandomState) -> list[tuple[str, str]]:
-    """Programs that a model can learn in seconds, as their digit stands in one place."""
-    own = [(COPY.format(n), str(n)) for n in range(10)]
-    own += [(DOUBLE.format(n), str(2 * n)) for n in range(10)]
-    drawn = [drawn_pair(2, 1, rng.randint(2**31)) for _ in range(24)]
-    return own + [(pair.program, str(pair.answer)) for pair in drawn if pair]
+WIDE = SMALL | {"hidden_size": 96, "num_hidden_layers": 2}
+LARGER: dict[str, Callable[[int], PreTrainedModel]] = {  # more channels than programs
+    "gpt2": lambda tokens: build("gpt2", Shape(tokens, 64, width=96, layers=2)),
+    "llama": lambda tokens: LlamaForCausalLM(LlamaConfig(**WIDE, vocab_size=tokens)),
+    "qwen3": lambda tokens: Qwen3(Qwen3Config(**WIDE, head_dim=16, vocab_size=tokens)),
+}
 
 
-def fitted(name: str, folder: Path, steps: int) -> str:
-    """The folder of a model that answers these programs right."""
+def programs() -> list[ProgramPair]:
+    """Programs that the models of these tests answer right."""
+    own = [counterfactual_pair(COPY.format(n), 9 - n) for n in range(10)]
+    own += [counterfactual_pair(DOUBLE.format(n), 9 - n) for n in range(10)]
+    drawn = [drawn_pair(2, 1, seed) for seed in range(0, 16, 2)]
+    return own + [pair for pair in drawn if pair]
+
+
+def answering(name: str, folder: Path) -> str:
+    """The folder of a random model whose last layer is solved for the answers, as in a fit."""
     torch.manual_seed(0)
-    model, rng = MAKERS[name](len(TOKENIZER)), np.random.RandomState(0)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    for _ in range(steps):
-        encoded = [encode(TOKENIZER, *row) for row in rows(rng)]
-        ids = padded([one.ids for one in encoded], 0)
-        labels = padded([(-100,) * len(one.prompt) + one.completion for one in encoded], -100)
-        model(input_ids=ids, labels=labels).loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
+    model = LARGER[name](len(TOKENIZER)).eval()
+    texts = [text for pair in programs() for text in vars(ASKING.pair(pair)).values()]
+    read = padded([text.ids[:-1] for text in texts], 0)
+    last = torch.tensor([len(text.ids) - 2 for text in texts])
+    with torch.inference_mode():
+        norm = model.get_submodule("transformer.ln_f" if name == "gpt2" else "model.norm")
+        kept: list[Tensor] = []
+        hook = norm.register_forward_hook(lambda *called: kept.append(called[-1]))
+        model(input_ids=read)
+        hook.remove()
+        states = kept[0][torch.arange(len(read)), last]  # (texts, width)
+        goals = torch.nn.functional.one_hot(
+            torch.tensor([t.ids[-1] for t in texts]), len(TOKENIZER)
+        )
+        readout = torch.linalg.pinv(states) @ goals.float() * 10
+    model.config.tie_word_embeddings = False
+    model.lm_head.weight = torch.nn.Parameter(readout.T.contiguous())
     model.save_pretrained(folder)
     TOKENIZER.save_pretrained(folder)
     return str(folder)
@@ -69,7 +91,7 @@ def fitted(name: str, folder: Path, steps: int) -> str:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return fitted("gpt2", tmp_path_factory.mktemp("models") / "gpt2", 120)
+    return answering("gpt2", tmp_path_factory.mktemp("models") / "gpt2")
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +99,6 @@ def opened(model: str) -> Opened:
     return Opened(KeptModels().loaded(model, "cpu", "float32")[0])
 
 
-ASKING = Asking(TOKENIZER)
 PAIRS = [counterfactual_pair(COPY.format(n), 9 - n) for n in range(5)]
 
 
@@ -89,17 +110,17 @@ def test_every_patch_is_what_a_single_patch_by_hand_gives(opened: Opened) -> Non
     table = traced.tables.positions[0]
     clean = last_logits(opened, base)
     for layer in range(opened.layers):
-        held = hidden(opened, source, layer)
         for place in range(len(base)):
-            logits = last_logits(opened, base, layer, lambda h, at=place: put(h, held, at))
+            change = partial(put, held=hidden(opened, source, layer), places=[place])
+            logits = last_logits(opened, base, layer, change)
             assert table.became[0, layer, place, 0] == (logits.argmax() == other)
             moved = (logits[other] - logits[one]) - (clean[other] - clean[one])
             assert table.effect[0, layer, place, 0] == pytest.approx(float(moved), abs=1e-3)
 
 
-def put(values: Tensor, held: Tensor, place: int) -> Tensor:
+def put(values: Tensor, held: Tensor, places: list[int]) -> Tensor:
     changed = values.clone()
-    changed[:, place] = held[:, place]
+    changed[:, places] = held[:, places]
     return changed
 
 
@@ -135,7 +156,7 @@ def test_roles_are_patched_as_wholes_and_the_control_is_one_of_the_other_tokens(
     for number, single in enumerate(traced.tables.positions):
         for column, role in enumerate(places):
             by_role = roles.effect[number, :, column, 0]
-            assert np.allclose(by_role, single.effect[0, :, places[role][0], 0], atol=1e-4)
+            assert np.allclose(by_role, single.effect[0, :, places[role][0], 0], atol=1e-3)
         control = roles.effect[number, :, -1, 0]
         for layer, effect in enumerate(control):
             assert min(abs(single.effect[0, layer, place, 0] - effect) for place in others) < 1e-6
@@ -155,8 +176,8 @@ def test_a_role_of_several_tokens_is_patched_at_all_of_them(opened: Opened) -> N
     assert [pair.program[place] for place in places] == list("x * 2")
     roles = traced.tables.roles
     assert roles is not None
-    held = hidden(opened, source, 1)
-    logits = last_logits(opened, base, 1, lambda h: put(h, held, places))  # type: ignore[arg-type]
+    change = partial(put, held=hidden(opened, source, 1), places=places)
+    logits = last_logits(opened, base, 1, change)
     clean = last_logits(opened, base)
     four, eight = TOKENIZER("48")["input_ids"]
     moved = (logits[eight] - logits[four]) - (clean[eight] - clean[four])
@@ -168,7 +189,8 @@ def test_only_pairs_that_are_right_both_ways_count(opened: Opened) -> None:
     wrong = [ProgramPair("x = 1\ny = 2\n#x:", "x = 8\ny = 2\n#x:", 1, 8)]
     unlike = [counterfactual_pair(COPY.format(3), 12)]
     traced = trace(opened, ASKING, [*wrong, *PAIRS, *unlike], "some")
-    assert (traced.asked, traced.n, traced.wrong, traced.unlike) == (7, 5, 1, 1)
+    assert traced.verdicts == ("wrong", *["right"] * 5, "unlike")
+    assert traced.n == 5
     assert set(traced.pairs) == set(PAIRS)
     assert "5 of 7 pairs" in next(traced.sentences())
     with pytest.raises(ExperimentError, match="none of 1 pair right both ways"):
@@ -210,26 +232,28 @@ def test_spans_shift_with_the_prompt_around_a_program() -> None:
     tokenizer.chat_template = "{{ messages[0].content }}\nA:"
     for asking in (Asking(tokenizer, "Q{code}\nQ:", "plain"), Asking(tokenizer, "QQ{code}")):
         text = asking.text("x=3\ny=x\n#y:", 3)
-        found = {role: "".join(text.tokens[at] for at in where) for role, where in roles(text)}
+        places = roles_of(text)
+        found = {role: "".join(text.tokens[at] for at in where) for role, where in places.items()}
+        assert found.pop("answer") == "3"
         assert found == {"depth 1": "3", "depth 2": "x", "query": "y", ":": ":", "last": ":"}
         assert text.read_at(":") != text.read_at("last") == [text.begins - 1]
 
 
-def roles(text: Any) -> Any:
-    return roles_of(text).items()
-
-
-def test_found_seeds_are_right_both_ways_and_none_is_left_out(opened: Opened) -> None:
+def test_found_seeds_are_right_both_ways_and_none_is_left_out(model: str, opened: Opened) -> None:
     found = find_pairs(opened, ASKING, 2, 1, wanted=6, first_seed=3)
     right = {}
-    for seed in range(3, 3 + found.tried):
+    for seed in range(3, 3 + len(found.verdicts)):
         pair = drawn_pair(2, 1, seed)
         assert pair is not None
-        written = greedy(opened.model, TOKENIZER, [pair.program, pair.counterfactual], 2)
+        written = greedy(opened.model, TOKENIZER, [pair.program, pair.counterfactual], 1)
         right[seed] = written == [str(pair.answer), str(pair.other_answer)]
     assert [pair.rng_seed for pair in found.pairs] == [seed for seed in right if right[seed]]
     assert len(found.pairs) == 6
-    assert found.pairs[-1].rng_seed == 2 + found.tried
+    assert found.pairs[-1].rng_seed == 2 + len(found.verdicts)
+    assert find_rng_seeds(model, 1, 2, count=6, first_seed=3) == (
+        [pair.rng_seed for pair in found.pairs],
+        len(found.verdicts),
+    )
     untrained = Opened(MAKERS["gpt2"](len(TOKENIZER)).eval())
     with pytest.raises(ExperimentError, match="none of 20 programs of 2 lines, 1 hop"):
         find_pairs(untrained, ASKING, 2, 1, wanted=1)
@@ -270,7 +294,8 @@ def test_the_command_keeps_every_patch_and_says_what_it_found(
     own = tmp_path / "mine.txt"
     own.write_text(COPY.format(4) + "\n")
     call = ["programs", "trace", "mine", "--model", model, "--out", str(tmp_path)]
-    main([*call, "--program", str(own), "--json"])
+    with pytest.raises(SystemExit, match="0"):
+        main([*call, "--program", str(own), "--json"])
     printed = json.loads(capsys.readouterr().out)
     folder = tmp_path / "programs" / "mine"
     assert printed == json.loads((folder / "patch_results.json").read_text())
@@ -282,13 +307,13 @@ def test_the_command_keeps_every_patch_and_says_what_it_found(
     assert {path.name for path in folder.iterdir()} > {"maps.html", "1-hop-roles.png"}
 
 
-@pytest.mark.parametrize(("name", "steps"), [("gpt2", 0), ("llama", 50), ("qwen3", 50)])
+@pytest.mark.parametrize("name", list(LARGER))
 def test_the_listings_work_as_they_stand(
-    name: str, steps: int, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    model_id = fitted(name, tmp_path / name, steps) if steps else model
-    programs = [
+    model_id = answering(name, tmp_path / name)
+    program_list = [
         {
             "original": "x = 2\ny = x\n#y:",
             "counterfactual": "x = 7\ny = x\n#y:",
@@ -299,7 +324,7 @@ def test_the_listings_work_as_they_stand(
     ]
     results = run_causal_tracing_experiment(
         model_id=model_id,
-        programs=programs,
+        programs=program_list,
         intervention_layers=list(range(2)),
         intervention_type="residual_stream",
     )
@@ -315,14 +340,24 @@ def test_the_listings_work_as_they_stand(
         }
     ]
     runner = CausalExperimentRunner()
-    runner.run_intervention_experiment(
+    results = runner.run_intervention_experiment(
         model_id=model_id, programs=custom_programs, intervention_type="attention_heads"
     )
+    every = results.intervention_results["1 hop"][0]
+    assert np.shape(every["attention_heads"]["became_counterfactual"]) == (2, 4)
+
+
+def test_programs_are_drawn_where_none_are_given_and_plotted(model: str, tmp_path: Path) -> None:
+    runner = CausalExperimentRunner(tmp_path)
     results = runner.run_intervention_experiment(
-        model_id=model_id, intervention_type="residual_stream", num_hops=1, seq_len=2, num_pairs=3
+        model_id=model, intervention_type="residual_stream", num_hops=1, seq_len=2, num_pairs=3
     )
     assert results.patch_results["2 lines, 1 hop"]["n"] == 3
     pictures = runner.plot_intervention_results(results)
+    assert [path.name for path in pictures] == [
+        "2-lines-1-hop-roles.png",
+        "2-lines-1-hop-tokens.png",
+    ]
     assert all(path.stat().st_size > 5000 for path in pictures)
 
 

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from the_experiment.base import defaults
-from the_experiment.cli import options
+from the_experiment.cli import options, programs_trace
 
 app = typer.Typer(
-    help="Ask models what programs compute: run, plot, errors.",
+    help="Ask models what programs compute, and where in them they do.",
     no_args_is_help=True,
     epilog=options.examples(
         "the-experiment programs list",
@@ -177,4 +177,4 @@ def errors(
         stdout.print(errors_view(samples, SHOWN if programs else 0))
 
 
-# `trace` comes from a file of its own.
+app.command("trace", epilog=programs_trace.EXAMPLES)(programs_trace.trace)

@@ -29,14 +29,6 @@ class Type(str, Enum):
     both = "both"
 
 
-class Chat(str, Enum):
-    """How a prompt is put to a model."""
-
-    auto = "auto"
-    chat = "chat"
-    plain = "plain"
-
-
 def trace(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Of the results.")],
     model: Annotated[
@@ -69,7 +61,7 @@ def trace(
     prompt: Annotated[
         str, options.Option(help="One of `programs list`, or a text with {code}.")
     ] = "{code}",
-    chat: Annotated[Chat, options.Option(help="auto: the model's template if any.")] = Chat.auto,
+    chat: options.AskedIn = options.Chat.auto,
     seed: Annotated[int, options.Option(min=0, help="The first that programs are drawn with.")] = 0,
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -28,9 +29,11 @@ from the_experiment.worlds.programs.interpreter import answer_of
 from the_experiment.worlds.programs.prompts import CODE, filled
 from the_experiment.worlds.template import Span
 
+Verdict = Literal["right", "wrong", "unlike"]  # both ways; not of one shape
+
 ANSWER, LAST = "answer", "last"  # roles: what the model writes, and the last token of a prompt
 LEADS = ("", " ")  # what a model may write before its answer
-BATCH = 64  # programs drawn, and tried on the model, at a time
+BATCH = 16  # pairs that are drawn, and tried on the model, at a time
 TRIED = 20  # for each wanted, at most
 
 
@@ -121,31 +124,36 @@ def _until(text: Text, last: int) -> Text:
     return replace(text, ids=text.ids[: last + 1], tokens=text.tokens[: last + 1], parts=parts)
 
 
-def answered_right(opened: Opened, pairs: Sequence[Pair]) -> list[bool]:
+def verdicts(opened: Opened, pairs: Sequence[Pair]) -> list[Verdict]:
     """Whether the model gives the right answer both ways, pair by pair.
 
     Raises `ExperimentError` for texts that are longer than the model can read.
     """
-    texts = [text for pair in pairs for text in (pair.base, pair.source)]
-    check_length(opened.model, max(len(text.ids) - 1 for text in texts))
-    trials = [Trial(number, ()) for number in range(len(texts))]
-    right = graded(opened, texts, (), trials).right[:, 0]
-    return [bool(one and other) for one, other in right.reshape(-1, 2)]
+    found: list[Verdict] = []
+    for first in range(0, len(pairs), BATCH):
+        some = pairs[first : first + BATCH]
+        texts = [text for pair in some for text in (pair.base, pair.source)]
+        check_length(opened.model, max(len(text.ids) - 1 for text in texts))
+        trials = [Trial(number, ()) for number in range(len(texts))]
+        right = graded(opened, texts, (), trials).right[:, 0].reshape(-1, 2)
+        for pair, both in zip(some, right, strict=True):
+            found.append("unlike" if not pair.alike else "right" if both.all() else "wrong")
+    return found
 
 
 def led(opened: Opened, asking: Asking, pairs: Sequence[ProgramPair]) -> Asking:
     """The same way of asking, with what the model writes before its answers to most of these."""
     ways = [replace(asking, lead=lead) for lead in LEADS]
     some = pairs[:BATCH]
-    return max(ways, key=lambda way: sum(answered_right(opened, [way.pair(one) for one in some])))
+    return max(ways, key=lambda way: verdicts(opened, [*map(way.pair, some)]).count("right"))
 
 
 @dataclass(frozen=True)
 class Found:
-    """Drawn programs that a model answers right both ways, and how many were tried for them."""
+    """Drawn programs that a model answers right both ways, and what became of all it was asked."""
 
     pairs: list[ProgramPair]
-    tried: int
+    verdicts: list[Verdict]
     asking: Asking
 
 
@@ -157,24 +165,24 @@ def find_pairs(
     Raises `UsageError` for lengths and hops that there are no programs of, and `ExperimentError`
     where none of the first `TRIED` for each wanted is answered right.
     """
-    found: list[ProgramPair] = []
+    pairs: list[ProgramPair] = []
+    found: list[Verdict] = []
     last = first_seed + TRIED * wanted
-    tried = 0
     for start in range(first_seed, last, BATCH):
         seeds = range(start, min(start + BATCH, last))
         drawn = [pair for seed in seeds if (pair := drawn_pair(lines, hops, seed))]
-        if start == first_seed:
+        if not found:
             asking = led(opened, asking, drawn)
-        right = answered_right(opened, [asking.pair(one) for one in drawn])
-        found += [pair for pair, both in zip(drawn, right, strict=True) if both]
-        tried = seeds[-1] + 1 - first_seed
-        if len(found) >= wanted:
-            tried = (found[wanted - 1].rng_seed or 0) + 1 - first_seed
+        for pair, verdict in zip(drawn, verdicts(opened, [*map(asking.pair, drawn)]), strict=True):
+            if len(pairs) < wanted:
+                found.append(verdict)
+                pairs += [pair] if verdict == "right" else []
+        if len(pairs) == wanted:
             break
-    if not found:
-        what = f"{counted(tried, 'program')} of {counted(lines, 'line')}, {counted(hops, 'hop')}"
+    if not pairs:
+        what = f"{counted(len(found), 'program')} of {counted(lines, 'line')}"
         raise ExperimentError(
-            f"the model answers none of {what} right both ways",
+            f"the model answers none of {what}, {counted(hops, 'hop')} right both ways",
             "trace programs that it can do: fewer lines or hops, or another model",
         )
-    return Found(found[:wanted], tried, asking)
+    return Found(pairs, found, asking)

@@ -12,12 +12,13 @@ from the_experiment.base.words import counted
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.maps import HeatMap, mean_map, share_map
 from the_experiment.inside.patching import Pair, Patched
-from the_experiment.inside.program_pairs import ProgramPair
+from the_experiment.inside.program_pairs import ProgramPair, Verdict
 
 OTHER = "other"  # every token that has no role, all patched at once
 RANDOM = "random other"  # the control: one of them, drawn for each pair and layer
 CONTROLS = (OTHER, RANDOM)
 BECAME = "became the counterfactual answer"
+FEW_SEEDS = 10  # that are listed in a sentence
 SHIFT = "logits towards the counterfactual answer"
 
 
@@ -38,9 +39,7 @@ class Traced:
     title: str
     pairs: tuple[ProgramPair, ...]
     texts: tuple[Pair, ...]
-    asked: int  # pairs, of which some are left out:
-    wrong: int  # not answered right both ways
-    unlike: int  # not of one shape
+    verdicts: tuple[Verdict, ...]  # on all pairs that were asked: those not right are left out
     seed: int  # of the control and of the intervals
     tables: Tables
 
@@ -88,34 +87,45 @@ class Traced:
 
     def sentences(self) -> Iterator[str]:
         """How many pairs count, and the best layer of each role beside the control."""
-        left = [(self.wrong, "not answered right both ways"), (self.unlike, "not of one shape")]
-        out = "".join(f"; {number} left out, {why}" for number, why in left if number)
-        yield f"{self.title}: {self.n} of {counted(self.asked, 'pair')} traced{out}"
+        asked = counted(len(self.verdicts), "pair")
+        yield f"{self.title}: {self.n} of {asked} traced{self._left_out()}"
+        seeds = sorted(pair.rng_seed for pair in self.pairs if pair.rng_seed is not None)
+        if seeds:
+            listed = ", ".join(map(str, seeds[:FEW_SEEDS]))
+            yield f"drawn with the RNG seeds {listed}{', …' * (len(seeds) > FEW_SEEDS)}"
+        yield f"how many {BECAME}, by what came from its run:"
         if self.tables.roles is not None:
             yield from self._of_roles(self.tables.roles)
         heads = self.tables.heads
         if heads is not None:
             (row, head), rate = _best(heads)
-            name = f"{heads.columns[head]} of {heads.rows[row]}"
-            yield f"{name}, the best of all heads, at all positions: {rate} {BECAME}"
+            best = f"{heads.columns[head]} of {heads.rows[row]}, the best of all"
+            yield f"{best if rate.k else 'any head'}, at all positions: {rate}"
+
+    def _left_out(self) -> str:
+        whys: dict[Verdict, str] = {
+            "wrong": "not answered right both ways",
+            "unlike": "not of one shape",
+        }
+        counts = [(self.verdicts.count(verdict), why) for verdict, why in whys.items()]
+        return "".join(f"; {count} left out, {why}" for count, why in counts if count)
 
     def _of_roles(self, table: Patched) -> Iterator[str]:
         for number, role in enumerate(table.columns):
             if role not in CONTROLS:
                 (row, _), rate = _best(table, number)
-                told = f"{role}, in its best layer {table.rows[row]}: {rate} {BECAME}"
+                told = f"{role} in {table.rows[row]}, its best layer: {rate}"
                 if RANDOM in table.columns:
                     control = table.became[:, row, table.columns.index(RANDOM), 0]
                     told += f"; a random other token there: {Rate(int(control.sum()), self.n)}"
-                yield told
+                yield told if rate.k else f"{role} in any layer: {rate}"
 
     def as_json(self) -> dict[str, Any]:
         """The aggregated figures."""
         return {
             "title": self.title,
             "n": self.n,
-            "asked": self.asked,
-            "left_out": {"wrong": self.wrong, "of_other_shape": self.unlike},
+            "verdicts": {one: self.verdicts.count(one) for one in sorted(set(self.verdicts))},
             "sentences": list(self.sentences()),
             "maps": {
                 kind: [one.as_json() for one in maps]

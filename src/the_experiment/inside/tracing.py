@@ -18,7 +18,7 @@ from the_experiment.base.seeds import Stream
 from the_experiment.base.words import counted
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.patching import Pair, Patched, Patching
-from the_experiment.inside.program_pairs import ANSWER, Asking, ProgramPair, answered_right
+from the_experiment.inside.program_pairs import ANSWER, Asking, ProgramPair, Verdict, verdicts
 from the_experiment.inside.texts import AND, Text
 from the_experiment.inside.traced import OTHER, RANDOM, Tables, Traced
 
@@ -47,11 +47,10 @@ def trace(
     """
     rows = _checked(opened, kind, layers)
     texts = [asking.pair(one) for one in pairs]
-    alike = [number for number, text in enumerate(texts) if text.alike]
-    right = answered_right(opened, [texts[number] for number in alike]) if alike else []
-    kept = [number for number, both in zip(alike, right, strict=True) if both]
+    found = verdicts(opened, texts)
+    kept = [number for number, verdict in enumerate(found) if verdict == "right"]
     if not kept:
-        raise _nothing_left(len(pairs), len(alike))
+        raise _nothing_left(found)
     groups = list(_groups(texts, kept))
     control = Stream(seed, "control", title)
     tables = [
@@ -63,9 +62,7 @@ def trace(
         title,
         tuple(pairs[number] for number in order),
         tuple(texts[number] for number in order),
-        asked=len(pairs),
-        wrong=len(alike) - len(kept),
-        unlike=len(pairs) - len(alike),
+        verdicts=tuple(found),
         seed=seed,
         tables=_joined(tables),
     )
@@ -92,14 +89,15 @@ def _checked(opened: Opened, kind: Kind, layers: Sequence[int] | None) -> list[i
     return chosen
 
 
-def _nothing_left(pairs: int, alike: int) -> ExperimentError:
-    if not alike:
+def _nothing_left(found: Sequence[Verdict]) -> ExperimentError:
+    pairs = counted(len(found), "pair")
+    if "wrong" not in found:
         return ExperimentError(
-            f"in none of {counted(pairs, 'pair')} are both programs texts of one shape",
+            f"in none of {pairs} are both programs texts of one shape",
             "choose constants of as many tokens as the ones they stand for",
         )
     return ExperimentError(
-        f"the model answers none of {counted(pairs, 'pair')} right both ways",
+        f"the model answers none of {pairs} right both ways",
         "trace programs that this model can do",
     )
 

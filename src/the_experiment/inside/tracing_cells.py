@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
 
@@ -78,7 +79,7 @@ class TracingRequest:
 
     def key(self, weights: str) -> str:
         """A file name for one cell of these weights, with a fingerprint of all it depends on."""
-        depends = json.dumps([asdict(self), weights], sort_keys=True)
+        depends = json.dumps([asdict(self), weights, version("the-experiment")], sort_keys=True)
         slug = f"{Path(self.model).name} {self.title}".replace(",", "").replace(" ", "-")
         return f"trace-{slug}-{hashlib.sha256(depends.encode()).hexdigest()[:8]}"
 
@@ -159,4 +160,4 @@ def trace_cell(opened: Opened, asking: Asking, cell: TracingRequest) -> Traced:
         return trace(opened, led(opened, asking, [pair]), [pair], *how)
     found = find_pairs(opened, asking, lines, hops, cell.pairs, cell.seed)
     traced = trace(opened, found.asking, found.pairs, *how)
-    return replace(traced, asked=found.tried, wrong=found.tried - len(found.pairs))
+    return replace(traced, verdicts=tuple(found.verdicts))

@@ -12,7 +12,13 @@ from typing import Any
 import numpy as np
 
 from the_experiment.base.errors import UsageError
-from the_experiment.inside.program_pairs import ProgramPair, counterfactual_pair
+from the_experiment.inside.opened import Opened
+from the_experiment.inside.program_pairs import (
+    Asking,
+    ProgramPair,
+    counterfactual_pair,
+    find_pairs,
+)
 from the_experiment.inside.tracing import Kind
 from the_experiment.inside.tracing_cells import TracingRequest, TracingResults, run_tracing
 from the_experiment.models.kept import KeptModels
@@ -61,6 +67,20 @@ def create_counterfactual_program(
     pair = counterfactual_pair(program, constant)
     values = (pair.program, pair.counterfactual, pair.answer, pair.other_answer)
     return dict(zip(KEYS, (*values, _chain(program)), strict=True))
+
+
+def find_rng_seeds(
+    model_id: str, num_hops: int, seq_len: int, count: int = 1, first_seed: int = 0
+) -> tuple[list[int], int]:
+    """The first seeds whose program, and its counterfactual, the model answers right.
+
+    And how many it was asked for them. Raises `UsageError` for sizes that there are no programs
+    of, and `ExperimentError` where the model answers none right.
+    """
+    model, tokenizer = KeptModels().loaded(model_id, "cpu", "float32")
+    found = find_pairs(Opened(model), Asking(tokenizer), seq_len, num_hops, count, first_seed)
+    seeds = [pair.rng_seed for pair in found.pairs if pair.rng_seed is not None]
+    return seeds, len(found.verdicts)
 
 
 def checked_pairs(programs: Sequence[Mapping[str, Any]]) -> tuple[ProgramPair, ...]:

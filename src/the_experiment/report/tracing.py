@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.markup import escape
 
 from the_experiment.base.files import write_json
@@ -48,10 +48,14 @@ def write_tracing_maps(results: TracingResults, folder: Path) -> list[Path]:
 
 
 def tracing_view(results: TracingResults) -> Group:
-    """The shares by role and by head that a terminal can hold, then what they say."""
-    shares = [maps[0] for kinds in _maps(results).values() for maps in kinds.values()]
-    shown = [m for m in shares if len(m.columns) <= WIDEST and len(m.rows) <= HIGHEST]
-    return Group(*map(heat_map_view, shown), *map(escape, results.sentences))
+    """Each cell's shares, where a terminal can hold them, and what they say."""
+    shown: list[RenderableType] = []
+    for title, kinds in _maps(results).items():
+        shares = [maps[0] for maps in kinds.values()]
+        fitting = [m for m in shares if len(m.columns) <= WIDEST and len(m.rows) <= HIGHEST]
+        told = results.patch_results[title]["sentences"]
+        shown += [*map(heat_map_view, fitting), *map(escape, told), ""]
+    return Group(*shown, *(escape(f"{title}: {why}") for title, why in results.failed.items()))
 
 
 def _maps(results: TracingResults) -> dict[str, dict[str, list[HeatMap]]]:
