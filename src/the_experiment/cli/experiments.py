@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from the_experiment.base import defaults
 from the_experiment.cli import options
+
+if TYPE_CHECKING:
+    from the_experiment.experiments.course import Course
+    from the_experiment.experiments.declaration import Experiment
 
 app = typer.Typer(
     help="List, show, run and start whole experiments.",
@@ -51,6 +55,8 @@ def list_experiments(as_json: options.AsJson = False) -> None:
 )
 def show(which: Which, as_json: options.AsJson = False) -> None:
     """Show an experiment: its question, hold-outs, models, claim, and what would count."""
+    from the_experiment.experiments.course import Course
+    from the_experiment.experiments.course_report import course_sheet
     from the_experiment.experiments.declaration import find_experiment
     from the_experiment.experiments.report import experiment_sheet
     from the_experiment.report.terminal import print_json, stdout
@@ -58,6 +64,8 @@ def show(which: Which, as_json: options.AsJson = False) -> None:
     experiment = find_experiment(which)
     if as_json:
         print_json(experiment.model_dump())
+    elif isinstance(experiment, Course):
+        stdout.print(course_sheet(experiment))
     else:
         stdout.print(experiment_sheet(experiment))
 
@@ -82,16 +90,43 @@ def run(
     as_json: options.AsJson = False,
 ) -> None:
     """Run what is missing of an experiment, and write its report."""
-    from the_experiment.base.logs import log_to_folder, stderr
+    from the_experiment.base.logs import log_to_folder
+    from the_experiment.experiments.course import Course
+    from the_experiment.experiments.declaration import find_experiment
+
+    log_to_folder()
+    experiment = find_experiment(which)
+    if isinstance(experiment, Course):
+        _run_course(experiment, out, quick=quick, as_json=as_json)
+    else:
+        _run_cells(experiment, which, out, jobs, quick=quick, as_json=as_json)
+
+
+def _run_course(course: Course, out: Path, *, quick: bool, as_json: bool) -> None:
+    from the_experiment.base.logs import stderr
+    from the_experiment.experiments.course_report import course_json, course_view, write_course
+    from the_experiment.experiments.course_runner import run_course
+    from the_experiment.report.terminal import print_json, stdout
+
+    outcome = run_course(course, out, quick=quick)
+    page = write_course(outcome)
+    if as_json:
+        print_json(course_json(outcome))
+    else:
+        stdout.print(course_view(outcome))
+    stderr.print(f"report: {page}", markup=False)
+
+
+def _run_cells(
+    experiment: Experiment, which: str, out: Path, jobs: int, *, quick: bool, as_json: bool
+) -> None:
+    from the_experiment.base.logs import stderr
     from the_experiment.experiments.cells import cells_of
     from the_experiment.experiments.checks import check_models
-    from the_experiment.experiments.declaration import find_experiment
     from the_experiment.experiments.report import Outcome, report_json, results_table, write_report
     from the_experiment.experiments.runner import run_cells
     from the_experiment.report.terminal import counting, print_json, stdout
 
-    log_to_folder()
-    experiment = find_experiment(which)
     check_models(experiment, which)
     folder = out / "experiments" / experiment.name
     cells = cells_of(experiment, quick=quick)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from the_experiment.base.errors import ExperimentError
 from the_experiment.evaluation.baseline import baselines
 from the_experiment.worlds import World, find_world
+from the_experiment.worlds.generated import ProgramWorld
 
 if TYPE_CHECKING:
+    from the_experiment.experiments.course import Course
     from the_experiment.experiments.declaration import Experiment, HoldOuts
 
 
@@ -28,6 +30,17 @@ def check_against_world(experiment: Experiment, file: str) -> None:
                 raise ExperimentError(f"{file}: measures.{name}: {what}")
     for name, way in experiment.hold_outs.items():
         _check_hold_outs(way, world, f"{file}: hold_outs.{name}")
+
+
+def check_course(course: Course, file: str) -> None:
+    """Raise `ExperimentError` where a world is none of programs with hops."""
+    for name, scale in (("full", course.full), ("quick", course.quick)):
+        world = _world(scale.world, f"{file}: {name}")
+        if not isinstance(world, ProgramWorld) or "hops" not in world.inputs:
+            raise ExperimentError(
+                f"{file}: {name}: world {world.name} has no programs with a number of hops",
+                "name one with `programs: make_variable_binding_program`",
+            )
 
 
 def check_models(experiment: Experiment, file: str) -> None:

@@ -27,7 +27,8 @@ from the_experiment.base.names import NAME, name_from
 from the_experiment.base.seeds import Stream
 from the_experiment.base.strict_yaml import StrictYaml, read_strictly
 from the_experiment.data.holdout import HoldOut
-from the_experiment.experiments.checks import check_against_world
+from the_experiment.experiments.checks import check_against_world, check_course
+from the_experiment.experiments.course import Course, Strict
 from the_experiment.worlds import EXACT, World
 
 GROUP = "the_experiment.experiments"  # of entry points
@@ -47,12 +48,6 @@ Names = Annotated[list[str], Field(min_length=1), AfterValidator(_each_once)]
 Seeds = Annotated[
     list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_each_once)
 ]
-
-
-class Strict(BaseModel):
-    """A part of an experiment file: unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class HoldOuts(Strict):
@@ -200,10 +195,11 @@ def experiment_names() -> list[str]:
     return [*sorted(_shipped()), *sorted(plugged_in - _shipped().keys())]
 
 
-def find_experiment(name_or_file: str) -> Experiment:
+def find_experiment(name_or_file: str) -> Experiment | Course:
     """The experiment of this name, or in this file. Raises `ExperimentError` naming the key.
 
     An entry point of the group `the_experiment.experiments` gives the path of a YAML file.
+    A file that says how large it is in `full` is a `Course`.
     """
     path = _shipped().get(name_or_file) or _plugged_in(name_or_file) or Path(name_or_file)
     if not _is_file(path):
@@ -213,29 +209,35 @@ def find_experiment(name_or_file: str) -> Experiment:
             "(`the-experiment experiments new FILE`)",
         )
     loaded = _loaded(path)
+    is_course = isinstance(loaded.value, dict) and "full" in loaded.value
+    kind: type[Experiment] | type[Course] = Course if is_course else Experiment
     try:
-        experiment = _beside(path, Experiment.model_validate(loaded.value))
+        found = kind.model_validate(loaded.value)
     except ValidationError as error:
-        raise ExperimentError(f"{path}: {_first_problem(error, loaded)}") from None
+        raise ExperimentError(f"{path}: {_first_problem(error, loaded, kind)}") from None
+    if isinstance(found, Course):
+        found = found.with_worlds(lambda world: _beside(path, world))
+        check_course(found, str(path))
+        return found
+    experiment = found.model_copy(update={"world": _beside(path, found.world)})
     check_against_world(experiment, str(path))
     return experiment
 
 
-def _first_problem(error: ValidationError, loaded: StrictYaml) -> str:
+def _first_problem(error: ValidationError, loaded: StrictYaml, kind: type[BaseModel]) -> str:
     # A misspelt key is unknown, and another is missing for it: the unknown one is the mistake.
     problem = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in problem["loc"])
     what = {
-        "extra_forbidden": f"unknown key; known are {', '.join(_known_keys(problem['loc']))}",
+        "extra_forbidden": f"unknown key; known are {', '.join(_known_keys(kind, problem['loc']))}",
         "missing": "this key is missing",
         "too_short": "nothing is listed",
     }.get(problem["type"], problem["msg"].removeprefix("Value error, "))
     return f"{loaded.with_place(key)}: {what}" if key else what
 
 
-def _known_keys(path: Sequence[int | str]) -> list[str]:
+def _known_keys(kind: Any, path: Sequence[int | str]) -> list[str]:
     """The keys that can stand where the last one of `path` stands."""
-    kind: Any = Experiment
     for part in path[:-1]:
         # A key of a model leads to its type; one of `dict[str, Type]`, to that type.
         known = getattr(kind, "model_fields", None)
@@ -248,12 +250,10 @@ def _is_file(path: Path) -> bool:
     return os.path.isfile(path)  # noqa: PTH113
 
 
-def _beside(path: Path, experiment: Experiment) -> Experiment:
+def _beside(path: Path, world: str) -> str:
     """A world file named relative to the experiment's own folder is found there."""
-    world = path.parent / experiment.world
-    if _is_file(Path(experiment.world)) or not _is_file(world):
-        return experiment
-    return experiment.model_copy(update={"world": str(world)})
+    beside = path.parent / world
+    return str(beside) if _is_file(beside) and not _is_file(Path(world)) else world
 
 
 def _loaded(path: Path) -> StrictYaml:

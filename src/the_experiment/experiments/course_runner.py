@@ -1,0 +1,122 @@
+"""Running a course: train with looks along the way, then trace; what is done already is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from the_experiment.base.files import read_jsonl, write_text
+from the_experiment.base.runs import Run
+from the_experiment.data.folder import MANIFEST, DatasetFolder
+from the_experiment.data.generate import Sizes, generate
+from the_experiment.data.holdout import HoldOut
+from the_experiment.data.split import Split
+from the_experiment.evaluation.statistics import Rate
+from the_experiment.experiments.course import Course, Scale
+from the_experiment.experiments.course_looks import Examination, Look, examination
+from the_experiment.worlds import World, find_world
+
+if TYPE_CHECKING:
+    from the_experiment.inside.tracing_cells import TracingResults
+
+QUICK = "quick"
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """One model: what it was right on, by step, and where it carries its answers."""
+
+    seed: int
+    run: Run
+    looks: dict[int, Look]
+    baselines: dict[str, Look]
+    traced: TracingResults
+    traces: Path  # the folder of their maps
+
+
+@dataclass(frozen=True)
+class CourseOutcome:
+    """A course that was run."""
+
+    course: Course
+    scale: Scale
+    folder: Path
+    models: list[Learnt]
+
+
+def run_course(course: Course, out: Path, *, quick: bool) -> CourseOutcome:
+    """Run what is missing of a course; it goes on where it was killed."""
+    scale = course.scale(quick=quick)
+    folder = out / "experiments" / course.name / ("" if not quick else QUICK)
+    write_text(folder / "experiment.json", course.model_dump_json(indent=2) + "\n")
+    world = find_world(scale.world)
+    models = [_learnt(scale, world, seed, folder, out) for seed in scale.seeds]
+    return CourseOutcome(course, scale, folder, models)
+
+
+def _learnt(scale: Scale, world: World, seed: int, folder: Path, out: Path) -> Learnt:
+    from the_experiment.training.config import TrainConfig
+    from the_experiment.training.loop import Watch, train
+    from the_experiment.training.progress import training_bar
+
+    name = f"seed-{seed}-{_fingerprint(scale, world)}"
+    data, run = _data(scale, world, seed, folder / "data" / name), Run(folder / "runs" / name)
+    exam = examination(world, Split(data.manifest).held_out, scale.asked, seed)
+    config = TrainConfig(
+        dataset=str(data.path),
+        seed=seed,
+        loss="completion",
+        checkpoint_every=scale.look_every,
+        **scale.model_dump(
+            include={"layers", "width", "heads", "epochs", "batch_size", "learning_rate"}
+        ),
+    )
+    with training_bar(run.name) as progress:
+        watch = Watch(scale.look_every, exam.look)
+        train(config, run, resume=True, progress=progress, watch=watch)
+    traces = folder / "traces" / name
+    traced = _traced(scale, exam, world, run, traces, out)
+    return Learnt(seed, run, dict(_looks(run)), exam.baselines(), traced, traces)
+
+
+def _fingerprint(scale: Scale, world: World) -> str:
+    """Of all that a model depends on but its seed."""
+    texts = [scale.model_dump(exclude={"seeds", "traced"}), world.source, version("the-experiment")]
+    return hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _data(scale: Scale, world: World, seed: int, place: Path) -> DatasetFolder:
+    if not (place / MANIFEST).is_file():
+        sizes = Sizes(train=scale.train_rows, valid=0, test=0)
+        generate(world, HoldOut(fraction=scale.held_out), sizes, seed, place)
+    return DatasetFolder(place)
+
+
+def _looks(run: Run) -> Iterator[tuple[int, Look]]:
+    """What was found along the way, by step."""
+    for line in read_jsonl(run.metrics):
+        found: dict[str, Any] | None = line.get("held_out")
+        if found:
+            yield line["step"], {name: Rate(*counts) for name, counts in found.items()}
+
+
+def _traced(
+    scale: Scale, exam: Examination, world: World, run: Run, traces: Path, out: Path
+) -> TracingResults:
+    from the_experiment.inside.tracing_cells import TracingRequest, run_tracing
+    from the_experiment.models.kept import KeptModels
+
+    length = world.inputs["length"]
+    request = TracingRequest(
+        str(run.folder),
+        seq_lens=tuple(range(length.low, length.high + 1)),
+        num_hops=tuple(exam.hops),
+        pairs=scale.traced,
+        chat="plain",
+    )
+    return run_tracing(request, KeptModels(out), traces)
