@@ -13,6 +13,8 @@ from the_experiment.models.texts import prompt_ids
 
 Chat = Literal["auto", "chat", "plain"]
 
+SHORTEN = "ask something shorter, lower --max-new-tokens, or take a model with more positions"
+
 
 def ask(
     model: PreTrainedModel,
@@ -31,7 +33,7 @@ def ask(
         if harm:
             raise ExperimentError(
                 f"prompt {number} of {len(prompts)} is too long: {harm}",
-                "shorten it, lower --max-new-tokens, or take a model with more positions",
+                SHORTEN,
             )
     texts = [asked_text(tokenizer, prompt, chat) for prompt in prompts]
     return greedy(model, tokenizer, texts, max_new_tokens)

@@ -16,7 +16,14 @@ from the_experiment.base.words import counted
 from the_experiment.evaluation.programs.config import folder_of
 from the_experiment.evaluation.programs.errors import kind_of_error
 from the_experiment.evaluation.programs.runner import RESULTS, Outcome, Sample
-from the_experiment.evaluation.programs.summary import Row, rows_by_hops, rows_of, summary
+from the_experiment.evaluation.programs.summary import (
+    COMMONEST,
+    FIRST,
+    Row,
+    rows_by_hops,
+    rows_of,
+    summary,
+)
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.report.blocks import Blocks
 from the_experiment.report.plots import INK
@@ -27,7 +34,7 @@ if TYPE_CHECKING:
 
 PLOT, SUMMARY = "accuracy.png", "summary.json"
 MARKERS = "osD^v"  # by number of hops
-DASHES = ("--", ":")  # by baseline
+DASHES = {COMMONEST: "--", FIRST: ":"}
 RIGHT = "right"
 SHOWN = 10  # wrong answers in full, where they are asked for
 
@@ -56,8 +63,10 @@ def accuracy_figure(samples: Sequence[Sample]) -> Figure:
     figure = Figure(figsize=(8.4, 4.2), layout="constrained")
     axes = figure.subplots()
     rows = rows_of(samples)
-    _draw_lines(axes, rows, short_names(samples))
-    _draw_baselines(axes, rows)
+    hops = list(dict.fromkeys(row.num_hops for row in rows))
+    markers = {hop: MARKERS[place % len(MARKERS)] for place, hop in enumerate(hops)}
+    _draw_lines(axes, rows, short_names(samples), markers)
+    _draw_baselines(axes, rows, markers)
     axes.set_xticks(sorted({one.seq_len for one in samples}))
     axes.set_ylim(-0.03, 1.03)
     axes.set_xlabel("length of the program")
@@ -67,38 +76,50 @@ def accuracy_figure(samples: Sequence[Sample]) -> Figure:
     return figure
 
 
-def _draw_lines(axes: Axes, rows: Sequence[Row], names: Mapping[str, str]) -> None:
+def _draw_lines(
+    axes: Axes, rows: Sequence[Row], names: Mapping[str, str], markers: Mapping[int | None, str]
+) -> None:
     """A colour for each model, a marker for each number of hops."""
-    hops = list(dict.fromkeys(row.num_hops for row in rows))
     lines: dict[tuple[str, int | None], list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.seq_len or 0):
         if row.right.n:
             lines.setdefault((row.model, row.num_hops), []).append(row)
     for (model, hop), line in lines.items():
         colour = f"C{list(names).index(model) % 10}"
-        marker = MARKERS[hops.index(hop) % len(MARKERS)]
         lengths, rates = [row.seq_len or 0 for row in line], [row.right for row in line]
-        label = f"{_line_name(names[model], line[0])} (n = {_span([rate.n for rate in rates])})"
+        label = f"{_line_name(names[model], hop)} (n = {_span([rate.n for rate in rates])})"
         shares = [rate.share for rate in rates]
-        axes.plot(lengths, shares, color=colour, marker=marker, label=label.replace("$", r"\$"))
+        axes.plot(
+            lengths, shares, color=colour, marker=markers[hop], label=label.replace("$", r"\$")
+        )
         low, high = [rate.low for rate in rates], [rate.high for rate in rates]
         axes.fill_between(lengths, low, high, color=colour, alpha=0.13, linewidth=0)
 
 
-def _draw_baselines(axes: Axes, rows: Sequence[Row]) -> None:
-    """Over all numbers of hops; the programs of each model are the same."""
-    names = dict.fromkeys(name for row in rows for name in row.baselines)
-    for name, dashes in zip(names, DASHES, strict=False):
-        by_length: dict[int, list[Rate]] = {}
-        for row in rows:
-            if name in row.baselines:
-                by_length.setdefault(row.seq_len or 0, []).append(row.baselines[name])
-        pooled = {length: _pooled(rates).share for length, rates in by_length.items()}
-        axes.plot(list(pooled), list(pooled.values()), dashes, color=INK, linewidth=1, label=name)
+def _draw_baselines(axes: Axes, rows: Sequence[Row], markers: Mapping[int | None, str]) -> None:
+    """Those on the first model's programs: each model is asked the same."""
+    lines: dict[tuple[str, int | None], dict[int, Rate]] = {}
+    for row in sorted(rows, key=lambda row: row.seq_len or 0):
+        for name, rate in row.baselines.items() if row.model == rows[0].model else ():
+            lines.setdefault((name, row.num_hops), {})[row.seq_len or 0] = rate
+    for (name, hops), rates in sorted(lines.items(), key=lambda line: line[0][0]):
+        axes.plot(
+            list(rates),
+            [rate.share for rate in rates.values()],
+            DASHES[name],
+            marker=markers[hops],
+            markersize=4,
+            markerfacecolor="white",
+            color=INK,
+            linewidth=1,
+            label=_line_name(name, hops),
+        )
 
 
 def results_table(outcome: Outcome) -> Group:
     """Right answers by model and hops (rows) and length (columns), for the terminal."""
+    from the_experiment.models.asking import SHORTEN
+
     rows, names = rows_of(outcome.samples), short_names(outcome.samples)
     lengths = sorted({row.seq_len for row in rows if row.seq_len is not None})
     table = Blocks(["right answers", *(f"length {length}" for length in lengths), "all"])
@@ -111,23 +132,24 @@ def results_table(outcome: Outcome) -> Group:
             shown = [cells.get(length, "") for length in [*lengths, None]]
             table.add_row([*map(escape, [line, *shown])], style=style)
     note = "Each cell: right/asked [Wilson 95% interval]. Baselines answer the same programs."
-    failed = [f"[red]{escape(name)}: {escape(why)}[/]" for name, why in outcome.failed.items()]
-    return Group(table, "", f"[dim]{escape(note)}[/]", *failed)
+    too_long = [one.reason for one in outcome.samples if one.response is None]
+    mend = [f"[yellow]{escape(reason)}: {SHORTEN}[/]" for reason in too_long[:1]]
+    return Group(table, "", f"[dim]{escape(note)}[/]", *mend)
 
 
 def _told(name: str, row: Row) -> dict[str, str]:
     """What is said of a model, line by line."""
-    told = {_line_name(name, row): str(row.right)}
+    told = {_line_name(name, row.num_hops): str(row.right)}
     if row.unparsed.k:
-        told[f"  {_line_name(name, row)}: no value read"] = str(row.unparsed)
+        told[f"  {_line_name(name, row.num_hops)}: no value read"] = str(row.unparsed)
     if row.not_asked:
-        told[f"  {_line_name(name, row)}: too long to ask"] = str(row.not_asked)
+        told[f"  {_line_name(name, row.num_hops)}: too long to ask"] = str(row.not_asked)
     return told
 
 
 def _baselines_told(_: str, row: Row) -> dict[str, str]:
     """The same for every model, as the programs are."""
-    return {_line_name(name, row): str(rate) for name, rate in row.baselines.items()}
+    return {_line_name(name, row.num_hops): str(rate) for name, rate in row.baselines.items()}
 
 
 def errors_view(samples: Sequence[Sample], programs: int = 0) -> Group:
@@ -159,15 +181,11 @@ def short_names(samples: Sequence[Sample]) -> dict[str, str]:
     return dict(zip(names, lasts if len(set(lasts)) == len(lasts) else names, strict=True))
 
 
-def _line_name(name: str, row: Row) -> str:
+def _line_name(name: str, hops: int | None) -> str:
     """`NAME, 2 hops`."""
-    return name if row.num_hops is None else f"{name}, {counted(row.num_hops, 'hop')}"
+    return name if hops is None else f"{name}, {counted(hops, 'hop')}"
 
 
 def _span(numbers: Sequence[int]) -> str:
     low, high = min(numbers), max(numbers)
     return str(low) if low == high else f"{low}–{high}"
-
-
-def _pooled(rates: Sequence[Rate]) -> Rate:
-    return Rate(sum(rate.k for rate in rates), sum(rate.n for rate in rates))

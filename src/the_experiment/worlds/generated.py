@@ -149,6 +149,10 @@ class GeneratedWorld(World):
             )
         return self.states_at(np.array([self._numbers[prompt]]))
 
+    @functools.cached_property
+    def example_prompt(self) -> str:
+        return pool(self.generator, self._shapes[0], 1)[0].text  # no other has to be drawn
+
     def prompt_spans(self, prompt: str) -> dict[str, Span | None]:  # noqa: ARG002
         """Nothing is known of what stands where in a text."""
         return {}

@@ -74,8 +74,9 @@ def run_programs(
                 samples += _samples(cell, _responses(cell, place, models))
                 progress(1)
         except ExperimentError as error:
-            logger.error("{}: {}", name, error)
             errors[name] = error
+            if len(cells) > 1:
+                logger.error("{}: {}", name, error)
         if not keep:
             models.unload(name)
     if not samples:
