@@ -382,6 +382,8 @@ def test_programs_that_are_not_as_they_say_are_refused(change: dict[str, Any], s
     changed = {key: value for key, value in (program | change).items() if value is not None}
     with pytest.raises(UsageError, match=said):
         run_causal_tracing_experiment("no-model", [changed])
+    with pytest.raises(UsageError, match="can't be called"):
+        CausalExperimentRunner().run_intervention_experiment("no-model", [program], name="../x")
     with pytest.raises(UsageError, match="has 1 hop, not 2"):
         CausalExperimentRunner().run_intervention_experiment("no-model", [program], num_hops=2)
 
