@@ -160,6 +160,12 @@ def test_roles_are_patched_as_wholes_and_the_control_is_one_of_the_other_tokens(
         control = roles.effect[number, :, -1, 0]
         for layer, effect in enumerate(control):
             assert min(abs(single.effect[0, layer, place, 0] - effect) for place in others) < 1e-6
+    assert roles.effect[
+        :, 1:, -1, 0
+    ].any()  # not always a token before the digit, which does nothing
+    drawn_anew = trace(opened, ASKING, PAIRS, "roles", seed=1).tables.roles
+    assert drawn_anew is not None
+    assert (drawn_anew.effect[..., -1, 0] != roles.effect[..., -1, 0]).any()
     # The digit alone tells the two programs apart before the first layer.
     assert roles.became[:, 0, :, 0].tolist() == [[True, *[False] * 5]] * 5
     shares = traced.role_maps()[0]
@@ -376,6 +382,8 @@ def test_programs_that_are_not_as_they_say_are_refused(change: dict[str, Any], s
     changed = {key: value for key, value in (program | change).items() if value is not None}
     with pytest.raises(UsageError, match=said):
         run_causal_tracing_experiment("no-model", [changed])
+    with pytest.raises(UsageError, match="can't be called"):
+        CausalExperimentRunner().run_intervention_experiment("no-model", [program], name="../x")
     with pytest.raises(UsageError, match="has 1 hop, not 2"):
         CausalExperimentRunner().run_intervention_experiment("no-model", [program], num_hops=2)
 

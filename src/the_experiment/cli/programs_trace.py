@@ -68,7 +68,7 @@ def trace(
 ) -> None:
     """Patch each layer and head, token by token: when does the answer become another program's?"""
     from the_experiment.base.logs import stderr
-    from the_experiment.inside.tracing_cells import TracingRequest, run_tracing
+    from the_experiment.inside.tracing_cells import TracingRequest, run_tracing, tracing_folder
     from the_experiment.models.kept import KeptModels
     from the_experiment.report.terminal import print_json, stdout
     from the_experiment.report.tracing import tracing_view, write_tracing
@@ -86,7 +86,7 @@ def trace(
         chat=chat.value,
         seed=seed,
     )
-    folder = out / "programs" / name
+    folder = tracing_folder(name, out)
     results = run_tracing(request, KeptModels(out), folder)
     write_tracing(results, folder)
     if as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -15,7 +16,9 @@ from loguru import logger
 from the_experiment.base import defaults
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json, write_json
+from the_experiment.base.names import NAME
 from the_experiment.base.words import counted
+from the_experiment.evaluation.programs.config import folder_of
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.program_pairs import (
     Asking,
@@ -98,6 +101,13 @@ class TracingResults:
         """What all cells say."""
         told = [told for cell in self.patch_results.values() for told in cell["sentences"]]
         return told + [f"{title}: {why}" for title, why in self.failed.items()]
+
+
+def tracing_folder(name: str, out: Path) -> Path:
+    """Where the results of this name lie. Raises `UsageError` for what can be no name."""
+    if not re.fullmatch(NAME, name):
+        raise UsageError(f"results can't be called {name!r}", "letters, digits, . _ and - only")
+    return folder_of(name, out)
 
 
 def run_tracing(request: TracingRequest, models: KeptModels, folder: Path | None) -> TracingResults:

@@ -14,6 +14,7 @@ from the_experiment.inside.tracing_cells import (
     TracingRequest,
     TracingResults,
     run_tracing,
+    tracing_folder,
 )
 from the_experiment.models.kept import KeptModels
 from the_experiment.programs.causal_tracing import checked_pairs
@@ -66,7 +67,7 @@ class CausalExperimentRunner:
         return write_tracing_maps(results, self._folder(name))
 
     def _folder(self, name: str) -> Path:
-        return self._models.out / "programs" / name
+        return tracing_folder(name, self._models.out)
 
 
 def _check_sizes(
