@@ -13,7 +13,6 @@ import numpy as np
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
@@ -110,8 +109,8 @@ class Claim(Strict):
 class Quick(Strict):
     """What `--quick` leaves of it."""
 
-    seeds: Seeds = [1]
-    hold_outs: list[str] = []  # these ways only; none named: all
+    seeds: Seeds = Field([1])
+    hold_outs: list[str] = Field([])  # these ways only; none named: all
     each_state: int = Field(2, ge=1)  # how many of the single-state splits
 
 
@@ -125,7 +124,7 @@ class Experiment(Strict):
     models: dict[str, ModelEntry] = Field(min_length=1)
     train: Training = Training()
     seeds: Seeds
-    measures: dict[str, Names] = {}  # by name: the parts that must all be right
+    measures: dict[str, Names] = Field({})  # by name: the parts that must all be right
     claim: Claim
     quick: Quick = Quick()
 
