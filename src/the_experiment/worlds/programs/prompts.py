@@ -1,0 +1,87 @@
+"""What a model is asked about a program: texts with `{code}` where the program stands.
+
+"The variable in the last line" is the one that a closing line `#name:` asks for, or the one that
+the last line assigns.
+"""
+
+from __future__ import annotations
+
+from the_experiment.base.errors import UsageError
+
+CODE = "{code}"
+
+RANGE_TRACKING = """\
+Here is a Python program that changes a number step by step.
+
+{code}
+
+What is the variable in the last line worth when the program ends? Answer with the number only.
+Answer:"""
+
+BOOLEAN_LOGIC = """\
+Here is a Python program whose variables are True or False.
+
+{code}
+
+Is the variable in the last line True or False when the program ends? Answer with one word.
+Answer:"""
+
+STEP_BY_STEP = """\
+Run this Python program by hand. Write one line for each step, with the variable it changes and
+its new value. End with a line "Final answer: " and the value of the variable in the last line.
+
+{code}
+
+Steps:
+"""
+
+CHAIN_OF_THOUGHT = """\
+{code}
+
+What is the value of the variable in the last line after this Python program has run? Think about
+it first, in your own words. Then write "Final answer: " and the value.
+"""
+
+MINIMAL = """\
+{code}
+Answer:"""
+
+ENTITY_TRACKING = """\
+A program puts values into named boxes, one line at a time. A box keeps its value until a later
+line puts another one into it.
+
+{code}
+
+What is in the box that the last line names, after all lines? Answer with its value only.
+Answer:"""
+
+VARIABLE_BINDING = """\
+Each line gives a variable a number, or the value of another variable. The last line asks for the
+value of one of them.
+
+{code}"""
+
+PROMPTS = {
+    "RANGE_TRACKING": RANGE_TRACKING,
+    "BOOLEAN_LOGIC": BOOLEAN_LOGIC,
+    "STEP_BY_STEP": STEP_BY_STEP,
+    "CHAIN_OF_THOUGHT": CHAIN_OF_THOUGHT,
+    "MINIMAL": MINIMAL,
+    "ENTITY_TRACKING": ENTITY_TRACKING,
+    "VARIABLE_BINDING": VARIABLE_BINDING,
+}
+
+
+def filled(template: str, code: str) -> str:
+    """The template with the program at each `{code}`; its other braces stay as they are.
+
+    Raises `UsageError` for a template without `{code}`.
+
+    >>> filled("{code} -> {value}", "x = {}")
+    'x = {} -> {value}'
+    """
+    if CODE not in template:
+        raise UsageError(
+            f"the prompt {template!r} has no place for the program", f"write {CODE} where it goes"
+        )
+    return template.replace(CODE, code)
