@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     PreTrainedModel,
@@ -15,41 +19,87 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
-from the_experiment.base.errors import ExperimentError
+from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json
 from the_experiment.base.runs import TRAIN
 from the_experiment.models.architectures import ARCHITECTURES
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
 OF_NO_CLASS = ("TokenizersBackend", "PreTrainedTokenizerFast")  # all that it is, is in its file
+SAVE_AGAIN = "save the whole model and its tokenizer into that folder again (`save_pretrained`)"
 
 
 def load(
     folder: Path, device: torch.device | str = "cpu"
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model in evaluation mode and its tokenizer, from a folder in Hugging Face layout.
+    """The model in evaluation mode and its tokenizer, from the folder of one that we trained.
 
     Nothing is looked up on the network. Raises `ExperimentError` for a folder that is missing,
     half written or torn, or holds weights, configuration and tokenizer of different models.
     """
+    try:
+        model, tokenizer, unused = read_model(folder)
+    except ExperimentError as error:
+        raise ExperimentError(error.what, f"{TRAIN} again") from error
+    if unused:
+        raise _unusable(folder, f"unexpected weights, {unused[0]} for one", f"{TRAIN} again")
+    return model.to(device).eval(), tokenizer
+
+
+def read_model(
+    folder: Path, dtype: Dtype = "auto"
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, list[str]]:
+    """Model, tokenizer, and the names of weights that the model has no place for, from a folder.
+
+    `auto` is the type of numbers that the weights are saved in. No code and no pickle that lies
+    there is run. Raises `ExperimentError` for what is no causal language model with a tokenizer.
+    """
     if not (folder / "config.json").is_file():
-        raise ExperimentError(f"no model in {folder}/", TRAIN)
+        raise ExperimentError(
+            f"no model in {folder}/", "give the folder that the model's config.json lies in"
+        )
     ARCHITECTURES.names()  # imports them all, plug-ins too: each registers its classes
     disable_progress_bar()  # of reading one small file
     set_verbosity_error()  # its table of the weights that don't fit: we refuse them, and say why
-    try:
+    with _refusals_explained(folder):
+        _check_type(folder)
         model, report = AutoModelForCausalLM.from_pretrained(
-            folder, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True
+            folder,
+            dtype=dtype,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
         )
+    with _refusals_explained(folder, "it has no tokenizer that can be read: "):
         tokenizer = _tokenizer(folder)
-    except Exception as error:  # safetensors, json and transformers each raise their own kinds
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
-        raise _unusable(folder, reason) from error
     for harm in (_misfit_weights(report), _misfit_tokenizer(tokenizer, model)):
         if harm:
             raise _unusable(folder, harm)
-    return model.to(device).eval(), tokenizer
+    if _looks_ahead(model):
+        raise _no_language_model(folder, "its answers depend on tokens that come later")
+    return model, tokenizer, sorted(report["unexpected_keys"])
+
+
+@contextmanager
+def _refusals_explained(folder: Path, what: str = "") -> Iterator[None]:
+    """Turn what transformers raises into one plain error; safetensors and json have more kinds."""
+    try:
+        yield
+    except ExperimentError:
+        raise
+    except Exception as error:
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        raise _unusable(folder, what + reason) from error
+
+
+def _check_type(folder: Path) -> None:
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING or config.is_encoder_decoder:
+        raise _no_language_model(folder, f"its type is {config.model_type}")
 
 
 def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -61,13 +111,15 @@ def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     settings = folder / "tokenizer_config.json"
     named = read_json(settings).get("tokenizer_class") if settings.is_file() else None
     kind = PreTrainedTokenizerFast if named in OF_NO_CLASS else AutoTokenizer
-    tokenizer: PreTrainedTokenizerBase = kind.from_pretrained(folder, local_files_only=True)
+    tokenizer: PreTrainedTokenizerBase = kind.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False
+    )
     return tokenizer
 
 
 def _misfit_weights(report: dict[str, Any]) -> str:
-    """What transformers would make up or leave out; shared weights are none of it."""
-    for how in ("missing", "unexpected", "mismatched"):
+    """What transformers would make up; shared weights are none of it."""
+    for how in ("missing", "mismatched"):
         # A mismatched one comes with its two shapes.
         weights = [one if isinstance(one, str) else one[0] for one in report[f"{how}_keys"]]
         if weights:
@@ -76,6 +128,9 @@ def _misfit_weights(report: dict[str, Any]) -> str:
 
 
 def _misfit_tokenizer(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> str:
+    # For some types of model transformers makes up a tokenizer of one token where none is saved.
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        return "it has no tokenizer"
     if not isinstance(tokenizer.eos_token_id, int):
         return "its tokenizer has no end token"
     known = model.get_input_embeddings().num_embeddings
@@ -84,14 +139,29 @@ def _misfit_tokenizer(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel
     return ""
 
 
-def _unusable(folder: Path, why: str) -> ExperimentError:
-    return ExperimentError(f"the model in {folder}/ can't be used ({why})", f"{TRAIN} again")
+@torch.inference_mode()
+def _looks_ahead(model: PreTrainedModel) -> bool:
+    """Whether another second token changes what is said after the first, as in BERT."""
+    logits = model.eval()(input_ids=torch.tensor([[0, 0], [0, 1]])).logits[:, 0].float()
+    return not torch.allclose(logits[0], logits[1], rtol=1e-2, atol=1e-3, equal_nan=True)
+
+
+def _no_language_model(folder: Path, why: str) -> ExperimentError:
+    return ExperimentError(
+        f"the model in {folder}/ is no causal language model ({why})",
+        "choose one that writes text from left to right, such as GPT-2, Llama or Qwen",
+    )
+
+
+def _unusable(folder: Path, why: str, mend: str = SAVE_AGAIN) -> ExperimentError:
+    return ExperimentError(f"the model in {folder}/ can't be used ({why})", mend)
 
 
 def pick_device(device: Device = "auto") -> torch.device:
     """The device of that name; `auto` is the fastest there is: cuda, then mps, then cpu.
 
-    Raises `ExperimentError` where this machine, or this build of torch, has none of that name.
+    Raises `UsageError` for an unknown name, and `ExperimentError` where this machine, or this build
+    of torch, has none of that name.
     """
     available = {
         "cuda": torch.cuda.is_available(),
@@ -100,6 +170,8 @@ def pick_device(device: Device = "auto") -> torch.device:
     }
     if device == "auto":
         return torch.device(next(name for name, there in available.items() if there))
+    if device not in available:
+        raise UsageError(f"there is no device {device!r}", f"one of {', '.join(get_args(Device))}")
     if not available[device]:
         raise ExperimentError(
             f"torch {torch.__version__} finds no {device} device here",

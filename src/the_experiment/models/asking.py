@@ -1,0 +1,82 @@
+"""Putting prompts to a model: in its chat template or as they are, many at once, greedily."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.models.scoring import greedy, room
+from the_experiment.models.texts import prompt_ids
+
+Chat = Literal["auto", "chat", "plain"]
+
+
+def ask(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    max_new_tokens: int,
+    chat: Chat = "auto",
+) -> list[str]:
+    """The likeliest text after each prompt, token by token, without end tokens, in order.
+
+    Raises `ExperimentError` naming the first prompt without room for its answer; `no_room` tells
+    of each. Raises `UsageError` for `chat="chat"` where the tokenizer has no template.
+    """
+    for number, prompt in enumerate(prompts, start=1):
+        harm = no_room(model, tokenizer, prompt, max_new_tokens, chat)
+        if harm:
+            raise ExperimentError(
+                f"prompt {number} of {len(prompts)} is too long: {harm}",
+                "shorten it, lower --max-new-tokens, or take a model with more positions",
+            )
+    texts = [asked_text(tokenizer, prompt, chat) for prompt in prompts]
+    return greedy(model, tokenizer, texts, max_new_tokens)
+
+
+def asked_text(tokenizer: PreTrainedTokenizerBase, prompt: str, chat: Chat = "auto") -> str:
+    """What is put to the model, special tokens and all: nothing must be added to it in encoding.
+
+    The chat template if the tokenizer has one, without thinking where it knows how; else, and with
+    `plain`, the prompt, after the token that the tokenizer begins every text with, if it has one.
+    Raises `UsageError` for `chat="chat"` where there is no template.
+
+    >>> from the_experiment.data.tokenizer import character_tokenizer
+    >>> asked_text(character_tokenizer("x=1"), "x=1")
+    'x=1'
+    """
+    if chat == "chat" and not tokenizer.chat_template:
+        raise UsageError("this model's tokenizer has no chat template", "use `--chat plain`")
+    if chat == "plain" or not tokenizer.chat_template:
+        return _beginning(tokenizer, prompt) + prompt
+    turns = [{"role": "user", "content": prompt}]
+    return str(
+        tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
+    )
+
+
+def _beginning(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
+    """The token that every text begins with, unless the prompt does already."""
+    begin = tokenizer.bos_token
+    if not begin or prompt.startswith(begin):
+        return ""
+    return begin if tokenizer(prompt)["input_ids"][:1] == [tokenizer.bos_token_id] else ""
+
+
+def no_room(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: str,
+    max_new_tokens: int,
+    chat: Chat = "auto",
+) -> str:
+    """Why the model can't be asked this and answer in so many tokens; empty where it can."""
+    tokens, positions = len(prompt_ids(tokenizer, asked_text(tokenizer, prompt, chat))), room(model)
+    if positions is None or tokens + max_new_tokens - 1 <= positions:
+        return ""
+    return f"{tokens} tokens and {max_new_tokens} of answer, for {positions} positions"

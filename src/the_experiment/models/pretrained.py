@@ -1,0 +1,95 @@
+"""Any causal language model of Hugging Face: a folder, a run of ours, or a name on the hub."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+from loguru import logger
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from the_experiment.base import defaults
+from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.runs import Run
+from the_experiment.models.loading import Device, Dtype, pick_device, read_model
+
+HUB_NAME = r"[\w.-]+(/[\w.-]+)?"
+NEEDED = ["*.json", "*.jinja", "*.model", "*.txt", "*.safetensors"]  # of a model on the hub
+DOUBLE = ["consolidated*", "original/*", "onnx/*"]  # the same weights once more
+
+
+def load_pretrained(
+    name: str | Path,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    out: Path = Path(defaults.OUT),
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model in evaluation mode and its tokenizer, from wherever `name` says.
+
+    `name` is a folder in Hugging Face layout, the folder of a finished run or its name in `out`,
+    or else a name on the hub such as `Qwen/Qwen3-0.6B`: only then is the network used. The dtype
+    `auto` is the one the weights are saved in. Raises `UsageError` for an unknown device or dtype,
+    and `ExperimentError` where there is no causal language model with a tokenizer.
+    """
+    if dtype not in get_args(Dtype):
+        raise UsageError(f"there is no dtype {dtype!r}", f"one of {', '.join(get_args(Dtype))}")
+    place = pick_device(device)
+    folder = _local(str(name), out) or _from_hub(str(name), out)
+    model, tokenizer, unused = read_model(folder, dtype)
+    if unused:
+        logger.warning("{}: weights without a place in the model, {} for one", name, unused[0])
+    if folder.name == Run(folder.parent).final.name and Run(folder.parent).complete:
+        tokenizer.bos_token = None  # our trainings put none before their texts
+    _write_greedily(model)
+    return model.to(place).eval(), tokenizer
+
+
+def _local(name: str, out: Path) -> Path | None:
+    """The folder that a model lies in; None for what can only be a name on the hub."""
+    folders = [Path(name).expanduser(), out / name]
+    for folder in folders:
+        if Run(folder).complete:
+            return Run(folder).final
+    for folder in folders:
+        if Run(folder).config.is_file():
+            raise ExperimentError(
+                f"the training of {folder}/ has not ended",
+                "run `the-experiment train` with --resume",
+            )
+        if folder.is_dir():
+            return folder
+    if _can_only_be_local(Path(name)) or not re.fullmatch(HUB_NAME, name):
+        raise ExperimentError(f"no model in {name}/: there is no such folder", "check its name")
+    return None
+
+
+def _can_only_be_local(path: Path) -> bool:
+    """Whether it is a file, or a name in a folder that is here."""
+    return path.exists() or (path.parent != Path() and path.parent.is_dir())
+
+
+def _from_hub(name: str, out: Path) -> Path:
+    """The folder in the hub's cache, with what is needed downloaded into it."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=NEEDED, ignore_patterns=DOUBLE))
+    except Exception as error:  # of the network, the hub, and its client: many kinds
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        raise ExperimentError(
+            f"{name!r} is no folder here and no run in {out}/, and it can't be had from the hub "
+            f"({reason})",
+            f"check the name, or run `hf download {name} --local-dir FOLDER` on a machine "
+            "with a network and give that folder",
+        ) from None
+
+
+def _write_greedily(model: PreTrainedModel) -> None:
+    """Drop the settings for sampling, and penalties, that a model of the hub comes with."""
+    before = model.generation_config
+    model.generation_config = GenerationConfig(
+        eos_token_id=before.eos_token_id,
+        pad_token_id=before.pad_token_id,
+        use_cache=before.use_cache,
+    )
