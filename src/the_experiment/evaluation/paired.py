@@ -120,7 +120,8 @@ def _signs(n: int, seed: int) -> Numbers:
     """(ways, n) of 1 and -1: every way where they are few, or so many that are drawn."""
     if 2**n <= FLIPS:
         return np.array(list(product((-1.0, 1.0), repeat=n)))
-    return 2.0 * Stream(seed, "signs").below(2, FLIPS * n).reshape(FLIPS, n) - 1
+    drawn = Stream(seed, "signs").below(2, FLIPS * n).reshape(FLIPS, n)
+    return np.where(drawn == 0, -1.0, 1.0)
 
 
 def corrected(drops: Sequence[Drop]) -> list[Drop]:

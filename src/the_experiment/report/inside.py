@@ -9,9 +9,9 @@ from pathlib import Path
 from rich.console import Group
 from rich.markup import escape
 
-from the_experiment.base.files import write_json, write_text
+from the_experiment.base.files import write_json
 from the_experiment.inside.card import Card, Finding
-from the_experiment.report.heatmaps import heat_map_view, hover_map, write_picture
+from the_experiment.report.heatmaps import heat_map_view, hover_map, plotly_above, write_picture
 from the_experiment.report.html import write_page
 
 WIDEST, HIGHEST, MOST_MAPS = 40, 60, 8  # columns and rows of a map, and maps, in a terminal
@@ -32,21 +32,13 @@ def write_finding(card: Card, finding: Finding, out: Path) -> Path:
 
 
 def _write_maps_page(card: Card, finding: Finding, path: Path) -> None:
-    """The sentences, and one map under the other.
-
-    Plotly lies once for all pages in the folder above, so that they need no network.
-    """
-    from plotly.offline import get_plotlyjs
-
-    script = path.parent.parent / "plotly.min.js"
-    if not script.is_file():
-        write_text(script, get_plotlyjs())
+    """The sentences, and one map under the other."""
     asked = {name: value for name, value in card.request.items() if value is not None}
     write_page(
         path,
         "inside.html",
         title=f"{card.verb}: {card.names}",
-        script=f"../{script.name}",
+        script=plotly_above(path),
         asked=", ".join(f"{name} {value}" for name, value in asked.items()),
         sentences=finding.sentences,
         plots=[hover_map(one) for one in finding.maps],
