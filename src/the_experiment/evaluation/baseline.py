@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import numpy as np
+from typing import Any
 
 from the_experiment.base.registry import Registry
 from the_experiment.base.seeds import Integers
@@ -22,12 +21,12 @@ GIVEN = (
 class Examples:
     """The seen states, and one output's right value in each."""
 
-    states: Integers  # (n, inputs)
+    states: Integers  # (n, features): the inputs; of worlds that are texts, their characters
     values: Integers  # (n,)
     boolean_inputs: bool
 
 
-# From the examples and new states (m, inputs) to a value for each (m,); None where the baseline
+# From the examples and new states (m, features) to a value for each (m,); None where the baseline
 # can't be applied, such as parities of inputs that are not boolean.
 Baseline = Callable[[Examples, Integers], Integers | None]
 
@@ -45,20 +44,24 @@ def predicted_parts(
     computed for it: a baseline is given every advantage, so that beating it means something.
     """
     boolean = all(domain.boolean for domain in world.inputs.values())
+    shown, unknown = world.features(seen), world.features(asked)
     outputs: dict[str, Integers] = {}
     for output, values in world.evaluate(seen).items():
-        answer = baseline(Examples(seen, values, boolean), asked)
+        answer = baseline(Examples(shown, values, boolean), unknown)
         if answer is None:
             return None
         outputs[output] = answer
     return world.parts_from(asked, outputs)
 
 
-def one_hot(examples: Examples, asked: Integers) -> tuple[np.ndarray, np.ndarray]:
-    """Both sets of states as features for a linear model: booleans as such, integers one-hot."""
+def one_hot(examples: Examples, asked: Integers) -> tuple[Any, Any]:
+    """Both sets of states as features for a linear model: booleans as such, integers one-hot.
+
+    Arrays, or scipy's sparse ones.
+    """
     if examples.boolean_inputs:
         return examples.states, asked
     from sklearn.preprocessing import OneHotEncoder
 
-    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False).fit(examples.states)
+    encoder = OneHotEncoder(handle_unknown="ignore").fit(examples.states)
     return encoder.transform(examples.states), encoder.transform(asked)

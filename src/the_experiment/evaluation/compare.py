@@ -12,7 +12,7 @@ import numpy.typing as npt
 from the_experiment.base.seeds import Integers, Stream
 from the_experiment.base.words import counted
 from the_experiment.data.split import Split
-from the_experiment.evaluation.baseline import baselines, predicted_parts
+from the_experiment.evaluation.baseline import GIVEN, baselines, predicted_parts
 from the_experiment.evaluation.statistics import Rate, listed
 from the_experiment.evaluation.trained import Trained
 from the_experiment.evaluation.verdict import Verdict, solved_by, verdict
@@ -61,6 +61,15 @@ class Comparison:
                 [(one, one.seen) for one in self.contestants],
             ),
         ]
+
+    @property
+    def given(self) -> str:
+        """What the baselines were given, in words."""
+        if self.seen_states == self.seen_in_all:
+            return GIVEN
+        return (
+            f"{GIVEN} Of the seen states they are shown those {self.seen_states:,} that are asked."
+        )
 
     @property
     def cannot_separate(self) -> str:
@@ -120,7 +129,7 @@ def _compared(models: Sequence[Trained]) -> Comparison:
     split = models[0].split
     seen, held_out = asked_states(split)
     entries = [_model(model, seen, held_out) for model in models]
-    rivals = baseline_contestants(split.world, split.seen, seen, held_out)
+    rivals = baseline_contestants(split.world, seen, held_out)
     references = {rival.name: rival.held_out[EXACT] for rival in rivals}
     return Comparison(
         world=split.world.name,
@@ -167,15 +176,13 @@ def model_rates(model: Trained, world: World, states: Integers) -> Rates:
     return rates
 
 
-def baseline_contestants(
-    world: World, fitted_to: Integers, seen: Integers, held_out: Integers
-) -> list[Contestant]:
-    """Every baseline that can be applied, fitted to the seen states of the split."""
+def baseline_contestants(world: World, seen: Integers, held_out: Integers) -> list[Contestant]:
+    """Every baseline that can be applied, fitted to these seen states."""
     asked = np.concatenate([seen, held_out])
     truth = world.part_values(asked)
     contestants = []
     for name in baselines.names():
-        given = predicted_parts(baselines[name], world, fitted_to, asked)
+        given = predicted_parts(baselines[name], world, seen, asked)
         if given is not None:
             right = {part: given[part] == truth[part] for part in truth}
             on_seen, on_held_out = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.markup import escape
 
-from the_experiment.evaluation.baseline import GIVEN
 from the_experiment.evaluation.compare import Comparison, Contestant, Rates
 from the_experiment.report.blocks import Blocks
 from the_experiment.worlds import EXACT
@@ -19,7 +18,7 @@ def comparison_view(comparison: Comparison) -> Group:
     ]
     for heading, rows in comparison.tables:
         lines += ["", _table(heading, comparison.parts, rows)]
-    lines += ["", f"[dim]{GIVEN}[/]", ""]
+    lines += ["", f"[dim]{comparison.given}[/]", ""]
     lines += [
         f"[bold]{escape(name)}[/]: {escape(str(verdict))}"
         for name, verdict in comparison.verdicts.items()

@@ -8,7 +8,6 @@ from typing import Any
 
 from the_experiment.base.files import write_text
 from the_experiment.evaluation.answers import Answers
-from the_experiment.evaluation.baseline import GIVEN
 from the_experiment.evaluation.compare import Comparison
 from the_experiment.report.plots import Bar, bars_figure, svg
 from the_experiment.worlds import EXACT
@@ -44,7 +43,6 @@ def write_comparison_page(comparisons: Sequence[Comparison], path: Path) -> None
         path,
         "comparison.html",
         title="Rule or pattern?",
-        given=GIVEN,
         comparisons=[
             (one, svg(held_out_figure(one)) if one.held_out_states else "") for one in comparisons
         ],

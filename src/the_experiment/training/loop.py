@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from statistics import fmean
@@ -12,6 +14,7 @@ from typing import Any
 
 import torch
 from loguru import logger
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar as silence_bars
 
 from the_experiment.base.errors import ExperimentError
@@ -48,12 +51,24 @@ WEIGHT_DECAY = 0.0  # the same
 WARMUP = 50  # steps, with until-fit only
 
 
+@dataclass(frozen=True)
+class Watch:
+    """What is looked at while a model trains, every so many steps; it changes nothing.
+
+    What `look` finds in the model, which is in evaluation mode, becomes a line of metrics.
+    """
+
+    every: int  # steps
+    look: Callable[[PreTrainedModel, PreTrainedTokenizerBase], dict[str, Any]]
+
+
 def train(
     config: TrainConfig,
     run: Run,
     *,
     resume: bool = False,
     progress: TrainProgress | None = None,
+    watch: Watch | None = None,
 ) -> TrainResult:
     """Train a model into the folder of `run`.
 
@@ -71,7 +86,7 @@ def train(
         )
         logger.info("{} is complete already", run.name)
         return result_of(run)
-    training = Training(prepare(config), run, progress)
+    training = Training(prepare(config), run, progress, watch)
     try:
         if resume:
             training.resume()
@@ -84,9 +99,11 @@ def train(
 class Training:
     """One training while it runs."""
 
-    def __init__(self, job: Job, run: Run, progress: TrainProgress | None) -> None:
+    def __init__(
+        self, job: Job, run: Run, progress: TrainProgress | None, watch: Watch | None
+    ) -> None:
         config = job.config
-        self.job, self.run, self.progress = job, run, progress
+        self.job, self.run, self.progress, self.watch = job, run, progress, watch
         self.batches = Batches(job.train, config.batch_size, config.seed)
         self.total = config.epochs * self.batches.per_epoch
         self.targets = job.train.labels if config.loss == "all" else job.train.answers
@@ -149,8 +166,17 @@ class Training:
         if self.job.config.until_fit and self.done % fit.EVERY == 0:
             exact = self.check.check()
             self.metrics.add(step=self.done, all_seen_exact=exact, in_a_row=self.check.streak)
+        if self.watch and self.done % self.watch.every == 0:
+            self._look(self.watch)
         if self.done % self.job.config.checkpoint_every == 0:
             self._save()
+
+    def _look(self, watch: Watch) -> None:
+        self.job.model.eval()
+        with torch.inference_mode():
+            found = watch.look(self.job.model, self.job.tokenizer)
+        self.job.model.train()
+        self.metrics.add(step=self.done, **found)
 
     def _rate(self) -> float:
         """The learning rate of the next step: linear to zero, as transformers' Trainer has it.

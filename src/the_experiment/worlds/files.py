@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,8 +13,13 @@ from the_experiment.base.files import write_text
 from the_experiment.base.names import NAME, name_from
 from the_experiment.base.strict_yaml import LONGEST_TEXT, StrictYaml, read_strictly
 from the_experiment.worlds.errors import WorldError
+from the_experiment.worlds.generated import FIELD, GeneratedWorld, ProgramWorld
+from the_experiment.worlds.generators import PROGRAMS, QUESTIONS
 from the_experiment.worlds.parts import Domain
 from the_experiment.worlds.rules import RuleWorld
+from the_experiment.worlds.world import World
+
+Keys = TypeVar("Keys", bound=BaseModel)
 
 
 class WorldFile(BaseModel):
@@ -29,6 +34,20 @@ class WorldFile(BaseModel):
     completion: str
 
 
+class GeneratedFile(BaseModel):
+    """The keys of a file whose texts a generator draws."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=NAME)
+    programs: str = ""  # the generator, of programs …
+    questions: str = ""  # … or of questions
+    length: str
+    hops: str = ""
+    count: Annotated[int, Field(ge=1)]  # different texts of each length and number of hops
+    completion: str = FIELD
+
+
 NEW_WORLD = """\
 # A world of rules. Try it:  the-experiment worlds check FILE
 name: {name}
@@ -41,7 +60,7 @@ completion: "\\n{{both}},{{next}}\\n"
 """
 
 
-def read_world(path: Path) -> RuleWorld:
+def read_world(path: Path) -> World:
     """The world in a YAML file. Raises `ExperimentError` naming file, key and place."""
     try:
         with path.open(encoding="utf-8") as file:
@@ -59,7 +78,7 @@ def write_new_world(path: Path) -> None:
     write_text(path, NEW_WORLD.format(name=name_from(path.stem, otherwise="mine")))
 
 
-def world_from_text(text: str, where: str) -> RuleWorld:
+def world_from_text(text: str, where: str) -> World:
     """The world that a YAML text tells; `where` names the text in errors."""
     read = read_strictly(text, where)
     try:
@@ -68,13 +87,29 @@ def world_from_text(text: str, where: str) -> RuleWorld:
         raise ExperimentError(f"{where}: {_with_place(error, read)}") from None
 
 
-def _world(value: Any, source: str) -> RuleWorld:
-    try:
-        file = WorldFile.model_validate(value)
-    except ValidationError as error:
-        raise _first_problem(error) from None
-    inputs = {name: _domain(name, domain) for name, domain in file.inputs.items()}
+def _world(value: Any, source: str) -> World:
+    if isinstance(value, dict) and {"programs", "questions"} & value.keys():
+        return _generated(_checked(GeneratedFile, value), source)
+    file = _checked(WorldFile, value)
+    inputs = {name: _domain(f"inputs.{name}", text) for name, text in file.inputs.items()}
     return RuleWorld(file.name, inputs, file.rules, file.prompt, file.completion, source=source)
+
+
+def _generated(file: GeneratedFile, source: str) -> GeneratedWorld:
+    if bool(file.programs) == bool(file.questions):
+        raise WorldError("questions", "give the name of one generator, of programs or of questions")
+    kind = ProgramWorld if file.programs else GeneratedWorld
+    generator = PROGRAMS[file.programs] if file.programs else QUESTIONS[file.questions]
+    hops = _domain("hops", file.hops) if file.hops else None
+    length = _domain("length", file.length)
+    return kind(file.name, generator, length, file.count, hops, file.completion, source)
+
+
+def _checked(kind: type[Keys], value: Any) -> Keys:
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        raise _first_problem(error, kind) from None
 
 
 def _with_place(error: WorldError, read: StrictYaml) -> str:
@@ -82,8 +117,7 @@ def _with_place(error: WorldError, read: StrictYaml) -> str:
     return error.what if error.column else f"{read.with_place(error.key)}: {error.problem}"
 
 
-def _domain(name: str, text: str) -> Domain:
-    key = f"inputs.{name}"
+def _domain(key: str, text: str) -> Domain:
     if text.strip() in ("bool", "boolean"):
         return Domain(0, 1, boolean=True)
     ends = re.fullmatch(r"\s*(-?[0-9]{1,15})\s*\.\.\s*(-?[0-9]{1,15})\s*", text)
@@ -95,19 +129,19 @@ def _domain(name: str, text: str) -> Domain:
     return Domain(low, high)
 
 
-def _first_problem(error: ValidationError) -> WorldError:
+def _first_problem(error: ValidationError, kind: type[BaseModel]) -> WorldError:
     # An unknown key comes first: where `rules` is missing, it may be a misspelt `ruels`.
     problem = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in problem["loc"]) or "file"
-    return WorldError(key, _in_words(key, problem["type"]))
+    return WorldError(key, _in_words(key, problem["type"], kind))
 
 
-def _in_words(key: str, problem: str) -> str:
+def _in_words(key: str, problem: str, kind: type[BaseModel]) -> str:
     """What pydantic's `problem` with this key is, in our words."""
     if problem == "missing":
         return "this key is missing"
     if problem == "extra_forbidden":
-        return f"unknown key; known are {', '.join(WorldFile.model_fields)}"
+        return f"unknown key; known are {', '.join(kind.model_fields)}"
     if problem == "model_type":
         return "should be keys with values, such as `name: causal`"
     if problem == "dict_type":

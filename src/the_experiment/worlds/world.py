@@ -149,6 +149,10 @@ class World(ABC):
         columns = [stream.below(domain.size, count) + domain.low for domain in self.inputs.values()]
         return np.stack(columns, axis=1)
 
+    def features(self, states: Integers) -> Integers:
+        """What a learner of patterns is told of each state: shape (n, features); its inputs."""
+        return states
+
     # -- texts ---------------------------------------------------------------------------------
 
     def part_values(self, states: Integers) -> dict[str, Integers]:
@@ -193,6 +197,23 @@ class World(ABC):
                 raise UsageError(f"{name} can't be {value}", f"it is {domain.in_words}")
             state[0, list(self.inputs).index(name)] = value
         return self.prompts(state)[0]
+
+    @property
+    def changeable(self) -> list[str]:
+        """What `neighbour` can change of a prompt."""
+        return list(self.inputs)
+
+    def neighbour(self, prompt: str, name: str) -> str:
+        """The prompt that differs in this input alone, which has its next value.
+
+        >>> from the_experiment.worlds.catalog import find_world
+        >>> find_world("causal").neighbour("0,1,1,1,0", "B")
+        '0,0,1,1,0'
+        """
+        domain = self.inputs[name]
+        value = int(self.state(prompt)[0, list(self.inputs).index(name)])
+        following = domain.low + (value - domain.low + 1) % domain.size
+        return self.counterfactual(prompt, {name: following})
 
     # -- what follows from the rules -------------------------------------------------------------
 

@@ -22,7 +22,6 @@ from the_experiment.inside.scores import gradable
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.swaps import swaps_of
 from the_experiment.inside.texts import Text
-from the_experiment.worlds import World
 
 MOST_PAIRS = 64
 FEWEST_TO_HALVE = 8  # pairs, from which on one half chooses the best place and the other counts
@@ -104,12 +103,12 @@ class PatchMaps(Request):
     def _drawn(self, subject: Subject) -> list[Pair]:
         """Different pairs; the same two the other way round would tell the same again."""
         world, states = subject.world, np.concatenate(subject.states())
-        inputs = list(world.inputs)
+        names = world.changeable
         drawn: dict[frozenset[str], tuple[str, str]] = {}
-        for place in Stream(self.seed, "pairs").shuffled(len(states) * len(inputs)):
-            state, changed = divmod(int(place), len(inputs))
+        for place in Stream(self.seed, "pairs").shuffled(len(states) * len(names)):
+            state, changed = divmod(int(place), len(names))
             (prompt,) = world.prompts(states[[state]])
-            other = _neighbour(world, prompt, inputs[changed])
+            other = world.neighbour(prompt, names[changed])
             drawn.setdefault(frozenset((prompt, other)), (prompt, other))
             if len(drawn) == self.pairs:
                 break
@@ -156,8 +155,8 @@ class PatchMaps(Request):
 
 def _named(subject: Subject, base: str, to: str | None) -> Pair:
     """A sequence with this one, or the first of its neighbours that has the same shape."""
-    inputs = subject.world.inputs
-    others = [to] if to else [_neighbour(subject.world, base, name) for name in inputs]
+    world = subject.world
+    others = [to] if to else [world.neighbour(base, name) for name in world.changeable]
     for other in others:
         pair = Pair(subject.text(base), subject.text(other))
         if pair.alike:
@@ -165,15 +164,6 @@ def _named(subject: Subject, base: str, to: str | None) -> Pair:
     raise UsageError(
         f"{base} and {others[0]} are texts of different shape",
         "name one of the same number of tokens with --to",
-    )
-
-
-def _neighbour(world: World, prompt: str, changed: str) -> str:
-    """The sequence that differs in this input, which takes its next value."""
-    domain = world.inputs[changed]
-    value = int(world.state(prompt)[0, list(world.inputs).index(changed)])
-    return world.counterfactual(
-        prompt, {changed: domain.low + (value - domain.low + 1) % domain.size}
     )
 
 

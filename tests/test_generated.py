@@ -1,0 +1,163 @@
+"""Worlds of programs and questions: drawn once, each text a state, answered by running it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.data.generate import Sizes, generate
+from the_experiment.data.holdout import HoldOut
+from the_experiment.worlds import World
+from the_experiment.worlds.files import world_from_text
+from the_experiment.worlds.generated import GeneratedWorld, pool
+from the_experiment.worlds.generators import Generated, Random, below
+from the_experiment.worlds.parts import Domain
+from the_experiment.worlds.programs.binding import make_variable_binding_program
+
+BINDING = """\
+name: small
+programs: make_variable_binding_program
+length: 3..4
+hops: 1..2
+count: 50
+completion: " {answer}"
+"""
+
+
+def small(**changes: str) -> World:
+    lines = dict(line.split(": ", 1) for line in BINDING.splitlines())
+    text = "\n".join(f"{key}: {value}" for key, value in (lines | changes).items())
+    return world_from_text(text, "here")
+
+
+WORLD = small()
+
+
+def even(seq_len: int, rng: Random) -> Generated:
+    """Whether a number is even."""
+    number = below(rng, 10**seq_len)
+    return f"Is {number} even?", number % 2 == 0, {}
+
+
+@given(st.integers(0, WORLD.size - 1))
+def test_each_text_is_a_state_and_its_completion_is_read_back(number: int) -> None:
+    states = WORLD.states_at(np.array([number]))
+    (prompt,), (completion,) = WORLD.prompts(states), WORLD.completions(states)
+    assert (WORLD.state(prompt) == states).all()
+    assert WORLD.answer(prompt) == completion
+    span = WORLD.spans(completion)["answer"]
+    assert span is not None
+    assert completion[span.start : span.end] == str(span.value)
+    assert WORLD.grade(prompt, completion).exact
+    assert not WORLD.grade(prompt, f" {span.value + 1}").exact
+    assert {*prompt, *completion} <= {*WORLD.alphabet}
+    assert len(prompt + completion) <= WORLD.longest
+
+
+def test_no_text_comes_twice_and_the_same_are_drawn_again() -> None:
+    prompts = WORLD.prompts(WORLD.states())
+    assert len(set(prompts)) == WORLD.size == 200
+    pool.cache_clear()
+    assert small().prompts(WORLD.states()) == prompts
+
+
+def test_length_and_hops_are_what_a_state_says() -> None:
+    for (length, hops, _), prompt in zip(
+        WORLD.states().tolist(), WORLD.prompts(WORLD.states()), strict=True
+    ):
+        lines = prompt.splitlines()
+        values = dict(line.split("=") for line in lines[:-1])
+        assert len(values) == length
+        name, walked = lines[-1].strip("#:"), -1
+        while name in values:
+            name, walked = values[name], walked + 1
+        assert walked == hops
+
+
+@pytest.mark.parametrize(
+    ("where", "held_out"), [("length == 4", 100), ("hops == 2", 100), ("answer == 7", None)]
+)
+def test_programs_are_held_out_by_length_hops_and_constant(
+    tmp_path: Path, where: str, held_out: int | None
+) -> None:
+    folder = generate(WORLD, HoldOut(where=where), Sizes(train=500), 1, tmp_path / "data")
+    hidden = {row["prompt"] for row in folder.rows("heldout")}
+    assert hidden == set(folder.manifest.held_out)
+    assert len(hidden) == (held_out or len(hidden)) > 0
+    for split in ("train", "valid", "test"):
+        assert not hidden & {row["prompt"] for row in folder.rows(split)}
+    if where == "answer == 7":
+        assert {row["completion"] for row in folder.rows("heldout")} == {" 7"}
+
+
+@given(st.integers(0, WORLD.size - 1))
+def test_the_counterfactual_of_a_program_has_another_constant(number: int) -> None:
+    (prompt,) = WORLD.prompts(WORLD.states_at(np.array([number])))
+    assert WORLD.changeable == ["constant"]
+    other = WORLD.neighbour(prompt, "constant")
+    assert sum(a != b for a, b in zip(prompt, other, strict=True)) == 1
+    answer = WORLD.answer(other)
+    assert answer != WORLD.answer(prompt)
+    assert answer.strip() not in prompt
+    assert WORLD.counterfactual(prompt, {"constant": int(answer)}) == other
+    assert WORLD.grade(other, answer).exact
+
+
+def test_a_program_that_was_not_drawn_is_answered_but_is_no_state() -> None:
+    assert WORLD.answer("x = 3\ny = x * 2\n#y:") == " 6"
+    with pytest.raises(UsageError, match="none of the 200 texts of world small"):
+        WORLD.state("x = 3\ny = x * 2\n#y:")
+
+
+def test_truth_values_are_written_as_words() -> None:
+    world = GeneratedWorld("even", even, Domain(1, 2), 10, completion="\n{answer}.")
+    completions = world.completions(world.states())
+    assert set(completions) == {"\nyes.", "\nno."}
+    for prompt, completion in zip(world.prompts(world.states()), completions, strict=True):
+        assert (completion == "\nyes.") == (int(prompt.split()[1]) % 2 == 0)
+        span = world.spans(completion)["answer"]
+        assert span is not None
+        assert span.value == (completion == "\nyes.")
+    assert world.completions(world.states()[:1], {"answer": 0}) == ["\nno."]
+
+
+def test_baselines_are_told_the_characters() -> None:
+    features = WORLD.features(WORLD.states())
+    (first,) = WORLD.prompts(WORLD.states()[:1])
+    assert "".join(map(chr, features[0])).strip("\0").split("\0")[0] == first
+    assert chr(features[0][-1]) == ":"
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"programs": "make_tea"}, "no program generator called 'make_tea'"),
+        ({"hops": "1..3"}, "a program of 3 lines can't have a chain of 3 hops"),
+        ({"count": "0"}, "count"),
+        ({"length": "many"}, "neither bool nor an integer range"),
+        ({"completion": "done"}, "has to have {answer} in it, once"),
+        ({"lines": "3"}, "unknown key; known are name, programs, questions, length"),
+    ],
+)
+def test_a_file_that_is_wrong_is_told_what_is(changes: dict[str, str], complaint: str) -> None:
+    with pytest.raises(ExperimentError) as raised:
+        small(**changes).prompts(WORLD.states())
+    assert complaint in str(raised.value)
+
+
+def test_more_texts_than_there_are_can_not_be_had() -> None:
+    world = GeneratedWorld("even", even, Domain(1, 1), 11)
+    with pytest.raises(ExperimentError, match="made 10 different texts"):
+        world.prompts(world.states())
+
+
+def test_hops_are_given_where_the_generator_asks_for_them() -> None:
+    with pytest.raises(ExperimentError, match="takes num_hops"):
+        GeneratedWorld("binding", make_variable_binding_program, Domain(3, 4), 5)
+    with pytest.raises(ExperimentError, match="takes no num_hops"):
+        GeneratedWorld("even", even, Domain(1, 2), 5, hops=Domain(1, 2))
