@@ -21,6 +21,7 @@ from the_experiment.cli import (
     options,
     patch,
     probe,
+    questions,
     replay,
     test,
     testui,
@@ -65,8 +66,9 @@ WORLDS_AND_DATA = "1. What is true, and what is shown of it"
 TRAINING = "2. Models that learn from it"
 TESTING = "3. Rule or pattern?"
 INSIDE = "4. Look inside, and break it"
-EXPERIMENTS = "5. Whole experiments"
-PLAYGROUND = "6. By hand"
+PROGRAMS = "5. Programs and questions, and any model"
+EXPERIMENTS = "6. Whole experiments"
+PLAYGROUND = "7. By hand"
 
 app.add_typer(worlds.app, name="worlds", rich_help_panel=WORLDS_AND_DATA)
 app.command("generate", rich_help_panel=WORLDS_AND_DATA, epilog=generate.EXAMPLES)(
@@ -91,6 +93,7 @@ app.command("faithfulness", rich_help_panel=INSIDE, epilog=faithfulness.EXAMPLES
     faithfulness.faithfulness
 )
 app.command("replay", rich_help_panel=INSIDE, epilog=replay.EXAMPLES)(replay.replay)
+app.add_typer(questions.app, name="questions", rich_help_panel=PROGRAMS)
 app.command("demo", rich_help_panel=EXPERIMENTS, epilog=demo.EXAMPLES)(demo.demo)
 app.add_typer(experiments.app, name="experiments", rich_help_panel=EXPERIMENTS)
 app.command("testui", rich_help_panel=PLAYGROUND, epilog=testui.EXAMPLES)(testui.testui)

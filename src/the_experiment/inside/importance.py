@@ -20,7 +20,7 @@ from the_experiment.worlds.questions.question import Question
 
 Drops = dict[str, dict[str, Drop]]  # by piece, by kind of question
 
-ACCURACY, LOGPROB = "accuracy", "log-probability of the right answer"
+ACCURACY, LOGPROB = "accuracy", "log-probability"  # of the right answer
 UNITS = {ACCURACY: "drop in share right", LOGPROB: "drop in nats"}
 MOST_TOLD = 3  # pieces in a sentence
 BEYOND = "*"  # behind a drop that chance does not explain
@@ -94,24 +94,38 @@ def grids(found: Importance) -> Iterator[HeatMap]:
     """Layers × heads, or gates, by measure."""
     for measure, drops in found.drops.items():
         for kind, pieces in kinds_of_piece(list(drops)).items():
+            if not several_a_layer(pieces[0]):
+                continue
             places = [piece.partition(":")[2].split(".") for piece in pieces]
-            if all(len(place) == 2 for place in places):
-                layers, each = (list(dict.fromkeys(one)) for one in zip(*places, strict=True))
-                cells = [[drops[f"{kind}:{row}.{one}"][ALL] for one in each] for row in layers]
-                title = f"{measure}: what is lost without each {kind}"
-                rows = tuple(f"layer {layer}" for layer in layers)
-                yield _map(title, measure, rows, tuple(f"{kind} {one}" for one in each), cells)
+            layers, each = (list(dict.fromkeys(one)) for one in zip(*places, strict=True))
+            cells = [[drops[f"{kind}:{row}.{one}"][ALL] for one in each] for row in layers]
+            rows = tuple(f"layer {layer}" for layer in layers)
+            columns = tuple(f"{kind} {one}" for one in each)
+            yield _map(f"{measure}, without each {kind}", measure, rows, columns, cells)
 
 
 def matrices(found: Importance) -> Iterator[HeatMap]:
-    """Pieces × kinds of question, by measure, where there are several kinds."""
+    """Pieces × kinds of question, by measure, where there are several kinds.
+
+    One map of heads, or gates, and one of whole layers with their parts.
+    """
     for measure, drops in found.drops.items():
-        for kind, pieces in kinds_of_piece(list(drops)).items():
-            columns = [one for one in drops[pieces[0]] if one != ALL]
+        for several in (True, False):
+            pieces = [piece for piece in drops if several_a_layer(piece) == several]
+            columns = [kind for kind in drops[pieces[0]] if kind != ALL] if pieces else []
             if columns:
                 cells = [[drops[piece][column] for column in columns] for piece in pieces]
-                title = f"{measure}: each {kind} and kind of question"
+                title = f"{measure}, by kind of question"
                 yield _map(title, measure, tuple(pieces), tuple(columns), cells)
+
+
+def several_a_layer(piece: str) -> bool:
+    """Whether a layer has several pieces of this kind, as it has heads.
+
+    >>> several_a_layer("head:0.1"), several_a_layer("mlp:0")
+    (True, False)
+    """
+    return "." in piece
 
 
 def _map(
@@ -122,6 +136,7 @@ def _map(
     cells: Sequence[Sequence[Drop]],
 ) -> HeatMap:
     values = np.array([[cell.drop for cell in row] for row in cells])
+    counts = {cell.n for row in cells for cell in row}
     most = float(np.abs(values).max()) or 1.0
     return HeatMap(
         title,
@@ -131,6 +146,7 @@ def _map(
         values,
         tuple(tuple(short(one.drop) + BEYOND * one.beyond_chance for one in row) for row in cells),
         span=(-most, most),
+        n=counts.pop() if len(counts) == 1 else None,
         low=np.array([[cell.low for cell in row] for row in cells]),
         high=np.array([[cell.high for cell in row] for row in cells]),
     )
@@ -163,7 +179,7 @@ def sentences(found: Importance) -> list[str]:
 def _nothing_to_lose(asked: int) -> str:
     return (
         f"None of {counted(asked, 'answer')} is right with nothing taken out, so no ablation can "
-        "lower the accuracy: what is left to go by is the log-probability of the right answer."
+        "lower the accuracy: what is left to go by is the log-probability of the right answer"
     )
 
 
@@ -172,10 +188,10 @@ def _told(measure: str, kind: str, drops: Mapping[str, Drop]) -> str:
     most = [f"{piece} {_with_interval(drops[piece])}" for piece in order[:MOST_TOLD]]
     lost = sum(drop.beyond_chance and drop.drop > 0 for drop in drops.values())
     won = sum(drop.beyond_chance and drop.drop < 0 for drop in drops.values())
-    better = f"; {won} raise it" if won else ""
+    better = f", {won} raise it" if won else ""
     return (
-        f"{measure}: {lost} of {counted(len(drops), kind)} lower it by more than chance{better}; "
-        f"most missed: {listed(most)}."
+        f"{measure}, without one {kind}: {lost} of {len(drops)} lower it by more than "
+        f"chance{better}; most missed: {listed(most)}"
     )
 
 

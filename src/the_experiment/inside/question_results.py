@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from the_experiment.evaluation.failures import FAILURES, by_chance
 from the_experiment.evaluation.questions import ALL, Form, Given, accuracies, by_kind, commonest
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.importance import Importance, importance, sentences
-from the_experiment.inside.question_runs import Answers, Request
+from the_experiment.inside.question_runs import Answers, QuestionRun, Request
 from the_experiment.worlds.questions.question import Question
 
 RESULTS = "results.json"
@@ -82,6 +83,15 @@ class Results(BaseModel):
             "ablations": self.importance.as_json() if self.without else {},
             "sentences": self.sentences(),
         }
+
+
+def results_of(run: QuestionRun, lite: bool, progress: Callable[[int], None]) -> Results:
+    """Ask what is missing. With `lite` nothing is taken out, and what is there is left there."""
+    if lite and (run.folder / RESULTS).is_file():
+        return read_results(run.folder)
+    whole = run.baseline()
+    without = {} if lite else run.ablated(progress)
+    return Results(request=run.request, form=run.form, whole=whole, without=without)
 
 
 def read_results(folder: Path) -> Results:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -16,12 +17,16 @@ from transformers import PreTrainedModel
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json, write_json
+from the_experiment.base.names import name_from
+from the_experiment.base.runs import Run, check_name
 from the_experiment.evaluation.questions import Asker, Form, Given, Style
 from the_experiment.inside.interventions import pieces_of
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.silenced import Means, means_of, silenced
 from the_experiment.inside.sites import Site
 from the_experiment.inside.validation import validated
+from the_experiment.models.loading import Device, Dtype
+from the_experiment.models.pretrained import load_pretrained
 from the_experiment.models.texts import prompt_ids
 from the_experiment.worlds.questions.question import Question
 
@@ -31,6 +36,7 @@ Answers = dict[str, list[Given]]  # by piece: an answer for each question
 WHOLE = "nothing"  # what is taken out of the model as it is
 TOO_MANY = "neuron"  # the kind of piece that there are too many of to ask without each
 FINGERPRINT = 1_000  # numbers of each parameter
+QUESTIONS = "questions"  # the folder beside the runs
 REQUEST, CELLS = "request.json", "cells"
 
 CELL: TypeAdapter[list[Given]] = TypeAdapter(list[Given])
@@ -51,6 +57,13 @@ class Request(BaseModel):
     seed: int
     version: str
 
+    @property
+    def name(self) -> str:
+        """A readable name with a fingerprint of all of it."""
+        kinds = "-".join(dict.fromkeys(question.kind for question in self.questions))
+        words = name_from(f"{Path(self.model).name}-{kinds}"[:50], otherwise="questions")
+        return f"{words}-{hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:8]}"
+
 
 class QuestionRun:
     """A request, the model it is of, and the folder in which its answers land.
@@ -63,6 +76,13 @@ class QuestionRun:
         self.request, self.asker, self.folder = request, asker, folder
         self.questions = list(request.questions)
         _claim(folder, request)
+
+    @classmethod
+    def of(cls, request: Request, asker: Asker, out: Path, name: str = "") -> QuestionRun:
+        """The run in `out/questions/NAME`; without a name, in one made of all that is asked."""
+        if name:
+            check_name(name)
+        return cls(request, asker, out / QUESTIONS / (name or request.name))
 
     @cached_property
     def form(self) -> Form:
@@ -121,6 +141,42 @@ class QuestionRun:
         means = self.means if self.request.mode == "mean" else None
         with silenced(self.opened, self.pieces[piece], means):
             yield
+
+
+def prepared(
+    name: str,
+    questions: Sequence[Question],
+    *,
+    style: Style | Literal["auto"],
+    max_new_tokens: int,
+    mode: Mode,
+    seed: int,
+    device: Device,
+    dtype: Dtype,
+    out: Path,
+) -> tuple[Request, Asker]:
+    """The model, ready to be asked, and the request it makes with these questions.
+
+    The style `auto` is the model's chat template if it has one, the bare question for a model that
+    was trained here, and `plain` for any other. Raises `ExperimentError` where there is no model,
+    and `UsageError` for the style `chat` where there is no template.
+    """
+    model, tokenizer = load_pretrained(name, device, dtype, out)
+    if style == "auto":
+        ours = any(Run(folder).complete for folder in (Path(name), Path(name).parent, out / name))
+        style = "chat" if tokenizer.chat_template else "bare" if ours else "plain"
+    request = Request(
+        model=name,
+        weights=fingerprint(model),
+        dtype=str(model.dtype).removeprefix("torch."),
+        questions=tuple(questions),
+        style=style,
+        max_new_tokens=max_new_tokens,
+        mode=mode,
+        seed=seed,
+        version=version("the-experiment"),
+    )
+    return request, Asker(model, tokenizer, style, max_new_tokens)
 
 
 def fingerprint(model: PreTrainedModel) -> str:

@@ -14,6 +14,7 @@ from the_experiment.inside.question_results import Results
 from the_experiment.report.plots import BASELINE_COLOUR, INK, MODEL_COLOUR
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 PIECES = ("layer", "attention", "mlp")  # kinds of piece of which each layer has one
@@ -34,7 +35,7 @@ def write_failures(results: Results, path: Path) -> None:
         figure.savefig(beside, format="png", dpi=110)
 
 
-def _patch(colour: str) -> object:
+def _patch(colour: str) -> Artist:
     from matplotlib.patches import Patch
 
     return Patch(color=colour)

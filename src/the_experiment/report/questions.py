@@ -22,10 +22,11 @@ from the_experiment.report.html import write_page
 from the_experiment.report.question_plots import write_failures, write_layers
 from the_experiment.worlds.questions.answers import in_words
 
-WIDEST = 24  # columns of a map in a terminal
+WIDEST, HIGHEST = 24, 60  # columns and rows of a map in a terminal
 EXAMPLES = 2  # of each kind of failure
 SHOWN = 60  # characters of an answer
 BASELINE = "commonest answer"
+BY_CHANCE = "by chance: right answers to other questions"
 
 
 def write_results(results: Results, folder: Path) -> None:
@@ -34,7 +35,7 @@ def write_results(results: Results, folder: Path) -> None:
     write_failures(results, folder / "failures.png")
     maps: list[HeatMap] = []
     if results.without:
-        maps = [*grids(results.importance), *matrices(results.importance)]
+        maps = _maps(results)
         if maps:
             write_picture(maps, folder / "heads.png")
         write_layers(results.importance, folder / "layers.png")
@@ -50,12 +51,16 @@ def _write_page(results: Results, maps: list[HeatMap], path: Path) -> None:
         title=heading(results),
         script=plotly_above(path),
         accuracy=[
-            (kind, str(right), str(baseline)) for kind, (right, baseline) in results.accuracy.items()
+            (kind, str(right), str(baseline))
+            for kind, (right, baseline) in results.accuracy.items()
         ],
         failures=list(_failures(results)),
+        by_chance=BY_CHANCE,
         examples=list(_examples(results)),
         sentences=results.sentences(),
-        pictures=[name for name in ("failures.png", "layers.png") if (path.parent / name).is_file()],
+        pictures=[
+            name for name in ("failures.png", "layers.png") if (path.parent / name).is_file()
+        ],
         plots=[hover_map(one) for one in maps],
     )
 
@@ -65,16 +70,19 @@ def results_view(results: Results) -> Group:
     shown: list[RenderableType] = [Text(heading(results), style="bold"), _accuracy_table(results)]
     failures = list(_failures(results))
     if failures:
-        table = Blocks(["of the wrong answers", "", "of wrong answers to other questions"])
+        table = Blocks(["wrong answers", "", BY_CHANCE])
         for row in failures:
             table.add_row(list(row), style="")
         shown += ["", table, *map(Text, _examples(results))]
     if results.without:
-        maps = [*grids(results.importance), *matrices(results.importance)]
-        fitting = [one for one in maps if len(one.columns) <= WIDEST]
+        fitting = [m for m in _maps(results) if len(m.columns) <= WIDEST and len(m.rows) <= HIGHEST]
         shown += [part for one in fitting for part in ("", heat_map_view(one))]
         shown += ["", *map(Text, results.sentences())]
     return Group(*shown)
+
+
+def _maps(results: Results) -> list[HeatMap]:
+    return [*grids(results.importance), *matrices(results.importance)]
 
 
 def heading(results: Results) -> str:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from the_experiment.base.errors import UsageError
 from the_experiment.base.files import read_jsonl
+from the_experiment.base.seeds import Stream
 from the_experiment.worlds.questions.question import Question
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -43,6 +44,26 @@ def read_questions(name_or_file: str) -> list[Question]:
         raise UsageError(f"{path} has no questions", "write one JSON object a line")
     refuse_repeated(questions)
     return questions
+
+
+def read_sets(names: Sequence[str], limit: int, seed: int) -> list[Question]:
+    """The questions of several sets together, at most `limit` of each (0: all), drawn by `seed`.
+
+    Raises `UsageError` as `read_questions` does, and for a question that two sets share.
+    """
+    found: list[Question] = []
+    for name in names:
+        questions = read_questions(name)
+        order = Stream(seed, "questions", name).shuffled(len(questions))
+        chosen = sorted(order[: limit or None].tolist())
+        found += [questions[number] for number in chosen]
+    refuse_repeated(found)
+    return found
+
+
+def row_of(question: Question) -> dict[str, object]:
+    """A question as a line of a file has it, without what it doesn't tell."""
+    return question.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 
 def refuse_repeated(questions: Sequence[Question]) -> None:
