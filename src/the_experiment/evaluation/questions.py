@@ -119,8 +119,10 @@ class Asker:
     def likeliest_form(self, questions: Sequence[Question]) -> Form:
         """The form in which right answers are likeliest, over all these questions.
 
-        Raises `ExperimentError` where the tokenizer knows the characters of none.
+        Raises `ExperimentError` where the tokenizer knows the characters of none, and for a
+        question without room.
         """
+        self._room(self.prompts(questions), [FORMS[0].written(one) for one in questions])
         known = [form for form in FORMS if not self._unknown(form.written(q) for q in questions)]
         if not known:
             raise ExperimentError(

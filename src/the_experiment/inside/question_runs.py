@@ -190,18 +190,17 @@ def fingerprint(model: PreTrainedModel) -> str:
 
 
 def _claim(folder: Path, request: Request) -> None:
-    """Make the folder this request's, unless it is another one's already."""
+    """Make the folder this request's, unless it has another one's answers already."""
     place, told = folder / REQUEST, request.model_dump(mode="json", by_alias=True)
-    if place.is_file():
-        if read_json(place, f"remove {folder}") != told:
-            raise UsageError(
-                f"{folder} has the answers to other questions, or of another model",
-                "choose another name with --name",
-            )
-    elif folder.is_dir() and any(folder.iterdir()):
+    if not place.is_file() and folder.is_dir() and any(folder.iterdir()):
         raise UsageError(f"{folder} is there and is no run of questions", "choose another --name")
-    else:
-        write_json(place, told)
+    answered = any((folder / CELLS).glob("*.json"))
+    if answered and read_json(place, f"remove {folder}") != told:
+        raise UsageError(
+            f"{folder} has the answers to other questions, or of another model",
+            "choose another name with --name",
+        )
+    write_json(place, told)
 
 
 def _kept(place: Path, questions: int) -> list[Given] | None:

@@ -12,8 +12,9 @@ from rich.text import Text
 from the_experiment.base.files import write_json
 from the_experiment.base.words import counted
 from the_experiment.evaluation.failures import FAILURES
+from the_experiment.evaluation.paired import LEVEL
 from the_experiment.evaluation.statistics import short
-from the_experiment.inside.importance import answers_map, grids, matrices
+from the_experiment.inside.importance import BEYOND, answers_map, grids, matrices
 from the_experiment.inside.maps import HeatMap
 from the_experiment.inside.question_results import RESULTS, Results
 from the_experiment.report.blocks import Blocks
@@ -26,6 +27,9 @@ WIDEST, HIGHEST = 24, 60  # columns and rows of a map in a terminal
 EXAMPLES = 2  # of each kind of failure
 SHOWN = 60  # characters of an answer
 BASELINE = "commonest answer"
+STARRED = (
+    f"{BEYOND} more than chance explains: p < {LEVEL}, by Holm among all of its kind and measure"
+)
 BY_CHANCE = "by chance: right answers to other questions"
 
 
@@ -58,6 +62,7 @@ def _write_page(results: Results, maps: list[HeatMap], path: Path) -> None:
         by_chance=BY_CHANCE,
         examples=list(_examples(results)),
         sentences=results.sentences(),
+        starred=STARRED,
         pictures=[
             name for name in ("failures.png", "layers.png") if (path.parent / name).is_file()
         ],
@@ -77,7 +82,7 @@ def results_view(results: Results) -> Group:
     if results.without:
         fitting = [m for m in _maps(results) if len(m.columns) <= WIDEST and len(m.rows) <= HIGHEST]
         shown += [part for one in fitting for part in ("", heat_map_view(one))]
-        shown += ["", *map(Text, results.sentences())]
+        shown += ["", Text(STARRED, style="dim"), *map(Text, results.sentences())]
     return Group(*shown)
 
 
