@@ -80,9 +80,9 @@ def test_after_a_swap_the_rules_make_two_things_of_a_text(values: list[int]) -> 
 
 def _text(prompt: str, completion: str):  # type: ignore[no-untyped-def]
     from the_experiment.data.tokenizer import character_tokenizer
-    from the_experiment.inside.texts import text_of
+    from the_experiment.inside.texts import world_text
 
-    return text_of(character_tokenizer(CAUSAL.alphabet), CAUSAL, prompt, completion)
+    return world_text(character_tokenizer(CAUSAL.alphabet), CAUSAL, prompt, completion)
 
 
 # ---- swaps

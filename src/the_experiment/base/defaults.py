@@ -25,6 +25,11 @@ LEARNING_RATE = 5e-4
 BATCH_SIZE = 16
 CHECKPOINT_EVERY = 500  # steps
 
+# causal tracing of programs
+TRACED_LINES = 5
+TRACED_HOPS = 2
+TRACED_PAIRS = 50  # for each length and number of hops
+
 # the playground
 PORT = 7860
 INSIDE_MODELS = ["tiny-gpt2-*"]  # what is looked into where none is named

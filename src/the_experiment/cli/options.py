@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -30,6 +31,39 @@ Models: TypeAlias = Annotated[
 Out: TypeAlias = Annotated[Path, Option("--out", help="The folder of the trained models.")]
 Seed: TypeAlias = Annotated[int, Option("--seed", min=0, help="Makes everything repeatable.")]
 AsJson: TypeAlias = Annotated[bool, Option("--json", help="Print JSON.")]
+
+
+class Chat(str, Enum):
+    """How a prompt is put to a model."""
+
+    auto = "auto"
+    chat = "chat"
+    plain = "plain"
+
+
+class Dtype(str, Enum):
+    """The type of a model's numbers."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
+class Device(str, Enum):
+    """Where models run."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+AskedIn: TypeAlias = Annotated[
+    Chat, Option("--chat", help="auto: the model's chat template if it has one.")
+]
+OfDtype: TypeAlias = Annotated[Dtype, Option("--dtype", help="auto: as the model was saved.")]
+OnDevice: TypeAlias = Annotated[Device, Option("--device", help="auto: a GPU where there is one.")]
 
 
 def _read_config(context: typer.Context, file: Path | None) -> Path | None:
@@ -76,6 +110,19 @@ def share(text: str) -> float | None:
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         raise UsageError(f"{text!r} is no share", "such as 0.1% or 0.001") from None
+
+
+def numbers(text: str) -> list[int]:
+    """`2-4,8` as 2, 3, 4 and 8; none for nothing. Raises `UsageError` for another text."""
+    from the_experiment.base.errors import UsageError
+
+    found: list[int] = []
+    for part in text.replace(" ", "").split(",") if text else []:
+        first, dash, last = part.partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or len(part) > 9:
+            raise UsageError(f"{text!r} are no numbers", "such as 2-6 or 2,4,8")
+        found += range(int(first), int(last or first) + 1)
+    return found
 
 
 def examples(*lines: str) -> str:

@@ -38,24 +38,6 @@ class Style(str, Enum):
     chat = "chat"
 
 
-class Dtype(str, Enum):
-    """The type of a model's numbers."""
-
-    auto = "auto"
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    float16 = "float16"
-
-
-class Device(str, Enum):
-    """Where the model runs."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
-
-
 @app.command(
     epilog=options.examples(
         "the-experiment questions run --model Qwen/Qwen3-0.6B --questions arithmetic --lite",
@@ -100,8 +82,8 @@ def run(
     ] = Style.auto,
     max_new_tokens: Annotated[int, options.Option(min=1, help="Of an answer, at most.")] = 32,
     seed: options.Seed = defaults.SEED,
-    dtype: Annotated[Dtype, options.Option(help="auto: as the model was saved.")] = Dtype.auto,
-    device: Annotated[Device, options.Option(help="auto: a GPU where there is one.")] = Device.auto,
+    dtype: options.OfDtype = options.Dtype.auto,
+    device: options.OnDevice = options.Device.auto,
     name: Annotated[
         str, options.Option(help="Of the folder.", show_default="made of what is asked")
     ] = "",

@@ -32,15 +32,6 @@ class Loss(str, Enum):
     completion = "completion"
 
 
-class Device(str, Enum):
-    """Where the model is trained."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
-
-
 class Precision(str, Enum):
     """Of the matrix products."""
 
@@ -80,7 +71,7 @@ def train(
         bool, options.Option("--until-fit", help="Stop once all seen states stay exact.")
     ] = False,
     seed: options.Seed = defaults.SEED,
-    device: Annotated[Device, options.Option(help="auto: a GPU where there is one.")] = Device.auto,
+    device: options.OnDevice = options.Device.auto,
     precision: Annotated[Precision, options.Option(help="auto: bf16 where it pays.")] = (
         Precision.auto
     ),

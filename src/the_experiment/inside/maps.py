@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ Values = npt.NDArray[np.float64]
 
 SHARES = (0.0, 1.0)  # the scale of shares, probabilities, accuracies and attention
 RESAMPLES = 1000  # of a bootstrap
+ARRAYS = ("values", "low", "high")
 CENTRAL = (0.025, 0.975)  # the ends of 95%
 
 
@@ -56,6 +58,14 @@ class HeatMap:
             "values": _rounded(self.values),
             **{name: value for name, value in optional.items() if value is not None},
         }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> HeatMap:
+        """The map of these plain values, as `as_json` gives them."""
+        numbers = {name: np.array(value[name]) for name in ARRAYS if name in value}
+        tuples = {name: tuple(value[name]) for name in ("rows", "columns", "span") if name in value}
+        words = tuple(tuple(row) for row in value.get("words", ()))
+        return cls(**{**value, **tuples, **numbers, "words": words})
 
 
 def share_map(

@@ -85,7 +85,7 @@ def turns_of(pairs: Sequence[Pair], parts: Sequence[str]) -> Turns:
 class Patched:
     """What each patch of a table did. Its rows are layers, its columns are pieces of one kind."""
 
-    of: str  # a column is a position, a head or a gate
+    of: str  # a column is a position, a role, a head or a gate
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     became: Flags  # (pairs, rows, columns, parts if it is of all): whether it is the other answer
@@ -116,36 +116,65 @@ class Patching:
         # What is wrong already can't become the other answer.
         self.answered: Flags = both.numpy()  # … and the model is right in both
 
-    def at_positions(self) -> Patched:
-        """All that a layer holds at one position comes from the other run."""
-        layout, length = self._opened.layout, self._bases.shape[1]
+    def at_positions(self, layers: Sequence[int] | None = None) -> Patched:
+        """All that a layer (one of `layers`) holds at one position comes from the other run."""
+        length = self._bases.shape[1]
+        base = self._pairs[0].base
+        names = base.labels if len(self._pairs) == 1 else base.part_labels
+        return self.at_places(
+            "position", names[:length], [(place,) for place in range(length)], layers
+        )
+
+    def at_places(
+        self,
+        of: str,
+        columns: Sequence[str],
+        places: Sequence[tuple[int, ...]],
+        layers: Sequence[int] | None = None,
+    ) -> Patched:
+        """All that a layer holds at some positions at once: each of `places` is a column.
+
+        `layers` are the rows (all of them).
+        """
+        layout = self._opened.layout
         carried = [
-            [Site(kind, layer) for kind in layout.carries] for layer in range(self._opened.layers)
+            [Site(kind, layer) for kind in layout.carries]
+            for layer in (range(self._opened.layers) if layers is None else layers)
         ]
         held = self._held([site for sites in carried for site in sites])
         trials = [
-            Trial(number, tuple(Edit(site, (place,), held[site][number, place]) for site in sites))
+            Trial(
+                number,
+                tuple(Edit(site, where, held[site][number, list(where)]) for site in sites),
+            )
             for number in range(len(self._pairs))
             for sites in carried
-            for place in range(length)
+            for where in places
         ]
-        rows = tuple(str(sites[0]) for sites in carried)
-        base = self._pairs[0].base
-        names = base.labels if len(self._pairs) == 1 else base.part_labels
-        return self._patched(trials, "position", rows, names[:length])
+        return self._patched(trials, of, tuple(str(sites[0]) for sites in carried), tuple(columns))
 
-    def in_pieces(self, piece: str) -> Patched:
+    def in_pieces(
+        self,
+        piece: str,
+        places: tuple[int, ...] | None = None,
+        layers: Sequence[int] | None = None,
+    ) -> Patched:
         """One head or gate of a layer comes from the other run, at every position at once.
 
-        What it holds after a part is decided can't matter to that part.
+        Or only at those of `places`. What it holds after a part is decided can't matter to it.
         """
         (kind,) = self._opened.layout.components[piece].kinds
-        sites = self._opened.sites(kind)
+        sites = [
+            site for site in self._opened.sites(kind) if layers is None or site.layer in layers
+        ]
         held = self._held(sites)
-        everywhere = tuple(range(self._bases.shape[1]))
+        where = tuple(range(self._bases.shape[1])) if places is None else places
         pieces = range(held[sites[0]].shape[2])
         trials = [
-            Trial(number, (Edit(Site(kind, site.layer, one), everywhere, values[number, :, one]),))
+            Trial(
+                number,
+                (Edit(Site(kind, site.layer, one), where, values[number, list(where), one]),),
+            )
             for number in range(len(self._pairs))
             for site, values in held.items()
             for one in pieces

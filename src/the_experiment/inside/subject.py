@@ -16,7 +16,7 @@ from the_experiment.base.runs import Run, find_runs
 from the_experiment.base.seeds import Integers, Stream
 from the_experiment.evaluation.trained import Trained
 from the_experiment.inside.opened import Opened
-from the_experiment.inside.texts import Text, text_of
+from the_experiment.inside.texts import Text, world_text
 from the_experiment.inside.validation import validated
 from the_experiment.worlds import World
 
@@ -65,7 +65,9 @@ class Subject:
         """
         right = self.world.answer(prompt)
         _, tokenizer = self.trained.loaded
-        return text_of(tokenizer, self.world, prompt, right if completion is None else completion)
+        return world_text(
+            tokenizer, self.world, prompt, right if completion is None else completion
+        )
 
     def states(self) -> tuple[Integers, Integers]:
         """The seen and the held-out states of its split."""

@@ -14,6 +14,8 @@ from the_experiment.models.texts import Offsets, encode, offsets
 from the_experiment.worlds import World
 from the_experiment.worlds.template import Span
 
+Spans = Mapping[str, Span | None]  # by part: where it stands; None for one that isn't there
+
 END = "⏎end"  # how the end token is shown
 AND = "+"  # between the names of parts that share a token
 
@@ -70,24 +72,39 @@ class Text:
         return range(self.begins - 1, len(self.ids) - 1)
 
 
-def text_of(tokenizer: PreTrainedTokenizerBase, world: World, prompt: str, completion: str) -> Text:
-    """The text of a prompt and a completion, right or wrong.
+def text_of(
+    tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str, asked: Spans, answered: Spans
+) -> Text:
+    """The text of a prompt and a completion, with the places of the parts of each.
 
     >>> from the_experiment.data.tokenizer import character_tokenizer
-    >>> from the_experiment.worlds import find_world
-    >>> world = find_world("causal")
-    >>> tokenizer = character_tokenizer(world.alphabet)
-    >>> text = text_of(tokenizer, world, "1,0,1,0,1", world.answer("1,0,1,0,1"))
-    >>> text.parts[0], text.parts[10], text.written_at("newB")
-    ('A', 'newA', [11])
+    >>> text = text_of(character_tokenizer("x=1"), "x=", "1", {"name": Span(0, 1, 1)}, {})
+    >>> text.tokens, text.parts
+    (('x', '=', '1', '⏎end'), ('name', '', '', ''))
     """
     encoded = encode(tokenizer, prompt, completion)
     before = offsets(tokenizer, prompt)
     tokens = [shown(prompt[slice(*place)]) for place in before]
     tokens += [shown(completion[slice(*place)]) for place in encoded.offsets[:-1]]
-    parts = _parts(before, world.prompt_spans(prompt))
-    parts += _parts(encoded.offsets[:-1], world.spans(completion))
+    parts = _parts(before, asked) + _parts(encoded.offsets[:-1], answered)
     return Text(prompt, completion, encoded.ids, (*tokens, END), (*parts, ""), len(encoded.prompt))
+
+
+def world_text(
+    tokenizer: PreTrainedTokenizerBase, world: World, prompt: str, completion: str
+) -> Text:
+    """The text of a world's prompt and a completion, right or wrong.
+
+    >>> from the_experiment.data.tokenizer import character_tokenizer
+    >>> from the_experiment.worlds import find_world
+    >>> world = find_world("causal")
+    >>> tokenizer = character_tokenizer(world.alphabet)
+    >>> text = world_text(tokenizer, world, "1,0,1,0,1", world.answer("1,0,1,0,1"))
+    >>> text.parts[0], text.parts[10], text.written_at("newB")
+    ('A', 'newA', [11])
+    """
+    asked, answered = world.prompt_spans(prompt), world.spans(completion)
+    return text_of(tokenizer, prompt, completion, asked, answered)
 
 
 def refuse_mixed_lengths(texts: Sequence[Text], mend: str) -> None:
@@ -100,7 +117,7 @@ def refuse_mixed_lengths(texts: Sequence[Text], mend: str) -> None:
         )
 
 
-def _parts(places: Offsets, spans: Mapping[str, Span | None]) -> list[str]:
+def _parts(places: Offsets, spans: Spans) -> list[str]:
     """The part, or the parts, that each token shares a character with."""
     return [
         AND.join(n for n, span in spans.items() if span and start < span.end and end > span.start)

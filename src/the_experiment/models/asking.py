@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -12,6 +12,8 @@ from the_experiment.models.scoring import greedy, room
 from the_experiment.models.texts import prompt_ids
 
 Chat = Literal["auto", "chat", "plain"]
+
+SHORTEN = "ask something shorter, lower --max-new-tokens, or take a model with more positions"
 
 
 def ask(
@@ -31,7 +33,7 @@ def ask(
         if harm:
             raise ExperimentError(
                 f"prompt {number} of {len(prompts)} is too long: {harm}",
-                "shorten it, lower --max-new-tokens, or take a model with more positions",
+                SHORTEN,
             )
     texts = [asked_text(tokenizer, prompt, chat) for prompt in prompts]
     return greedy(model, tokenizer, texts, max_new_tokens)
@@ -48,6 +50,10 @@ def asked_text(tokenizer: PreTrainedTokenizerBase, prompt: str, chat: Chat = "au
     >>> asked_text(character_tokenizer("x=1"), "x=1")
     'x=1'
     """
+    if chat not in get_args(Chat):
+        raise UsageError(
+            f"there is no way of asking {chat!r}", f"one of {', '.join(get_args(Chat))}"
+        )
     if chat == "chat" and not tokenizer.chat_template:
         raise UsageError("this model's tokenizer has no chat template", "use `--chat plain`")
     if chat == "plain" or not tokenizer.chat_template:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import get_args
@@ -35,7 +36,7 @@ def load_pretrained(
     if dtype not in get_args(Dtype):
         raise UsageError(f"there is no dtype {dtype!r}", f"one of {', '.join(get_args(Dtype))}")
     place = pick_device(device)
-    folder = _local(str(name), out) or _from_hub(str(name), out)
+    folder = find_model(name, out)
     model, tokenizer, unused = read_model(folder, dtype)
     if unused:
         logger.warning("{}: weights without a place in the model, {} for one", name, unused[0])
@@ -43,6 +44,18 @@ def load_pretrained(
         tokenizer.bos_token = None  # our trainings put none before their texts
     _write_greedily(model)
     return model.to(place).eval(), tokenizer
+
+
+def find_model(name: str | Path, out: Path = Path(defaults.OUT)) -> Path:
+    """The folder that a model lies in, downloaded if it is on the hub. Raises `ExperimentError`."""
+    return _local(str(name), out) or _from_hub(str(name), out)
+
+
+def which_weights(folder: Path) -> str:
+    """A fingerprint of the files of a model: by name, size and time, as they may be very large."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    told = [f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in files]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
 def _local(name: str, out: Path) -> Path | None:

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Group
 from rich.text import Text
 
-from the_experiment.base.files import replaced_file, write_text
+from the_experiment.base.files import replaced_file
 from the_experiment.evaluation.statistics import short
 from the_experiment.inside.maps import HeatMap, Values
 from the_experiment.report.blocks import Blocks
@@ -100,19 +100,6 @@ def hover_map(heat_map: HeatMap) -> str:
         template="plotly_white",
     )
     return str(figure.to_html(full_html=False, include_plotlyjs=False))
-
-
-def plotly_above(page: Path) -> str:
-    """Where a page with such pieces finds plotly's script.
-
-    It lies once for all pages in the folder above theirs, so that they need no network.
-    """
-    from plotly.offline import get_plotlyjs
-
-    script = page.parent.parent / "plotly.min.js"
-    if not script.is_file():
-        write_text(script, get_plotlyjs())
-    return f"../{script.name}"
 
 
 def _told(heat_map: HeatMap) -> list[list[str]]:

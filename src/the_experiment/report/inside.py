@@ -9,9 +9,9 @@ from pathlib import Path
 from rich.console import Group
 from rich.markup import escape
 
-from the_experiment.base.files import write_json
+from the_experiment.base.files import write_json, write_text
 from the_experiment.inside.card import Card, Finding
-from the_experiment.report.heatmaps import heat_map_view, hover_map, plotly_above, write_picture
+from the_experiment.report.heatmaps import heat_map_view, hover_map, write_picture
 from the_experiment.report.html import write_page
 
 WIDEST, HIGHEST, MOST_MAPS = 40, 60, 8  # columns and rows of a map, and maps, in a terminal
@@ -38,11 +38,21 @@ def _write_maps_page(card: Card, finding: Finding, path: Path) -> None:
         path,
         "inside.html",
         title=f"{card.verb}: {card.names}",
-        script=plotly_above(path),
+        script=plotly_beside(path.parent),
         asked=", ".join(f"{name} {value}" for name, value in asked.items()),
         sentences=finding.sentences,
         plots=[hover_map(one) for one in finding.maps],
     )
+
+
+def plotly_beside(folder: Path) -> str:
+    """Where pages in `folder` find plotly: once for all in the folder above, without a network."""
+    from plotly.offline import get_plotlyjs
+
+    script = folder.parent / "plotly.min.js"
+    if not script.is_file():
+        write_text(script, get_plotlyjs())
+    return f"../{script.name}"
 
 
 def finding_view(finding: Finding) -> Group:

@@ -18,12 +18,12 @@ from the_experiment.inside.importance import BEYOND, answers_map, grids, matrice
 from the_experiment.inside.maps import HeatMap
 from the_experiment.inside.question_results import RESULTS, Results
 from the_experiment.report.blocks import Blocks
-from the_experiment.report.heatmaps import heat_map_view, hover_map, plotly_above, write_picture
+from the_experiment.report.heatmaps import heat_map_view, hover_map, write_picture
 from the_experiment.report.html import write_page
+from the_experiment.report.inside import HIGHEST, WIDEST, plotly_beside
 from the_experiment.report.question_plots import write_failures, write_layers
 from the_experiment.worlds.questions.answers import in_words
 
-WIDEST, HIGHEST = 24, 60  # columns and rows of a map in a terminal
 EXAMPLES = 2  # of each kind of failure
 SHOWN = 60  # characters of an answer
 BASELINE = "commonest answer"
@@ -53,7 +53,7 @@ def _write_page(results: Results, maps: list[HeatMap], path: Path) -> None:
         path,
         "questions.html",
         title=heading(results),
-        script=plotly_above(path),
+        script=plotly_beside(path.parent),
         accuracy=[
             (kind, str(right), str(baseline))
             for kind, (right, baseline) in results.accuracy.items()

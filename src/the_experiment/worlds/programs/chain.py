@@ -8,13 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import numpy as np
-
 from the_experiment.base.errors import UsageError
 from the_experiment.worlds.generators import Random, one_of
-from the_experiment.worlds.language import parse
+from the_experiment.worlds.programs.interpreter import answer_of
 from the_experiment.worlds.template import Span
-from the_experiment.worlds.tree import evaluate
 
 ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)[ \t]*=[ \t]*([^=\s].*)")
 QUERY = re.compile(r"^#[ \t]*([A-Za-z_]\w*)[ \t]*(:)\s*\Z", re.MULTILINE)  # the closing line
@@ -65,15 +62,24 @@ def spans_of(program: str) -> dict[str, Span]:
     >>> spans_of("x=3\\ny=x\\n#y:")["depth 2"]
     Span(start=6, end=7, value=3)
     """
-    spans, value, read = {}, 0, ""
-    for depth, line in enumerate(_chain(program), start=1):
-        value = int(np.max(evaluate(parse(line.right), {read: np.array([value])}, 1)))
-        spans[f"depth {depth}"], read = Span(line.start, line.end, value), line.name
+    chain = [_span(program, line) for line in _chain(program)]
+    spans = {f"depth {depth}": span for depth, span in enumerate(chain, start=1)}
     found = QUERY.search(program)
     if found:
-        spans["query"] = Span(*found.span(1), value)
-        spans[":"] = Span(*found.span(2), value)
+        spans["query"] = Span(*found.span(1), chain[-1].value)
+        spans[":"] = Span(*found.span(2), chain[-1].value)
     return spans
+
+
+def right_hand_sides(program: str) -> list[Span]:
+    """Where the right-hand side of each line stands, with the value it gives.
+
+    Raises `UsageError` for a line that is not an assignment.
+
+    >>> [span.value for span in right_hand_sides("x=3\\nz=1\\ny=x\\n#y:")]
+    [3, 1, 3]
+    """
+    return [_span(program, line) for line in _lines(program)]
 
 
 def with_constant(program: str, value: int) -> str:
@@ -99,6 +105,10 @@ def another_constant(program: str, rng: Random) -> int:
     if not free:
         raise UsageError("every other constant occurs in this program already", "drop some lines")
     return one_of(rng, sorted(free))
+
+
+def _span(program: str, line: Line) -> Span:
+    return Span(line.start, line.end, int(answer_of(program[: line.end])))
 
 
 def _chain(program: str) -> list[Line]:

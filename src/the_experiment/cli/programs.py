@@ -1,0 +1,180 @@
+"""`the-experiment programs`: what models make of programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from the_experiment.base import defaults
+from the_experiment.cli import options
+
+app = typer.Typer(
+    help="Ask models what programs compute: run, plot, errors.",
+    no_args_is_help=True,
+    epilog=options.examples(
+        "the-experiment programs list",
+        "the-experiment programs run range_tracking --model Qwen/Qwen3-0.6B",
+        "the-experiment programs errors range_tracking --programs",
+    ),
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the experiment.")]
+Results = Annotated[
+    Path, options.Option("--out", help="Trained models, and results in programs/NAME/.")
+]
+
+
+@app.command(
+    "list",
+    epilog=options.examples("the-experiment programs list", "the-experiment programs list --json"),
+)
+def list_programs(as_json: options.AsJson = False) -> None:
+    """List the generators of programs and the prompts there are."""
+    from rich.markup import escape
+
+    from the_experiment.report.terminal import print_json, stdout
+    from the_experiment.worlds.generators import PROGRAMS
+    from the_experiment.worlds.programs.prompts import PROMPTS
+
+    generators = {
+        name: (PROGRAMS[name].__doc__ or "").partition("\n")[0] for name in PROGRAMS.names()
+    }
+    if as_json:
+        print_json({"generators": generators, "prompts": PROMPTS})
+    else:
+        for name, told in generators.items():
+            stdout.print(f"[bold]{name}[/]  {escape(told)}")
+        stdout.print(f"\nprompts: {', '.join(PROMPTS)}, or a text of your own with {{code}}")
+
+
+@app.command(
+    epilog=options.examples(
+        "the-experiment programs run range_tracking --model Qwen/Qwen3-0.6B",
+        "the-experiment programs run binding -m tiny-gpt2-binding -m path/to/model "
+        "--generator make_variable_binding_program --prompt '{code}' --lengths 4-8 --hops 1-2",
+        "the-experiment programs run mine --config mine.yaml",
+    )
+)
+def run(
+    name: Name,
+    model: Annotated[
+        list[str],
+        options.Option(
+            "--model",
+            "-m",
+            metavar="MODEL",
+            help="A folder, a trained model by name, or a name on the hub. Can be repeated.",
+        ),
+    ],
+    generator: Annotated[str, options.Option(help="One of `programs list`.")] = (
+        "make_range_program"
+    ),
+    prompt: Annotated[
+        str, options.Option(help="One of `programs list`, or a text with {code}.")
+    ] = "RANGE_TRACKING",
+    lengths: Annotated[str, options.Option(help="Lines or steps, such as 2-6 or 4,8.")] = "2-6",
+    hops: Annotated[
+        str, options.Option(help="From the answer to its constant; for make_variable_binding_…")
+    ] = "",
+    num_seqs: Annotated[
+        int, options.Option(min=1, help="Programs of each length and number of hops.")
+    ] = 10,
+    seed: options.Seed = defaults.SEED,
+    max_new_tokens: Annotated[
+        int | None,
+        options.Option(min=1, help="Of an answer.", show_default="32; 512 where steps are asked"),
+    ] = None,
+    chat: options.AskedIn = options.Chat.auto,
+    dtype: options.OfDtype = options.Dtype.auto,
+    device: options.OnDevice = options.Device.auto,
+    out: Results = Path(defaults.OUT),
+    as_json: options.AsJson = False,
+    config: options.ConfigFile = None,  # noqa: ARG001 - read before the others, see its callback
+) -> None:
+    """Ask models what programs compute, by length and hops. Run again, it asks what is missing."""
+    from the_experiment.base.logs import log_to_folder, stderr
+    from the_experiment.evaluation.programs.config import ExperimentConfig
+    from the_experiment.evaluation.programs.runner import run_programs
+    from the_experiment.evaluation.programs.summary import summary
+    from the_experiment.report.programs import results_table, write_results
+    from the_experiment.report.terminal import counting, print_json, stdout
+    from the_experiment.worlds.generators import PROGRAMS
+    from the_experiment.worlds.programs.prompts import PROMPTS
+
+    log_to_folder()
+    asked = ExperimentConfig(
+        name=name,
+        prompt_template=PROMPTS.get(prompt, prompt),
+        program_generator=PROGRAMS[generator],
+        models=model,
+        num_seqs=num_seqs,
+        seq_lens=options.numbers(lengths),
+        num_hops=options.numbers(hops),
+        seed=seed,
+        max_new_tokens=max_new_tokens,
+        chat=chat.value,
+        dtype=dtype.value,
+        device=device.value,
+    )
+    from the_experiment.models.kept import KeptModels  # slow; wrong settings are told before
+
+    with counting("cells", asked.cells) as progress:
+        outcome = run_programs(asked, KeptModels(out), keep=False, progress=progress)
+    folder = write_results(outcome, out)
+    if as_json:
+        print_json(summary(outcome))
+    else:
+        stdout.print(results_table(outcome))
+    stderr.print(f"results: {folder}/", markup=False)
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+@app.command(epilog=options.examples("the-experiment programs plot range_tracking"))
+def plot(name: Name, out: Results = Path(defaults.OUT)) -> None:
+    """Draw accuracy against length again, from the results."""
+    from the_experiment.evaluation.programs.config import folder_of
+    from the_experiment.evaluation.programs.runner import read_samples
+    from the_experiment.report.programs import PLOT, write_plot
+    from the_experiment.report.terminal import stdout
+
+    folder = folder_of(name, out)
+    write_plot(read_samples(name, out), folder)
+    stdout.print(str(folder / PLOT), markup=False)
+
+
+@app.command(
+    epilog=options.examples(
+        "the-experiment programs errors range_tracking",
+        "the-experiment programs errors range_tracking --programs --min-length 5",
+    )
+)
+def errors(
+    name: Name,
+    programs: Annotated[
+        bool, options.Option("--programs", help="The first ten wrong answers in full.")
+    ] = False,
+    min_length: Annotated[int | None, options.Option(help="Only of programs so long.")] = None,
+    max_length: Annotated[int | None, options.Option(help="Only of programs so long.")] = None,
+    out: Results = Path(defaults.OUT),
+    as_json: options.AsJson = False,
+) -> None:
+    """Tell which kinds of wrong answers there are."""
+    from dataclasses import asdict
+
+    from the_experiment.evaluation.programs.errors import kind_of_error, of_lengths
+    from the_experiment.evaluation.programs.runner import read_samples
+    from the_experiment.report.programs import SHOWN, errors_view
+    from the_experiment.report.terminal import print_json, stdout
+
+    samples = of_lengths(read_samples(name, out), min_length, max_length)
+    if as_json:
+        wrong = [one for one in samples if not one.right]
+        print_json([{"kind": kind_of_error(one), **asdict(one)} for one in wrong])
+    else:
+        stdout.print(errors_view(samples, SHOWN if programs else 0))
+
+
+# `trace` comes from a file of its own.

@@ -1,0 +1,119 @@
+"""`the-experiment programs trace`: where in a model, and in a program, an answer is carried."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from the_experiment.base import defaults
+from the_experiment.cli import options
+
+if TYPE_CHECKING:
+    from the_experiment.inside.program_pairs import ProgramPair
+
+EXAMPLES = options.examples(
+    "the-experiment programs trace binding --model tiny-gpt2-binding --lengths 5 --hops 1-2",
+    "the-experiment programs trace one --model Qwen/Qwen3-0.6B --rng-seed 11 --lengths 5 --hops 1",
+    "the-experiment programs trace mine --model tiny-gpt2-binding --program mine.py",
+)
+
+
+class Type(str, Enum):
+    """What is patched."""
+
+    residual_stream = "residual_stream"
+    attention_heads = "attention_heads"
+    both = "both"
+
+
+class Chat(str, Enum):
+    """How a prompt is put to a model."""
+
+    auto = "auto"
+    chat = "chat"
+    plain = "plain"
+
+
+def trace(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the results.")],
+    model: Annotated[
+        str,
+        options.Option(
+            "--model",
+            "-m",
+            metavar="MODEL",
+            help="A folder, a trained model by name, or a name on the hub.",
+        ),
+    ],
+    kind: Annotated[
+        Type, options.Option("--type", help="What comes from the other program's run.")
+    ] = Type.both,
+    lengths: Annotated[
+        str, options.Option("--lengths", "--length", help="Lines, such as 5 or 4-8.")
+    ] = str(defaults.TRACED_LINES),
+    hops: Annotated[str, options.Option(help="From the answer to its constant, such as 1-3.")] = (
+        str(defaults.TRACED_HOPS)
+    ),
+    pairs: Annotated[
+        int, options.Option(min=1, help="Answered right both ways, of each length and hops.")
+    ] = defaults.TRACED_PAIRS,
+    rng_seed: Annotated[
+        int | None, options.Option(min=0, help="Trace the one program drawn with this.")
+    ] = None,
+    program: Annotated[
+        Path | None, options.Option(help="A file with a program of your own, in place of drawn.")
+    ] = None,
+    prompt: Annotated[
+        str, options.Option(help="One of `programs list`, or a text with {code}.")
+    ] = "{code}",
+    chat: Annotated[Chat, options.Option(help="auto: the model's template if any.")] = Chat.auto,
+    seed: Annotated[int, options.Option(min=0, help="The first that programs are drawn with.")] = 0,
+    out: options.Out = Path(defaults.OUT),
+    as_json: options.AsJson = False,
+) -> None:
+    """Patch each layer and head, token by token: when does the answer become another program's?"""
+    from the_experiment.base.logs import stderr
+    from the_experiment.inside.tracing_cells import TracingRequest, run_tracing
+    from the_experiment.models.kept import KeptModels
+    from the_experiment.report.terminal import print_json, stdout
+    from the_experiment.report.tracing import tracing_view, write_tracing
+    from the_experiment.worlds.programs.prompts import PROMPTS
+
+    request = TracingRequest(
+        model,
+        kind.value,
+        tuple(options.numbers(lengths)),
+        tuple(options.numbers(hops)),
+        pairs,
+        rng_seed,
+        _own(program, seed) if program else (),
+        template=PROMPTS.get(prompt, prompt),
+        chat=chat.value,
+        seed=seed,
+    )
+    folder = out / "programs" / name
+    results = run_tracing(request, KeptModels(out), folder)
+    write_tracing(results, folder)
+    if as_json:
+        print_json(results.patch_results)
+    else:
+        stdout.print(tracing_view(results))
+    stderr.print(f"results: {folder}/", soft_wrap=True, markup=False)
+
+
+def _own(file: Path, seed: int) -> tuple[ProgramPair, ...]:
+    """The program in a file, beside one with a constant drawn by `seed`."""
+    import numpy as np
+
+    from the_experiment.base.errors import UsageError
+    from the_experiment.inside.program_pairs import counterfactual_pair
+    from the_experiment.worlds.programs.chain import another_constant
+
+    try:
+        text = file.read_text(encoding="utf-8").rstrip("\n")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} can't be read as a text ({error})") from None
+    return (counterfactual_pair(text, another_constant(text, np.random.RandomState(seed))),)

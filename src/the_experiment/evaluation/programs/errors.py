@@ -1,0 +1,40 @@
+"""What kinds of wrong answers there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from the_experiment.base.errors import ExperimentError
+from the_experiment.evaluation.programs.runner import Sample
+from the_experiment.evaluation.programs.summary import first_constant
+from the_experiment.worlds.programs.interpreter import variables_of
+
+
+def of_lengths(samples: Sequence[Sample], least: int | None, most: int | None) -> list[Sample]:
+    """Those about programs between these lengths; None: no limit."""
+    return [
+        one
+        for one in samples
+        if (least is None or one.seq_len >= least) and (most is None or one.seq_len <= most)
+    ]
+
+
+def kind_of_error(sample: Sample) -> str:
+    """What is wrong with a wrong answer: the first of these that it is."""
+    if sample.value is None:
+        return "not asked" if sample.response is None else "no value"
+    if first_constant(sample.program) == str(sample.value):
+        return "the first line's constant"
+    if sample.value in _other_values(sample):
+        return "another variable's value"
+    if abs(sample.value - sample.expected) == 1 and not isinstance(sample.value, bool):
+        return "off by one"
+    return "another value"
+
+
+def _other_values(sample: Sample) -> list[int | bool]:
+    try:
+        variables = variables_of(sample.program)
+    except ExperimentError:  # one's own program may be more than the interpreter knows
+        return []
+    return [value for value in variables.values() if type(value) is type(sample.value)]

@@ -1,0 +1,180 @@
+"""Programs beside their counterfactuals, as texts that a model reads and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.words import counted
+from the_experiment.inside.grading import graded
+from the_experiment.inside.opened import Opened
+from the_experiment.inside.patching import Pair
+from the_experiment.inside.sweep import Trial
+from the_experiment.inside.texts import Text, text_of
+from the_experiment.models.asking import Chat, asked_text
+from the_experiment.models.scoring import check_length
+from the_experiment.worlds.programs.binding import make_variable_binding_program
+from the_experiment.worlds.programs.chain import (
+    another_constant,
+    chain_of,
+    spans_of,
+    with_constant,
+)
+from the_experiment.worlds.programs.interpreter import answer_of
+from the_experiment.worlds.programs.prompts import CODE, filled
+from the_experiment.worlds.template import Span
+
+ANSWER, LAST = "answer", "last"  # roles: what the model writes, and the last token of a prompt
+LEADS = ("", " ")  # what a model may write before its answer
+BATCH = 64  # programs drawn, and tried on the model, at a time
+TRIED = 20  # for each wanted, at most
+
+
+@dataclass(frozen=True)
+class ProgramPair:
+    """A program, the same one with another constant, and what each of them gives."""
+
+    program: str
+    counterfactual: str
+    answer: int
+    other_answer: int
+    rng_seed: int | None = None  # that it was drawn with
+
+    @property
+    def hops(self) -> int:
+        """How many references lie between the answer and its constant."""
+        return len(chain_of(self.program)) - 1
+
+
+def counterfactual_pair(program: str, constant: int, rng_seed: int | None = None) -> ProgramPair:
+    """A program beside the one with this constant.
+
+    Raises `UsageError` where there is no chain, or both give the same answer.
+
+    >>> counterfactual_pair("x=5\\ny=x * 2\\n#y:", 3).other_answer
+    6
+    """
+    other = with_constant(program, constant)
+    pair = ProgramPair(program, other, answer_of(program), answer_of(other), rng_seed)
+    if pair.answer == pair.other_answer:
+        raise UsageError(
+            f"with {constant} in place of its constant this program gives {pair.answer}, as before",
+            "choose another constant",
+        )
+    return pair
+
+
+def drawn_pair(lines: int, hops: int, rng_seed: int) -> ProgramPair | None:
+    """The program of this seed with a constant that it doesn't have; None where it has all."""
+    rng = np.random.RandomState(rng_seed)
+    program, *_ = make_variable_binding_program(lines, rng, hops)
+    try:
+        return counterfactual_pair(program, another_constant(program, rng), rng_seed)
+    except UsageError:
+        return None
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How programs are put to a model, and how it writes its answers."""
+
+    tokenizer: PreTrainedTokenizerBase
+    template: str = CODE
+    chat: Chat = "auto"
+    lead: str = ""
+
+    def text(self, program: str, answer: int) -> Text:
+        """A program as it is asked, with an answer; the parts of its tokens are their roles.
+
+        Raises `UsageError` where the program isn't in what is asked as it was written.
+        """
+        prompt = asked_text(self.tokenizer, filled(self.template, program), self.chat)
+        begins = prompt.rfind(program)
+        if begins < 0:
+            raise UsageError("the chat template changes the program", "ask it plainly")
+        roles = {
+            role: Span(begins + span.start, begins + span.end, span.value)
+            for role, span in spans_of(program).items()
+        }
+        if max(span.end for span in roles.values()) < len(prompt):
+            roles[LAST] = Span(len(prompt) - 1, len(prompt), answer)
+        completion = f"{self.lead}{answer}"
+        answered = {ANSWER: Span(0, len(completion), answer)}
+        return text_of(self.tokenizer, prompt, completion, roles, answered)
+
+    def pair(self, pair: ProgramPair) -> Pair:
+        """Both as texts that end with the first token in which their answers differ."""
+        base = self.text(pair.program, pair.answer)
+        source = self.text(pair.counterfactual, pair.other_answer)
+        answers = range(base.begins, min(len(base.ids), len(source.ids)))
+        differ = next((at for at in answers if base.ids[at] != source.ids[at]), len(base.ids) - 1)
+        return Pair(_until(base, differ), _until(source, differ))
+
+
+def _until(text: Text, last: int) -> Text:
+    """The text as far as this token of its answer, which can be the end token, too."""
+    parts = (*text.parts[:last], ANSWER)
+    return replace(text, ids=text.ids[: last + 1], tokens=text.tokens[: last + 1], parts=parts)
+
+
+def answered_right(opened: Opened, pairs: Sequence[Pair]) -> list[bool]:
+    """Whether the model gives the right answer both ways, pair by pair.
+
+    Raises `ExperimentError` for texts that are longer than the model can read.
+    """
+    texts = [text for pair in pairs for text in (pair.base, pair.source)]
+    check_length(opened.model, max(len(text.ids) - 1 for text in texts))
+    trials = [Trial(number, ()) for number in range(len(texts))]
+    right = graded(opened, texts, (), trials).right[:, 0]
+    return [bool(one and other) for one, other in right.reshape(-1, 2)]
+
+
+def led(opened: Opened, asking: Asking, pairs: Sequence[ProgramPair]) -> Asking:
+    """The same way of asking, with what the model writes before its answers to most of these."""
+    ways = [replace(asking, lead=lead) for lead in LEADS]
+    some = pairs[:BATCH]
+    return max(ways, key=lambda way: sum(answered_right(opened, [way.pair(one) for one in some])))
+
+
+@dataclass(frozen=True)
+class Found:
+    """Drawn programs that a model answers right both ways, and how many were tried for them."""
+
+    pairs: list[ProgramPair]
+    tried: int
+    asking: Asking
+
+
+def find_pairs(
+    opened: Opened, asking: Asking, lines: int, hops: int, wanted: int, first_seed: int = 0
+) -> Found:
+    """The first seeds from `first_seed` on whose program and counterfactual are answered right.
+
+    Raises `UsageError` for lengths and hops that there are no programs of, and `ExperimentError`
+    where none of the first `TRIED` for each wanted is answered right.
+    """
+    found: list[ProgramPair] = []
+    last = first_seed + TRIED * wanted
+    tried = 0
+    for start in range(first_seed, last, BATCH):
+        seeds = range(start, min(start + BATCH, last))
+        drawn = [pair for seed in seeds if (pair := drawn_pair(lines, hops, seed))]
+        if start == first_seed:
+            asking = led(opened, asking, drawn)
+        right = answered_right(opened, [asking.pair(one) for one in drawn])
+        found += [pair for pair, both in zip(drawn, right, strict=True) if both]
+        tried = seeds[-1] + 1 - first_seed
+        if len(found) >= wanted:
+            tried = (found[wanted - 1].rng_seed or 0) + 1 - first_seed
+            break
+    if not found:
+        what = f"{counted(tried, 'program')} of {counted(lines, 'line')}, {counted(hops, 'hop')}"
+        raise ExperimentError(
+            f"the model answers none of {what} right both ways",
+            "trace programs that it can do: fewer lines or hops, or another model",
+        )
+    return Found(found[:wanted], tried, asking)

@@ -1,0 +1,162 @@
+"""Tracing a model on programs of some lengths and hops, cell by cell; each lands as one file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+from loguru import logger
+
+from the_experiment.base import defaults
+from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.files import read_json, write_json
+from the_experiment.base.words import counted
+from the_experiment.inside.opened import Opened
+from the_experiment.inside.program_pairs import (
+    Asking,
+    ProgramPair,
+    drawn_pair,
+    find_pairs,
+    led,
+)
+from the_experiment.inside.traced import Traced
+from the_experiment.inside.tracing import Kind, trace
+from the_experiment.inside.validation import validated
+from the_experiment.models.asking import Chat
+from the_experiment.models.kept import KeptModels
+from the_experiment.models.pretrained import find_model, which_weights
+from the_experiment.worlds.programs.prompts import CODE
+
+CELLS = "cells"  # the folder of what is done
+
+
+@dataclass(frozen=True)
+class TracingRequest:
+    """What is traced, of which model, and how it is asked: all that the figures depend on."""
+
+    model: str
+    intervention_type: Kind = "both"
+    seq_lens: tuple[int, ...] = (defaults.TRACED_LINES,)
+    num_hops: tuple[int, ...] = (defaults.TRACED_HOPS,)
+    pairs: int = defaults.TRACED_PAIRS  # for each length and number of hops
+    rng_seed: int | None = None  # trace the program of this seed, and no other
+    programs: tuple[ProgramPair, ...] = ()  # one's own, in place of drawn ones
+    layers: tuple[int, ...] | None = None
+    template: str = CODE
+    chat: Chat = "auto"
+    seed: int = 0  # the first that programs are drawn with; draws the control, too
+
+    def __post_init__(self) -> None:
+        if self.intervention_type not in get_args(Kind):
+            raise UsageError(
+                f"there is no intervention type {self.intervention_type!r}",
+                f"one of {', '.join(get_args(Kind))}",
+            )
+        if self.pairs < 1:
+            raise UsageError(f"{counted(self.pairs, 'pair')} can't be traced", "at least 1")
+
+    def cells(self) -> Iterator[TracingRequest]:
+        """What is traced together: programs of one length and number of hops."""
+        if self.programs:
+            for hops in sorted({pair.hops for pair in self.programs}):
+                same = tuple(pair for pair in self.programs if pair.hops == hops)
+                yield replace(self, seq_lens=(), num_hops=(hops,), programs=same)
+            return
+        for length in self.seq_lens:
+            for hops in self.num_hops:
+                yield replace(self, seq_lens=(length,), num_hops=(hops,))
+
+    @property
+    def title(self) -> str:
+        """Of one cell, such as `5 lines, 2 hops`."""
+        counts = [counted(length, "line") for length in self.seq_lens]
+        return ", ".join([*counts, *(counted(hops, "hop") for hops in self.num_hops)])
+
+    def key(self, weights: str) -> str:
+        """A file name for one cell of these weights, with a fingerprint of all it depends on."""
+        depends = json.dumps([asdict(self), weights], sort_keys=True)
+        slug = f"{Path(self.model).name} {self.title}".replace(",", "").replace(" ", "-")
+        return f"trace-{slug}-{hashlib.sha256(depends.encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True)
+class TracingResults:
+    """What came out, cell by cell: shares and logits by layer and role, and every single patch."""
+
+    request: TracingRequest
+    patch_results: dict[str, dict[str, Any]]
+    intervention_results: dict[str, list[dict[str, Any]]]
+    failed: dict[str, str]  # cells that nothing could be traced in, and why
+
+    @property
+    def sentences(self) -> list[str]:
+        """What all cells say."""
+        told = [told for cell in self.patch_results.values() for told in cell["sentences"]]
+        return told + [f"{title}: {why}" for title, why in self.failed.items()]
+
+
+def run_tracing(request: TracingRequest, models: KeptModels, folder: Path | None) -> TracingResults:
+    """Trace every cell; one that lies in `folder` already is read from there.
+
+    Where a cell fails the others go on. Raises its `ExperimentError` where none is left.
+    """
+    weights = which_weights(find_model(request.model, models.out))
+    found: dict[str, dict[str, Any]] = {}
+    failed: dict[str, ExperimentError] = {}
+    for cell in request.cells():
+        file = folder / CELLS / f"{cell.key(weights)}.json" if folder else None
+        try:
+            found[cell.title] = _read(file) or _traced(cell, models, file)
+        except ExperimentError as error:
+            logger.debug("{}: {}", cell.title, error)
+            failed[cell.title] = error
+    if not found:
+        raise next(iter(failed.values()))
+    return TracingResults(
+        request,
+        {title: cell["patch_results"] for title, cell in found.items()},
+        {title: cell["intervention_results"] for title, cell in found.items()},
+        {title: error.what for title, error in failed.items()},
+    )
+
+
+def _read(file: Path | None) -> dict[str, Any] | None:
+    """What a cell's file holds; None where it is missing or torn."""
+    try:
+        return dict(read_json(file)) if file else None
+    except ExperimentError:
+        return None
+
+
+def _traced(cell: TracingRequest, models: KeptModels, file: Path | None) -> dict[str, Any]:
+    """One cell as plain values, which are kept in its file."""
+    model, tokenizer = models.loaded(cell.model, "cpu", "float32")
+    asking = Asking(tokenizer, cell.template, cell.chat)
+    traced = trace_cell(validated(Opened(model)), asking, cell)
+    found = {"patch_results": traced.as_json(), "intervention_results": traced.interventions()}
+    if file:
+        write_json(file, found)
+    return found
+
+
+def trace_cell(opened: Opened, asking: Asking, cell: TracingRequest) -> Traced:
+    """Trace the programs of one cell, drawn or given.
+
+    Raises `ExperimentError` where the model answers none of them right both ways.
+    """
+    how = (cell.title, cell.intervention_type, cell.layers, cell.seed)
+    if cell.programs:
+        return trace(opened, led(opened, asking, cell.programs), cell.programs, *how)
+    (lines,), (hops,) = cell.seq_lens, cell.num_hops
+    if cell.rng_seed is not None:
+        pair = drawn_pair(lines, hops, cell.rng_seed)
+        if pair is None:
+            raise UsageError(f"the program of seed {cell.rng_seed} has every digit", "try another")
+        return trace(opened, led(opened, asking, [pair]), [pair], *how)
+    found = find_pairs(opened, asking, lines, hops, cell.pairs, cell.seed)
+    traced = trace(opened, found.asking, found.pairs, *how)
+    return replace(traced, asked=found.tried, wrong=found.tried - len(found.pairs))

@@ -1,0 +1,75 @@
+"""Experiments on programs from a notebook, with the models kept in memory between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from the_experiment.base import defaults
+from the_experiment.evaluation.programs.config import ExperimentConfig, folder_of
+from the_experiment.evaluation.programs.errors import of_lengths
+from the_experiment.evaluation.programs.runner import Outcome, read_samples, run_programs
+from the_experiment.models.kept import KeptModels
+from the_experiment.models.loading import Device, Dtype
+from the_experiment.report.programs import SHOWN, errors_view, write_plot, write_results
+from the_experiment.report.terminal import stdout
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class ExperimentRunner:
+    """Runs experiments, and keeps each model that it has loaded until told to let it go.
+
+    Results go to `programs/NAME/` in `out`, where trained models are also looked for by name. Every
+    method raises `ExperimentError` for what is not there.
+    """
+
+    def __init__(self, out: Path | str = defaults.OUT) -> None:
+        self.out = Path(out)
+        self._models = KeptModels(self.out)
+
+    def run(self, config: ExperimentConfig, no_cache: bool = False) -> Outcome:
+        """Ask the models what they have not been asked yet, and write the results.
+
+        With `no_cache` each model is unloaded after it was asked.
+        """
+        outcome = run_programs(config, self._models, keep=not no_cache)
+        write_results(outcome, self.out)
+        return outcome
+
+    def plot(self, name: str) -> Figure:
+        """Accuracy against length; also written to `accuracy.png` beside the results."""
+        return write_plot(read_samples(name, self.out), folder_of(name, self.out))
+
+    def analyze_errors(
+        self,
+        name: str,
+        show_programs: bool = False,
+        min_seq_len: int | None = None,
+        max_seq_len: int | None = None,
+    ) -> None:
+        """Print which kinds of errors there are, of programs between these lengths."""
+        samples = of_lengths(read_samples(name, self.out), min_seq_len, max_seq_len)
+        stdout.print(errors_view(samples, SHOWN if show_programs else 0))
+
+    def preload_models(
+        self, names: Sequence[str], device: Device = "auto", dtype: Dtype = "auto"
+    ) -> None:
+        """Load these models now, so that experiments on them begin at once."""
+        for name in names:
+            self._models.loaded(name, device, dtype)
+
+    def list_loaded_models(self) -> list[str]:
+        """The models in memory."""
+        return self._models.names()
+
+    def unload_model(self, name: str) -> None:
+        """Free the memory of this model. One that is not loaded is left alone."""
+        self._models.unload(name)
+
+    def unload_all_models(self) -> None:
+        """Free the memory of all models."""
+        for name in self._models.names():
+            self._models.unload(name)

@@ -1,0 +1,46 @@
+"""Pairs of programs that differ in one digit, and in their answers."""
+
+from __future__ import annotations
+
+import re
+
+from the_experiment.worlds.generators import PROGRAMS, Generated, Random, below, one_of
+from the_experiment.worlds.programs.drawing import LARGEST, SMALLEST
+from the_experiment.worlds.programs.interpreter import answer_of
+from the_experiment.worlds.programs.tracking import make_integer_program
+
+
+@PROGRAMS.register("make_counterfactual_pair")
+def make_counterfactual_pair(seq_len: int, rng: Random) -> Generated:
+    """A program of integers; `metadata` has another that diverges from it at one digit.
+
+    Its text is `counterfactual`, its answer `counterfactual_answer`, the line of the digit (from 1)
+    `line`. Both are as long as each other. Raises `UsageError` for lengths beyond 1 to 50.
+
+    >>> import numpy as np
+    >>> program, expected, metadata = make_counterfactual_pair(2, np.random.RandomState(0))
+    >>> print(program, expected)
+    w = 2
+    b = 8
+    t = 2
+    b = w + b
+    w = b * 7
+    #w: 70
+    >>> print(metadata["counterfactual"], metadata["counterfactual_answer"])
+    w = 3
+    b = 8
+    t = 2
+    b = w + b
+    w = b * 7
+    #w: 77
+    """
+    while True:
+        program, answer, metadata = make_integer_program(seq_len, rng)
+        place = one_of(rng, [digit.start() for digit in re.finditer(r"\d", program)])
+        other = f"{program[:place]}{below(rng, 10)}{program[place + 1 :]}"
+        other_answer = answer_of(other)
+        if other_answer != answer and SMALLEST <= other_answer <= LARGEST:
+            metadata["counterfactual"] = other
+            metadata["counterfactual_answer"] = other_answer
+            metadata["line"] = program.count("\n", 0, place) + 1
+            return program, answer, metadata

@@ -1,0 +1,354 @@
+"""Causal tracing: what is patched, what counts, and what a user is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from looked_into import MAKERS
+from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.data.tokenizer import character_tokenizer
+from the_experiment.inside import tracing_cells
+from the_experiment.inside.opened import Opened
+from the_experiment.inside.program_pairs import (
+    Asking,
+    ProgramPair,
+    counterfactual_pair,
+    drawn_pair,
+    find_pairs,
+)
+from the_experiment.inside.traced import OTHER, RANDOM
+from the_experiment.inside.tracing import roles_of, trace
+from the_experiment.inside.tracing_cells import TracingRequest, run_tracing
+from the_experiment.models.kept import KeptModels
+from the_experiment.models.scoring import greedy
+from the_experiment.models.texts import encode, padded
+from the_experiment.programs.causal_experiment_runner import CausalExperimentRunner
+from the_experiment.programs.causal_tracing import (
+    create_counterfactual_program,
+    run_causal_tracing_experiment,
+)
+
+ALPHABET = "".join(sorted("abcdefghijklmnopqrstuvwxyz0123456789=#:*\n QA"))
+TOKENIZER = character_tokenizer(ALPHABET)
+COPY, DOUBLE = "x = {}\ny = x\n#y:", "x = {}\ny = x * 2\n#y:"
+
+
+def rows(rng: np.random.RandomState) -> list[tuple[str, str]]:
+    """Programs that a model can learn in seconds, as their digit stands in one place."""
+    own = [(COPY.format(n), str(n)) for n in range(10)]
+    own += [(DOUBLE.format(n), str(2 * n)) for n in range(10)]
+    drawn = [drawn_pair(2, 1, rng.randint(2**31)) for _ in range(24)]
+    return own + [(pair.program, str(pair.answer)) for pair in drawn if pair]
+
+
+def fitted(name: str, folder: Path, steps: int) -> str:
+    """The folder of a model that answers these programs right."""
+    torch.manual_seed(0)
+    model, rng = MAKERS[name](len(TOKENIZER)), np.random.RandomState(0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    for _ in range(steps):
+        encoded = [encode(TOKENIZER, *row) for row in rows(rng)]
+        ids = padded([one.ids for one in encoded], 0)
+        labels = padded([(-100,) * len(one.prompt) + one.completion for one in encoded], -100)
+        model(input_ids=ids, labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.save_pretrained(folder)
+    TOKENIZER.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return fitted("gpt2", tmp_path_factory.mktemp("models") / "gpt2", 120)
+
+
+@pytest.fixture(scope="module")
+def opened(model: str) -> Opened:
+    return Opened(KeptModels().loaded(model, "cpu", "float32")[0])
+
+
+ASKING = Asking(TOKENIZER)
+PAIRS = [counterfactual_pair(COPY.format(n), 9 - n) for n in range(5)]
+
+
+def test_every_patch_is_what_a_single_patch_by_hand_gives(opened: Opened) -> None:
+    pair = PAIRS[2]
+    traced = trace(opened, ASKING, [pair], "by hand")
+    base, source = (TOKENIZER(t)["input_ids"] for t in (pair.program, pair.counterfactual))
+    one, other = (TOKENIZER(str(n))["input_ids"][0] for n in (pair.answer, pair.other_answer))
+    table = traced.tables.positions[0]
+    clean = last_logits(opened, base)
+    for layer in range(opened.layers):
+        held = hidden(opened, source, layer)
+        for place in range(len(base)):
+            logits = last_logits(opened, base, layer, lambda h, at=place: put(h, held, at))
+            assert table.became[0, layer, place, 0] == (logits.argmax() == other)
+            moved = (logits[other] - logits[one]) - (clean[other] - clean[one])
+            assert table.effect[0, layer, place, 0] == pytest.approx(float(moved), abs=1e-3)
+
+
+def put(values: Tensor, held: Tensor, place: int) -> Tensor:
+    changed = values.clone()
+    changed[:, place] = held[:, place]
+    return changed
+
+
+def last_logits(
+    opened: Opened, ids: list[int], layer: int = 0, change: Callable[[Tensor], Tensor] | None = None
+) -> Tensor:
+    """The logits after the last token, with what a block reads changed."""
+    block = opened.model.get_submodule(f"transformer.h.{layer}")
+    hook = block.register_forward_pre_hook(
+        lambda _, given: (change(given[0]) if change else given[0], *given[1:])
+    )
+    with torch.inference_mode():
+        logits: Tensor = opened.model(input_ids=torch.tensor([ids])).logits[0, -1]
+    hook.remove()
+    return logits
+
+
+def hidden(opened: Opened, ids: list[int], layer: int) -> Tensor:
+    with torch.inference_mode():
+        run = opened.model(input_ids=torch.tensor([ids]), output_hidden_states=True)
+    return torch.as_tensor(run.hidden_states[layer])
+
+
+def test_roles_are_patched_as_wholes_and_the_control_is_one_of_the_other_tokens(
+    opened: Opened,
+) -> None:
+    traced = trace(opened, ASKING, PAIRS, "roles")
+    roles = traced.tables.roles
+    assert roles is not None
+    assert roles.columns == ("depth 1", "depth 2", "query", ":", OTHER, RANDOM)
+    places = roles_of(traced.texts[0].base)
+    others = set(range(len(traced.texts[0].base.tokens) - 1)) - {p[0] for p in places.values()}
+    for number, single in enumerate(traced.tables.positions):
+        for column, role in enumerate(places):
+            by_role = roles.effect[number, :, column, 0]
+            assert np.allclose(by_role, single.effect[0, :, places[role][0], 0], atol=1e-4)
+        control = roles.effect[number, :, -1, 0]
+        for layer, effect in enumerate(control):
+            assert min(abs(single.effect[0, layer, place, 0] - effect) for place in others) < 1e-6
+    # The digit alone tells the two programs apart before the first layer.
+    assert roles.became[:, 0, :, 0].tolist() == [[True, *[False] * 5]] * 5
+    shares = traced.role_maps()[0]
+    assert (shares.n, shares.values[0, 0], shares.values[0, -1]) == (5, 1.0, 0.0)
+    assert shares.low is not None
+    assert shares.low[0, 0] == pytest.approx(0.566, abs=1e-3)  # Wilson's of 5 of 5
+
+
+def test_a_role_of_several_tokens_is_patched_at_all_of_them(opened: Opened) -> None:
+    pair = counterfactual_pair(DOUBLE.format(2), 4)
+    traced = trace(opened, ASKING, [pair], "double")
+    base, source = (TOKENIZER(t)["input_ids"] for t in (pair.program, pair.counterfactual))
+    places = list(roles_of(traced.texts[0].base)["depth 2"])
+    assert [pair.program[place] for place in places] == list("x * 2")
+    roles = traced.tables.roles
+    assert roles is not None
+    held = hidden(opened, source, 1)
+    logits = last_logits(opened, base, 1, lambda h: put(h, held, places))  # type: ignore[arg-type]
+    clean = last_logits(opened, base)
+    four, eight = TOKENIZER("48")["input_ids"]
+    moved = (logits[eight] - logits[four]) - (clean[eight] - clean[four])
+    effect = roles.effect[0, 1, roles.columns.index("depth 2"), 0]
+    assert effect == pytest.approx(float(moved), abs=1e-3)
+
+
+def test_only_pairs_that_are_right_both_ways_count(opened: Opened) -> None:
+    wrong = [ProgramPair("x = 1\ny = 2\n#x:", "x = 8\ny = 2\n#x:", 1, 8)]
+    unlike = [counterfactual_pair(COPY.format(3), 12)]
+    traced = trace(opened, ASKING, [*wrong, *PAIRS, *unlike], "some")
+    assert (traced.asked, traced.n, traced.wrong, traced.unlike) == (7, 5, 1, 1)
+    assert set(traced.pairs) == set(PAIRS)
+    assert "5 of 7 pairs" in next(traced.sentences())
+    with pytest.raises(ExperimentError, match="none of 1 pair right both ways"):
+        trace(opened, ASKING, wrong, "wrong")
+    with pytest.raises(ExperimentError, match="of one shape"):
+        trace(opened, ASKING, unlike, "unlike")
+
+
+def test_answers_of_different_length_are_told_by_their_first_different_token(
+    opened: Opened,
+) -> None:
+    pair = counterfactual_pair(DOUBLE.format(5), 3)
+    text = ASKING.pair(pair)
+    assert (text.base.ids[-1], text.source.ids[-1]) == tuple(TOKENIZER("16")["input_ids"])
+    assert trace(opened, ASKING, [pair], "10 and 6").n == 1
+    shared = ASKING.pair(counterfactual_pair(DOUBLE.format(5), 9))  # 10 and 18
+    assert shared.base.tokens[shared.base.begins :] == ("1", "0")
+    longer = ASKING.pair(ProgramPair("x=1\n#x:", "x=1\n#x:", 1, 12))  # the end token tells them
+    assert longer.alike
+    assert longer.base.ids[-1] == TOKENIZER.eos_token_id
+
+
+def test_layers_and_types_that_there_are_not_are_refused(opened: Opened) -> None:
+    with pytest.raises(UsageError, match="no layer 9"):
+        trace(opened, ASKING, PAIRS, "", layers=[0, 9])
+    with pytest.raises(UsageError, match="no intervention type 'neurons'"):
+        TracingRequest("m", "neurons")  # type: ignore[arg-type]
+    cnn = Opened(MAKERS["cnn"](len(TOKENIZER)).eval())
+    with pytest.raises(UsageError, match="no attention heads"):
+        trace(cnn, ASKING, PAIRS, "", kind="attention_heads")
+    traced = trace(opened, ASKING, PAIRS, "", kind="residual_stream", layers=[1])
+    roles = traced.tables.roles
+    assert roles is not None
+    assert (roles.rows, traced.tables.heads) == (("resid_pre.1",), None)
+
+
+def test_spans_shift_with_the_prompt_around_a_program() -> None:
+    tokenizer = character_tokenizer(ALPHABET)
+    tokenizer.chat_template = "{{ messages[0].content }}\nA:"
+    for asking in (Asking(tokenizer, "Q{code}\nQ:", "plain"), Asking(tokenizer, "QQ{code}")):
+        text = asking.text("x=3\ny=x\n#y:", 3)
+        found = {role: "".join(text.tokens[at] for at in where) for role, where in roles(text)}
+        assert found == {"depth 1": "3", "depth 2": "x", "query": "y", ":": ":", "last": ":"}
+        assert text.read_at(":") != text.read_at("last") == [text.begins - 1]
+
+
+def roles(text: Any) -> Any:
+    return roles_of(text).items()
+
+
+def test_found_seeds_are_right_both_ways_and_none_is_left_out(opened: Opened) -> None:
+    found = find_pairs(opened, ASKING, 2, 1, wanted=6, first_seed=3)
+    right = {}
+    for seed in range(3, 3 + found.tried):
+        pair = drawn_pair(2, 1, seed)
+        assert pair is not None
+        written = greedy(opened.model, TOKENIZER, [pair.program, pair.counterfactual], 2)
+        right[seed] = written == [str(pair.answer), str(pair.other_answer)]
+    assert [pair.rng_seed for pair in found.pairs] == [seed for seed in right if right[seed]]
+    assert len(found.pairs) == 6
+    assert found.pairs[-1].rng_seed == 2 + found.tried
+    untrained = Opened(MAKERS["gpt2"](len(TOKENIZER)).eval())
+    with pytest.raises(ExperimentError, match="none of 20 programs of 2 lines, 1 hop"):
+        find_pairs(untrained, ASKING, 2, 1, wanted=1)
+    with pytest.raises(UsageError, match="chain of 2 hops"):
+        find_pairs(opened, ASKING, 2, 2, wanted=1)
+
+
+def test_what_is_traced_is_not_traced_again(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = TracingRequest(model, seq_lens=(2,), num_hops=(1, 0), pairs=2)
+    cells: list[str] = []
+    trace_cell = tracing_cells.trace_cell
+
+    def until_killed(opened: Opened, asking: Asking, cell: TracingRequest) -> Any:
+        cells.append(cell.title)
+        if len(cells) == 2:
+            raise KeyboardInterrupt
+        return trace_cell(opened, asking, cell)
+
+    monkeypatch.setattr(tracing_cells, "trace_cell", until_killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_tracing(request, KeptModels(), tmp_path)
+    results = run_tracing(request, KeptModels(), tmp_path)
+    assert cells == ["2 lines, 1 hop", "2 lines, 0 hops", "2 lines, 0 hops"]
+    assert [*results.patch_results, *results.failed] == ["2 lines, 1 hop", "2 lines, 0 hops"]
+    run_tracing(replace(request, num_hops=(1,)), KeptModels(), tmp_path)
+    assert len(cells) == 3
+    run_tracing(replace(request, num_hops=(1,), pairs=3), KeptModels(), tmp_path)
+    assert len(cells) == 4
+
+
+def test_the_command_keeps_every_patch_and_says_what_it_found(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from the_experiment.cli import main
+
+    own = tmp_path / "mine.txt"
+    own.write_text(COPY.format(4) + "\n")
+    call = ["programs", "trace", "mine", "--model", model, "--out", str(tmp_path)]
+    main([*call, "--program", str(own), "--json"])
+    printed = json.loads(capsys.readouterr().out)
+    folder = tmp_path / "programs" / "mine"
+    assert printed == json.loads((folder / "patch_results.json").read_text())
+    every = json.loads((folder / "intervention_results.json").read_text())["1 hop"]
+    assert every[0]["original"] == COPY.format(4)
+    assert len(every[0]["residual_stream"]["became_counterfactual"][0]) == len(COPY.format(4))
+    (tokens, _) = printed["1 hop"]["maps"]["tokens"]
+    assert tokens["columns"][4] == "4 · depth 1"
+    assert {path.name for path in folder.iterdir()} > {"maps.html", "1-hop-roles.png"}
+
+
+@pytest.mark.parametrize(("name", "steps"), [("gpt2", 0), ("llama", 50), ("qwen3", 50)])
+def test_the_listings_work_as_they_stand(
+    name: str, steps: int, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model_id = fitted(name, tmp_path / name, steps) if steps else model
+    programs = [
+        {
+            "original": "x = 2\ny = x\n#y:",
+            "counterfactual": "x = 7\ny = x\n#y:",
+            "expected_original": 2,
+            "expected_counterfactual": 7,
+            "variable_chain": ["y", "x"],
+        }
+    ]
+    results = run_causal_tracing_experiment(
+        model_id=model_id,
+        programs=programs,
+        intervention_layers=list(range(2)),
+        intervention_type="residual_stream",
+    )
+    assert results.patch_results["1 hop"]["n"] == 1
+    assert not list(tmp_path.glob("out"))
+    custom_programs = [
+        {
+            "original": "x = 5\ny = x * 2\n#y:",
+            "counterfactual": "x = 3\ny = x * 2\n#y:",
+            "expected_original": 10,
+            "expected_counterfactual": 6,
+            "variable_chain": ["y", "x"],
+        }
+    ]
+    runner = CausalExperimentRunner()
+    runner.run_intervention_experiment(
+        model_id=model_id, programs=custom_programs, intervention_type="attention_heads"
+    )
+    results = runner.run_intervention_experiment(
+        model_id=model_id, intervention_type="residual_stream", num_hops=1, seq_len=2, num_pairs=3
+    )
+    assert results.patch_results["2 lines, 1 hop"]["n"] == 3
+    pictures = runner.plot_intervention_results(results)
+    assert all(path.stat().st_size > 5000 for path in pictures)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"expected_original": 3}, "gives 2, not 3"),
+        ({"expected_counterfactual": "7"}, "gives 7, not '7'"),
+        ({"variable_chain": ["x", "y"]}, "chain of program 1"),
+        ({"counterfactual": "x = 7\ny = 1\n#y:", "expected_counterfactual": 1}, "chain of program"),
+        ({"variable_chain": None}, "no 'variable_chain'"),
+    ],
+)
+def test_programs_that_are_not_as_they_say_are_refused(change: dict[str, Any], said: str) -> None:
+    program = create_counterfactual_program("x = 2\ny = x\n#y:", 7)
+    changed = {key: value for key, value in (program | change).items() if value is not None}
+    with pytest.raises(UsageError, match=said):
+        run_causal_tracing_experiment("no-model", [changed])
+    with pytest.raises(UsageError, match="has 1 hop, not 2"):
+        CausalExperimentRunner().run_intervention_experiment("no-model", [program], num_hops=2)
+
+
+def test_a_counterfactual_is_drawn_or_given() -> None:
+    drawn = create_counterfactual_program("x=2\nz=3\ny=x\n#y:")
+    assert drawn["expected_counterfactual"] not in (2, 3)
+    assert drawn["counterfactual"] == f"x={drawn['expected_counterfactual']}\nz=3\ny=x\n#y:"
+    assert drawn["variable_chain"] == ["y", "x"]
+    with pytest.raises(UsageError, match="as before"):
+        create_counterfactual_program("x=2\ny=x * 0\n#y:", 3)
