@@ -31,10 +31,11 @@ from the_experiment.evaluation.failures import (
     judged,
 )
 from the_experiment.evaluation.paired import corrected, drop_in_share, mean_drop
+from the_experiment.evaluation.questions import Form, Given
 from the_experiment.inside.interventions import pieces_of
 from the_experiment.inside.opened import Opened
-from the_experiment.inside.question_results import read_results, results_of
-from the_experiment.inside.question_runs import QuestionRun, prepared
+from the_experiment.inside.question_results import Results, read_results, results_of
+from the_experiment.inside.question_runs import QuestionRun, Request, prepared
 from the_experiment.inside.silenced import means_of, silenced
 from the_experiment.inside.sites import Site
 from the_experiment.models.scoring import greedy
@@ -243,6 +244,7 @@ def test_every_other_number_is_of_the_kind_that_its_distance_says(
         ("yes", False, FORMAT),
         ("4, 5, 6", False, FORMAT),
         ("4 apples", False, HALLUCINATION),
+        ("it is 2", False, WRONG_OPERATION),  # 7 − 5, backwards
         (" 1", False, INCOMPLETE),
         ("5 + 7 = 12", False, RIGHT),
     ],
@@ -488,3 +490,26 @@ def test_a_model_that_knows_no_digits_is_refused(
     model = saved(tmp_path / "model", "gpt2", "abcdefghijklmnopqrstuvwxyz")
     _, told = said(capsys, *asked(model, "-q", "arithmetic"), code=1)
     assert "does not know the characters" in told
+
+
+def test_what_is_no_better_than_the_commonest_answer_is_said() -> None:
+    questions = [question_about(number, [("+", 1)]) for number in (1, 2, 3)] * 10
+    given_as = [
+        Given(written="", value=None, kind=RIGHT if right else FORMAT, why="", logprob=-1.0)
+        for right in [True] * 10 + [False] * 20
+    ]
+    request = {"questions": questions, "mode": "zero", "style": "bare", "max_new_tokens": 1}
+    texts = dict.fromkeys(("model", "weights", "dtype", "version"), "x")
+
+    def told(whole: list[Given]) -> str:
+        return Results(
+            request=Request(**request, **texts, seed=0),
+            form=Form(before="", capital=False),
+            whole=whole,
+            without={"head:0.0": given_as},
+        ).sentences()[0]
+
+    assert "all: 10/30" in told(given_as)
+    assert "says little" in told(given_as)
+    better = told([one.model_copy(update={"kind": RIGHT}) for one in given_as])
+    assert "1 of 1 lower it by more than chance" in better

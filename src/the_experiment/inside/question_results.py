@@ -65,8 +65,16 @@ class Results(BaseModel):
         return [self.whole[number].kind for number in by_kind(self.questions)[kind]]
 
     def sentences(self) -> list[str]:
-        """What the ablations say."""
-        return sentences(self.importance) if self.without else []
+        """What the ablations say, and where they can't say much."""
+        if not self.without:
+            return []
+        weak = [
+            f"{kind}: {right} right is not beyond {baseline.k}/{baseline.n} for the commonest "
+            "answer, so that its drop in accuracy says little"
+            for kind, (right, baseline) in self.accuracy.items()
+            if right.k and right.low <= baseline.share
+        ]
+        return [*weak, *sentences(self.importance)]
 
     def summary(self) -> dict[str, Any]:
         """The figures without the answers, as plain values."""

@@ -80,7 +80,8 @@ def results_view(results: Results) -> Group:
             table.add_row(list(row), style="")
         shown += ["", table, *map(Text, _examples(results))]
     if results.without:
-        fitting = [m for m in _maps(results) if len(m.columns) <= WIDEST and len(m.rows) <= HIGHEST]
+        maps = [*_maps(results), answers_map(results.importance)]
+        fitting = [m for m in maps if len(m.columns) <= WIDEST and len(m.rows) <= HIGHEST]
         shown += [part for one in fitting for part in ("", heat_map_view(one))]
         shown += ["", Text(STARRED, style="dim"), *map(Text, results.sentences())]
     return Group(*shown)
