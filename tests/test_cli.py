@@ -78,6 +78,7 @@ def test_verbs_stand_in_the_order_of_an_experiment(the_experiment: Command) -> N
         *("worlds", "generate", "train", "test", "compare"),
         *("inspect", "attribute", "patch", "ablate", "force", "probe", "damage"),
         *("faithfulness", "replay"),
+        *("programs", "questions"),
         *("demo", "experiments", "testui", "ui"),
     ]
 

@@ -22,6 +22,7 @@ from the_experiment.cli import (
     patch,
     probe,
     programs,
+    questions,
     replay,
     test,
     testui,
@@ -31,16 +32,23 @@ from the_experiment.cli import (
 from the_experiment.cli.printed_flags import told
 
 
-class WorldsFirst(TyperGroup):
-    """Verbs in the order of an experiment; typer itself puts those with verbs of their own last."""
+class InOrder(TyperGroup):
+    """Verbs by panel, in the order of an experiment; typer puts those with verbs of their own last.
+
+    In the first panel worlds come first.
+    """
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of all verbs."""
-        return sorted(super().list_commands(ctx), key=lambda name: name != "worlds")
+        return sorted(super().list_commands(ctx), key=self._place)
+
+    def _place(self, name: str) -> tuple[str, bool]:
+        panel = getattr(self.commands[name], "rich_help_panel", None)
+        return str(panel), name != "worlds"
 
 
 app = typer.Typer(
-    cls=WorldsFirst,
+    cls=InOrder,
     name="the-experiment",
     help="Did this model learn the rule, or a pattern?\n\n"
     "Write a small world of rules, hide some of its states, train GPT-2, RNN and CNN on the rest, "
@@ -94,6 +102,7 @@ app.command("faithfulness", rich_help_panel=INSIDE, epilog=faithfulness.EXAMPLES
 )
 app.command("replay", rich_help_panel=INSIDE, epilog=replay.EXAMPLES)(replay.replay)
 app.add_typer(programs.app, name="programs", rich_help_panel=PROGRAMS)
+app.add_typer(questions.app, name="questions", rich_help_panel=PROGRAMS)
 app.command("demo", rich_help_panel=EXPERIMENTS, epilog=demo.EXAMPLES)(demo.demo)
 app.add_typer(experiments.app, name="experiments", rich_help_panel=EXPERIMENTS)
 app.command("testui", rich_help_panel=PLAYGROUND, epilog=testui.EXAMPLES)(testui.testui)

@@ -78,7 +78,7 @@ class Opened:
 
     def width(self, site: Site) -> int:
         """How many heads, gates or channels a site has."""
-        any_token = torch.zeros(1, 1, dtype=torch.long)
+        any_token = torch.zeros(1, 1, dtype=torch.long, device=self.model.device)
         return int(self.run(any_token, keep=[site]).cache[site].shape[2])
 
     @torch.inference_mode()

@@ -1,0 +1,188 @@
+"""`the-experiment questions`: what a model answers, whole and without each of its pieces."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from the_experiment.base import defaults
+from the_experiment.cli import options
+
+app = typer.Typer(
+    help="Ask models questions, and take out their heads and layers: run, inspect, list.",
+    no_args_is_help=True,
+    epilog=options.examples(
+        "the-experiment questions run --model Qwen/Qwen3-0.6B --questions arithmetic --lite",
+        "the-experiment questions inspect out/questions/mine",
+    ),
+)
+
+
+class Mode(str, Enum):
+    """What a piece that is taken out gives instead."""
+
+    zero = "zero"
+    mean = "mean"
+
+
+class Style(str, Enum):
+    """How a question is put to the model."""
+
+    auto = "auto"
+    plain = "plain"
+    bare = "bare"
+    chat = "chat"
+
+
+@app.command(
+    epilog=options.examples(
+        "the-experiment questions run --model Qwen/Qwen3-0.6B --questions arithmetic --lite",
+        "the-experiment questions run --model tiny-gpt2-mine --questions logic "
+        "--questions mine.jsonl --mode mean --name mine",
+    )
+)
+def run(
+    model: Annotated[
+        str,
+        options.Option(
+            "--model",
+            "-m",
+            metavar="MODEL",
+            help="A folder, a trained model by name, or a name on the hub.",
+        ),
+    ],
+    questions: Annotated[
+        list[str],
+        options.Option(
+            "--questions",
+            "-q",
+            metavar="SET|FILE.jsonl",
+            help="One of `questions list`, or a file of your own. Can be repeated.",
+        ),
+    ],
+    lite: Annotated[
+        bool, options.Option("--lite", help="Accuracy and failures only: nothing is taken out.")
+    ] = False,
+    limit: Annotated[
+        int, options.Option(min=0, help="Ask at most so many of each set, drawn by --seed; 0: all.")
+    ] = 0,
+    mode: Annotated[
+        Mode, options.Option(help="What a piece taken out gives: zero, or its mean over tokens.")
+    ] = Mode.zero,
+    style: Annotated[
+        Style,
+        options.Option(
+            help="plain: Q: … A:; bare: the question alone; auto: the chat template if any, bare "
+            "for a model trained here, else plain."
+        ),
+    ] = Style.auto,
+    max_new_tokens: Annotated[int, options.Option(min=1, help="Of an answer, at most.")] = 32,
+    seed: options.Seed = defaults.SEED,
+    dtype: options.OfDtype = options.Dtype.auto,
+    device: options.OnDevice = options.Device.auto,
+    name: Annotated[
+        str, options.Option(help="Of the folder.", show_default="made of what is asked")
+    ] = "",
+    out: Annotated[
+        Path, options.Option(help="Trained models, and results in questions/NAME/.")
+    ] = Path(defaults.OUT),
+    as_json: options.AsJson = False,
+) -> None:
+    """Ask a model questions, then again without each head, layer, attention and MLP.
+
+    Run again, it goes on where it was.
+    """
+    from the_experiment.base.logs import log_to_folder, stderr
+    from the_experiment.worlds.questions.reading import read_sets
+
+    log_to_folder()
+    asked = read_sets(questions, limit, seed)  # wrong words are told before a model is loaded
+    from the_experiment.inside.question_results import results_of
+    from the_experiment.inside.question_runs import QuestionRun, prepared
+    from the_experiment.report.questions import results_view, write_results
+    from the_experiment.report.terminal import counting, print_json, stdout
+
+    request, asker = prepared(
+        model,
+        asked,
+        style=style.value,
+        max_new_tokens=max_new_tokens,
+        mode=mode.value,
+        seed=seed,
+        device=device.value,
+        dtype=dtype.value,
+        out=out,
+    )
+    this = QuestionRun.of(request, asker, out, name)
+    with counting("pieces", 0 if lite else len(this.pieces)) as progress:
+        results = results_of(this, lite, progress)
+    write_results(results, this.folder)
+    if as_json:
+        print_json(results.summary())
+    else:
+        stdout.print(results_view(results))
+    stderr.print(f"results: {this.folder}/", markup=False, soft_wrap=True)
+
+
+@app.command(
+    epilog=options.examples(
+        "the-experiment questions inspect out/questions/mine",
+        "the-experiment questions inspect out/questions/mine --json",
+    )
+)
+def inspect(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER")], as_json: options.AsJson = False
+) -> None:
+    """Print the results in a folder again: accuracy, failures with examples, and pieces."""
+    from the_experiment.inside.question_results import read_results
+    from the_experiment.report.questions import results_view
+    from the_experiment.report.terminal import print_json, stdout
+
+    results = read_results(folder)
+    if as_json:
+        print_json(results.summary())
+    else:
+        stdout.print(results_view(results))
+
+
+@app.command(
+    "list",
+    epilog=options.examples(
+        "the-experiment questions list",
+        "the-experiment questions list logic --draw 200 --length 2",
+    ),
+)
+def list_questions(
+    questions: Annotated[str, typer.Argument(metavar="[SET|FILE.jsonl]")] = "",
+    draw: Annotated[
+        int, options.Option(min=0, help="Draw so many new ones of this kind instead.")
+    ] = 0,
+    length: Annotated[
+        int, options.Option(min=0, help="Steps or digits of new ones; 0: the shortest.")
+    ] = 0,
+    seed: options.Seed = defaults.SEED,
+    as_json: options.AsJson = False,
+) -> None:
+    """List the sets there are, or the questions of one as lines of a FILE.jsonl of your own."""
+    from the_experiment.report.terminal import print_json, stdout
+    from the_experiment.worlds.questions.drawing import drawn_questions
+    from the_experiment.worlds.questions.reading import question_sets, read_questions, row_of
+
+    if not questions:
+        sets = {one: len(read_questions(one)) for one in question_sets()}
+        if as_json:
+            print_json(sets)
+        else:
+            for one, count in sets.items():
+                stdout.print(f"{one}: {count} questions, and more with `list {one} --draw 200`")
+        return
+    found = drawn_questions(questions, draw, length, seed) if draw else read_questions(questions)
+    rows = [row_of(question) for question in found]
+    if as_json:
+        print_json(rows)
+    else:
+        print("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))

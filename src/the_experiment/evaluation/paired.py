@@ -1,0 +1,140 @@
+"""Drops between two answers to the same questions, with intervals and tests that know the pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+
+from the_experiment.base.seeds import Stream, derived_seed
+from the_experiment.evaluation.statistics import Numbers, Rate
+
+RESAMPLES = 1_000  # of a bootstrap
+FLIPS = 9_999  # of a sign-flip test
+LEVEL = 0.05
+ROUNDING = 1e-9  # of sums added up in another order
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A mean drop with its 95% interval, and how likely one so far from 0 is by chance."""
+
+    drop: float
+    low: float
+    high: float
+    p: float  # two-sided
+    n: int  # questions
+    corrected: float = 1.0  # p, corrected for all the drops that stand beside it
+
+    @property
+    def beyond_chance(self) -> bool:
+        """Whether it is further from 0 than chance explains, among all that are beside it."""
+        return self.corrected < LEVEL
+
+    def as_json(self) -> dict[str, float | None]:
+        """The drop as plain values; None for the interval of a single question."""
+        rounded = {name: round(value, 6) for name, value in asdict(self).items()}
+        return {name: None if math.isnan(value) else value for name, value in rounded.items()}
+
+
+def drop_in_share(before: Sequence[bool], after: Sequence[bool]) -> Drop:
+    """The drop in the share that is right, over the same questions.
+
+    Interval: Wilson's of both shares, squared and added with their correlation (Newcombe 1998),
+    which has a width even where no answer changes. Test: the exact one of McNemar 1947.
+
+    >>> drop = drop_in_share([True] * 10, [False] * 6 + [True] * 4)
+    >>> drop.drop, round(drop.low, 2), round(drop.high, 2), drop.p
+    (0.6, 0.2, 0.83, 0.03125)
+    """
+    from scipy.stats import binomtest
+
+    lost = sum(one and not other for one, other in zip(before, after, strict=True))
+    gained = sum(other and not one for one, other in zip(before, after, strict=True))
+    low, high = _newcombe(before, after)
+    changed = lost + gained
+    p = float(binomtest(lost, changed).pvalue) if changed else 1.0
+    return Drop((lost - gained) / len(before), low, high, p, len(before))
+
+
+def _newcombe(before: Sequence[bool], after: Sequence[bool]) -> tuple[float, float]:
+    one, other = Rate(sum(before), len(before)), Rate(sum(after), len(after))
+    correlation = _correlation(np.array(before, dtype=float), np.array(after, dtype=float))
+
+    def reach(up: float, down: float) -> float:
+        return math.sqrt(max(0.0, up**2 - 2 * correlation * up * down + down**2))
+
+    drop = one.share - other.share
+    low = drop - reach(one.share - one.low, other.high - other.share)
+    return low, drop + reach(one.high - one.share, other.share - other.low)
+
+
+def _correlation(one: Numbers, other: Numbers) -> float:
+    """0 where one of them is always the same."""
+    spread = float(one.std() * other.std())
+    return float(((one - one.mean()) * (other - other.mean())).mean()) / spread if spread else 0.0
+
+
+def mean_drop(before: Sequence[float], after: Sequence[float], seed: int) -> Drop:
+    """The mean drop over the same questions.
+
+    Interval: percentile bootstrap over questions (Efron 1979); of one question there is none.
+    Test: by turning signs (Fisher 1935), exact for few questions.
+
+    >>> drop = mean_drop([0.0] * 8, [-1.0, -2.0] * 4, seed=0)
+    >>> drop.drop, drop.p
+    (1.5, 0.0078125)
+    """
+    from scipy.stats import bootstrap
+
+    drops = np.subtract(before, after)
+    mean, n = float(drops.mean()), len(drops)
+    if n < 2 or not drops.any():
+        end = math.nan if n < 2 else mean
+        return Drop(mean, end, end, 1.0, n)
+    interval = bootstrap(
+        (drops,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        rng=derived_seed(seed, "bootstrap"),
+    ).confidence_interval
+    p = _by_turned_signs(drops, seed)
+    return Drop(mean, float(interval.low), float(interval.high), p, n)
+
+
+def _by_turned_signs(drops: Numbers, seed: int) -> float:
+    """How often a mean is as far from 0 where each drop could as well be a gain."""
+    means = np.abs(_signs(len(drops), seed) @ drops) / len(drops)
+    as_far = int((means >= abs(drops.mean()) * (1 - ROUNDING)).sum())
+    drawn = len(means) == FLIPS  # the data themselves are one way more to turn the signs
+    return (as_far + drawn) / (len(means) + drawn)
+
+
+@lru_cache(maxsize=8)
+def _signs(n: int, seed: int) -> Numbers:
+    """(ways, n) of 1 and -1: every way where they are few, or so many that are drawn."""
+    if 2**n <= FLIPS:
+        return np.array(list(product((-1.0, 1.0), repeat=n)))
+    drawn = Stream(seed, "signs").below(2, FLIPS * n).reshape(FLIPS, n)
+    return np.where(drawn == 0, -1.0, 1.0)
+
+
+def corrected(drops: Sequence[Drop]) -> list[Drop]:
+    """The same with each p corrected for all of them (Holm 1979).
+
+    >>> drops = [Drop(1, 0, 2, p, 9) for p in (0.01, 0.04, 0.03)]
+    >>> [round(one.corrected, 2) for one in corrected(drops)]
+    [0.03, 0.06, 0.06]
+    """
+    order = sorted(range(len(drops)), key=lambda number: drops[number].p)
+    found = list(drops)
+    reached = 0.0
+    for place, number in enumerate(order):
+        reached = max(reached, min(1.0, (len(drops) - place) * drops[number].p))
+        found[number] = replace(drops[number], corrected=reached)
+    return found

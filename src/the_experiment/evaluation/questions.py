@@ -1,0 +1,195 @@
+"""Asking a model questions: how they are put, what it writes, how likely the right answer is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any, Literal
+
+from loguru import logger
+from pydantic import BaseModel, ConfigDict
+
+from the_experiment.base.errors import ExperimentError
+from the_experiment.base.words import counted
+from the_experiment.evaluation.failures import RIGHT, judged
+from the_experiment.evaluation.statistics import Rate
+from the_experiment.worlds.questions.answers import in_words
+from the_experiment.worlds.questions.question import Question
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Style = Literal["plain", "bare", "chat"]
+
+PLAIN = "Q: {}\nA:"
+ALL = "all"  # kinds of question together
+MOST_NEW_TOKENS = 32  # of an answer, where there is room for so many
+
+
+class Given(BaseModel):
+    """One answer: what was written, what was found in it, and of which kind it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    written: str
+    value: bool | int | None
+    kind: str  # `right`, or the kind of failure
+    why: str
+    logprob: float  # of the right answer, natural logarithm
+
+    @property
+    def right(self) -> bool:
+        """Whether the value is the right one."""
+        return self.kind == RIGHT
+
+
+class Form(BaseModel):
+    """How a right answer is written where its probability is looked up."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    before: str
+    capital: bool  # of yes and no
+
+    def written(self, question: Question) -> str:
+        """The right answer to a question in this form."""
+        answer = in_words(question.answer)
+        return self.before + (answer.capitalize() if self.capital else answer)
+
+
+FORMS = [
+    Form(before=before, capital=capital)
+    for before, capital in product(("", " ", "\n"), (False, True))
+]
+
+
+@dataclass(frozen=True)
+class Asker:
+    """A model, and how questions are put to it.
+
+    `style` is the question alone (`bare`), after "Q:" and before "A:" (`plain`), or the model's
+    chat template around it (`chat`). A model that has too few positions for `max_new_tokens` of
+    answer to the longest question writes fewer.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    style: Style
+    max_new_tokens: int = MOST_NEW_TOKENS
+
+    def prompts(self, questions: Sequence[Question]) -> list[str]:
+        """What is put to the model, special tokens and all."""
+        from the_experiment.models.asking import asked_text
+
+        worded = [
+            PLAIN.format(question.text) if self.style == "plain" else question.text
+            for question in questions
+        ]
+        chat: Literal["chat", "plain"] = "chat" if self.style == "chat" else "plain"
+        return [asked_text(self.tokenizer, text, chat) for text in worded]
+
+    def answers(self, questions: Sequence[Question], form: Form) -> list[Given]:
+        """What the model answers. Raises `ExperimentError` for a question without room."""
+        from the_experiment.models.scoring import greedy
+
+        prompts = self.prompts(questions)
+        most = self._room(prompts, [form.written(question) for question in questions])
+        texts = greedy(self.model, self.tokenizer, prompts, most)
+        found = [
+            judged(question, text, cut=self._tokens(text) >= most)
+            for question, text in zip(questions, texts, strict=True)
+        ]
+        return [
+            Given(written=text, value=one.value, kind=one.kind, why=one.why, logprob=logprob)
+            for text, one, logprob in zip(texts, found, self.logprobs(questions, form), strict=True)
+        ]
+
+    def logprobs(self, questions: Sequence[Question], form: Form) -> list[float]:
+        """The log-probability of each right answer, whatever would be written after it."""
+        from the_experiment.models.scoring import score
+
+        right = [form.written(question) for question in questions]
+        scores = score(
+            self.model, self.tokenizer, list(zip(self.prompts(questions), right, strict=True))
+        )
+        return [sum(one.logprobs[:-1]) for one in scores]  # the last is the end token's
+
+    def likeliest_form(self, questions: Sequence[Question]) -> Form:
+        """The form in which right answers are likeliest, over all these questions.
+
+        Raises `ExperimentError` where the tokenizer knows the characters of none, and for a
+        question without room.
+        """
+        self._room(self.prompts(questions), [FORMS[0].written(one) for one in questions])
+        known = [form for form in FORMS if not self._unknown(form.written(q) for q in questions)]
+        if not known:
+            raise ExperimentError(
+                "this model's tokenizer does not know the characters of the right answers",
+                "ask a model that was trained on such answers",
+            )
+        lost = self._unknown(self.prompts(questions))
+        if lost:
+            logger.warning(
+                "{} with characters that this model doesn't know", counted(lost, "question")
+            )
+        return max(known, key=lambda form: sum(self.logprobs(questions, form)))
+
+    def _unknown(self, texts: Any) -> int:
+        """How many of these texts have something that the tokenizer doesn't know."""
+        unknown = self.tokenizer.unk_token_id
+        return sum(unknown in self._ids(text) for text in texts) if unknown is not None else 0
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _tokens(self, text: str) -> int:
+        return len(self._ids(text))
+
+    def _room(self, prompts: Sequence[str], answers: Sequence[str]) -> int:
+        """How many tokens an answer may have. Raises `ExperimentError` where too few are left."""
+        from the_experiment.models.scoring import room
+
+        positions = room(self.model)
+        if positions is None:
+            return self.max_new_tokens
+        left = {prompt: positions + 1 - self._tokens(prompt) for prompt in prompts}
+        for (prompt, most), answer in zip(left.items(), answers, strict=True):
+            if most < self._tokens(answer):
+                raise ExperimentError(
+                    f"{prompt!r} leaves no room for its answer in the {positions} positions of "
+                    "this model",
+                    "leave it out, or ask a model with more positions",
+                )
+        return min(self.max_new_tokens, *left.values())
+
+
+def by_kind(questions: Sequence[Question]) -> dict[str, list[int]]:
+    """The numbers of the questions of each kind, after those of all; one kind is all there is."""
+    kinds = dict.fromkeys(question.kind for question in questions)
+    found = {ALL: list(range(len(questions)))}
+    if len(kinds) > 1:
+        for kind in kinds:
+            found[kind] = [n for n, question in enumerate(questions) if question.kind == kind]
+    return found
+
+
+def accuracies(questions: Sequence[Question], given: Sequence[Given]) -> dict[str, Rate]:
+    """How many answers are right, by kind of question."""
+    return {
+        kind: Rate(sum(given[number].right for number in numbers), len(numbers))
+        for kind, numbers in by_kind(questions).items()
+    }
+
+
+def commonest(questions: Sequence[Question]) -> dict[str, Rate]:
+    """The baseline: how many are right for whoever always gives the commonest answer of a kind."""
+    counts: dict[str, Counter[str]] = {}
+    for question in questions:
+        counts.setdefault(question.kind, Counter())[in_words(question.answer)] += 1
+    best = {kind: answers.most_common(1)[0][1] for kind, answers in counts.items()}
+    return {
+        kind: Rate(sum(best.values()) if kind == ALL else best[kind], len(numbers))
+        for kind, numbers in by_kind(questions).items()
+    }

@@ -1,0 +1,117 @@
+"""What came out of a run of questions, as one value that goes to a file and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from the_experiment.base.errors import ExperimentError
+from the_experiment.base.files import read_json
+from the_experiment.evaluation.compare import rate_json
+from the_experiment.evaluation.failures import FAILURES, by_chance
+from the_experiment.evaluation.questions import ALL, Form, Given, accuracies, by_kind, commonest
+from the_experiment.evaluation.statistics import Rate
+from the_experiment.inside.importance import Importance, importance, sentences
+from the_experiment.inside.question_runs import Answers, QuestionRun, Request
+from the_experiment.worlds.questions.question import Question
+
+RESULTS = "results.json"
+
+
+class Results(BaseModel):
+    """All answers to all questions: of the model as it is, and without each piece of it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ignored_types=(cached_property,))
+
+    request: Request
+    form: Form
+    whole: list[Given]
+    without: Answers  # empty of a run without ablations
+
+    @property
+    def questions(self) -> list[Question]:
+        """What was asked."""
+        return list(self.request.questions)
+
+    @cached_property
+    def accuracy(self) -> dict[str, tuple[Rate, Rate]]:
+        """By kind of question: how many are right, and for whoever gives the commonest answer."""
+        baseline = commonest(self.questions)
+        right = accuracies(self.questions, self.whole)
+        return {kind: (rate, baseline[kind]) for kind, rate in right.items()}
+
+    @cached_property
+    def failures(self) -> dict[str, Rate]:
+        """Of all wrong answers, how many are of each kind."""
+        wrong = [one.kind for one in self.whole if not one.right]
+        return {kind: Rate(wrong.count(kind), len(wrong)) for kind in FAILURES}
+
+    @cached_property
+    def chance(self) -> dict[str, float]:
+        """The share of each kind among wrong answers that know nothing of the question."""
+        return by_chance(self.questions)
+
+    @cached_property
+    def importance(self) -> Importance:
+        """What every piece is worth."""
+        return importance(self.questions, self.whole, self.without, self.request.seed)
+
+    def answer_kinds(self, kind: str = ALL) -> list[str]:
+        """What became of each question of a kind: right, or how it failed."""
+        return [self.whole[number].kind for number in by_kind(self.questions)[kind]]
+
+    def sentences(self) -> list[str]:
+        """What the ablations say, and where they can't say much."""
+        if not self.without:
+            return []
+        weak = [
+            f"{kind}: {right} right is not beyond {baseline.k}/{baseline.n} for the commonest "
+            "answer, so that its drop in accuracy says little"
+            for kind, (right, baseline) in self.accuracy.items()
+            if right.k and right.low <= baseline.share
+        ]
+        return [*weak, *sentences(self.importance)]
+
+    def summary(self) -> dict[str, Any]:
+        """The figures without the answers, as plain values."""
+        about = self.request.model_dump(mode="json", exclude={"questions"})
+        return {
+            **about,
+            "right answers are written": self.form.before + "ANSWER",
+            "accuracy": {
+                kind: {"right": rate_json(right), "commonest answer": rate_json(baseline)}
+                for kind, (right, baseline) in self.accuracy.items()
+            },
+            "failures": {kind: rate_json(rate) for kind, rate in self.failures.items()},
+            "failures by chance": self.chance,
+            "ablations": self.importance.as_json() if self.without else {},
+            "sentences": self.sentences(),
+        }
+
+
+def results_of(run: QuestionRun, lite: bool, progress: Callable[[int], None]) -> Results:
+    """Ask what is missing. With `lite` nothing is taken out, and what is there is left there."""
+    if lite and (run.folder / RESULTS).is_file():
+        return read_results(run.folder)
+    whole = run.baseline()
+    without = {} if lite else run.ablated(progress)
+    return Results(request=run.request, form=run.form, whole=whole, without=without)
+
+
+def read_results(folder: Path) -> Results:
+    """The results in a folder. Raises `ExperimentError` where there are none, or not whole."""
+    mend = "run `the-experiment questions run`, or the same call again to go on with it"
+    if not folder.is_dir():
+        raise ExperimentError(f"there is no folder {folder}", mend)
+    try:
+        return Results.model_validate(read_json(folder / RESULTS, mend))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, problem["loc"])) or "file"
+        raise ExperimentError(
+            f"{folder / RESULTS} holds no answers to questions: {key}: {problem['msg']}", mend
+        ) from None

@@ -1,0 +1,84 @@
+"""Pictures of answers to questions: what becomes of them, and what each layer is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from the_experiment.base.files import replaced_file
+from the_experiment.evaluation.paired import Drop
+from the_experiment.evaluation.questions import ALL
+from the_experiment.inside.importance import KINDS, UNITS, Importance
+from the_experiment.inside.question_results import Results
+from the_experiment.report.plots import BASELINE_COLOUR, INK, MODEL_COLOUR
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+PIECES = ("layer", "attention", "mlp")  # kinds of piece of which each layer has one
+COLOURS = ("#7bb274", "#3b62d6", "#e0b400", "#b04a8f", "#8a8a95", "#c3c6d1", "#c8553d")  # KINDS
+
+
+def write_failures(results: Results, path: Path) -> None:
+    """A PNG with a pie for each kind of question: right answers, and each kind of failure."""
+    from matplotlib.figure import Figure
+
+    kinds = list(results.accuracy)
+    figure = Figure(figsize=(2.9 * len(kinds) + 1.6, 3.1), layout="constrained")
+    for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
+        _pie(axes, kind, results.answer_kinds(kind))
+    handles = [_patch(colour) for colour in COLOURS]
+    figure.legend(handles, KINDS, loc="outside right center", fontsize=8, frameon=False)
+    with replaced_file(path) as beside:
+        figure.savefig(beside, format="png", dpi=110)
+
+
+def _patch(colour: str) -> Artist:
+    from matplotlib.patches import Patch
+
+    return Patch(color=colour)
+
+
+def _pie(axes: Axes, title: str, answers: Sequence[str]) -> None:
+    counts = [(answers.count(kind), colour) for kind, colour in zip(KINDS, COLOURS, strict=True)]
+    there = [(count, colour) for count, colour in counts if count]
+    axes.pie(
+        [count for count, _ in there],
+        labels=[str(count) for count, _ in there],
+        colors=[colour for _, colour in there],
+        startangle=90,
+        counterclock=False,
+        textprops={"fontsize": 8},
+        wedgeprops={"edgecolor": "white"},
+    )
+    axes.set_title(f"{title}, n={len(answers)}", fontsize=10)
+
+
+def write_layers(found: Importance, path: Path) -> None:
+    """A PNG with bars: the drop without each layer, its attention and its MLP, by measure."""
+    from matplotlib.figure import Figure
+
+    rows = [
+        piece for piece in next(iter(found.drops.values())) if piece.partition(":")[0] in PIECES
+    ]
+    figure = Figure(figsize=(9, 0.9 + 0.24 * len(rows)), layout="constrained")
+    both = figure.subplots(1, len(found.drops), sharey=True)
+    for axes, (measure, drops) in zip(both, found.drops.items(), strict=True):
+        axes.set_title(measure, fontsize=10, loc="left")
+        axes.set_xlabel(f"{UNITS[measure]}; blue: more than chance", fontsize=8)
+        _bars(axes, {piece: drops[piece][ALL] for piece in rows})
+    both[0].invert_yaxis()
+    with replaced_file(path) as beside:
+        figure.savefig(beside, format="png", dpi=110)
+
+
+def _bars(axes: Axes, drops: Mapping[str, Drop]) -> None:
+    for row, drop in enumerate(drops.values()):
+        colour = MODEL_COLOUR if drop.beyond_chance else BASELINE_COLOUR
+        axes.barh(row, drop.drop, color=colour, height=0.64)
+        axes.hlines(row, drop.low, drop.high, color=INK, linewidth=1.3)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_yticks(range(len(drops)), list(drops), fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,515 @@
+"""Questions: drawn and read, wrong answers told apart, and models asked without their pieces."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, deque
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from looked_into import close, random_model
+from test_inside_verbs import said
+from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.data.tokenizer import character_tokenizer
+from the_experiment.evaluation.failures import (
+    FORMAT,
+    HALLUCINATION,
+    INCOMPLETE,
+    OFF_BY_ONE,
+    OPPOSITE,
+    RIGHT,
+    WRONG_OPERATION,
+    by_chance,
+    judged,
+)
+from the_experiment.evaluation.paired import corrected, drop_in_share, mean_drop
+from the_experiment.evaluation.questions import Form, Given
+from the_experiment.inside.interventions import pieces_of
+from the_experiment.inside.opened import Opened
+from the_experiment.inside.question_results import Results, read_results, results_of
+from the_experiment.inside.question_runs import QuestionRun, Request, prepared
+from the_experiment.inside.silenced import means_of, silenced
+from the_experiment.inside.sites import Site
+from the_experiment.models.scoring import greedy
+from the_experiment.worlds.generators import QUESTIONS
+from the_experiment.worlds.questions.drawing import GENERATORS, drawn_questions
+from the_experiment.worlds.questions.question import Question, question_of
+from the_experiment.worlds.questions.reading import question_sets, read_questions
+
+LENGTHS = {
+    "arithmetic": (1, 6),
+    "logic": (1, 4),
+    "multi-step": (2, 6),
+    "word-problems": (1, 4),
+}
+EVERY = [(kind, length) for kind, (low, high) in LENGTHS.items() for length in range(low, high + 1)]
+ALPHABET = "".join(map(chr, range(32, 127))) + "\n"
+FEW = "".join(sorted({*"0123456789", *"".join(one.text for one in read_questions("arithmetic"))}))
+each_kind = pytest.mark.parametrize("kind", GENERATORS)
+
+# -- drawn ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "length"), EVERY)
+def test_hundreds_of_each_kind_are_short_plain_and_tell_their_numbers(
+    kind: str, length: int
+) -> None:
+    questions = drawn_questions(kind, 300, length, seed=3)
+    assert questions == drawn_questions(kind, 300, length, seed=3)
+    assert len({question.text for question in questions}) == 300
+    for question in questions:
+        assert question.text.isascii()
+        assert "\n" not in question.text
+        assert len(question.text) < 300
+        numbers = sorted(map(int, re.findall(r"\d+", question.text)))
+        assert numbers == sorted(question.operands + question.distractors)
+        if not isinstance(question.answer, bool):
+            assert question.answer >= 0
+            assert question.answer not in question.distractors
+
+
+@each_kind
+def test_a_length_that_there_is_not_is_refused(kind: str) -> None:
+    low, high = LENGTHS[kind]
+    for length in (low - 1, high + 1):
+        with pytest.raises(UsageError, match=f"{low} to {high}"):
+            QUESTIONS[GENERATORS[kind][0]](length, np.random.RandomState(0))
+
+
+def follows(text: str) -> bool:
+    """The answer to a logic question, found by walking from premise to premise."""
+    *premises, asked = re.findall(r"[^.?]+", text)
+    is_a = {m[1]: m[2] + "s" for p in premises if (m := re.fullmatch(r" ?(\w+) is an? (\w+)", p))}
+    leads: dict[tuple[str, bool], list[tuple[str, bool]]] = {}
+    for premise in premises:
+        if match := re.fullmatch(r" ?(All|No) (\w+) are (\w+)", premise):
+            leads.setdefault((match[2], True), []).append((match[3], match[1] == "All"))
+        elif match := re.fullmatch(r" ?(\w+) is \w+ than (\w+)", premise):
+            leads.setdefault((match[1], True), []).append((match[2], True))
+            leads.setdefault((match[2], False), []).append((match[1], False))
+    if match := re.fullmatch(r" Is (\w+) an? (\w+)", asked):
+        return reached(leads, [(is_a[match[1]], True)], match[2] + "s")
+    match = re.fullmatch(r" Is (\w+) \w+ than (\w+)", asked)
+    assert match
+    return reached(leads, [(match[1], True), (match[1], False)], match[2])
+
+
+def reached(
+    leads: dict[tuple[str, bool], list[tuple[str, bool]]], start: list[tuple[str, bool]], goal: str
+) -> bool:
+    """Whether the goal is reached as a yes or as a no; it has to be one of them, and only one."""
+    queue, found = deque(start), set()
+    while queue:
+        for there in leads.get(queue.popleft(), []):
+            found |= {there[1]} if there[0] == goal else set()
+            queue.append(there)
+    (truth,) = found
+    return truth
+
+
+@pytest.mark.parametrize("steps", range(1, 5))
+def test_logic_follows_from_the_premises_and_no_word_gives_it_away(steps: int) -> None:
+    questions = drawn_questions("logic", 1_500, steps, seed=0)
+    yes, there = Counter[str](), Counter[str]()
+    for question in questions:
+        assert follows(question.text) == question.answer
+        for word in set(re.findall(r"\w+", question.text)):
+            there[word] += 1
+            yes[word] += bool(question.answer)
+    for word, times in there.items():
+        assert abs(yes[word] / times - 0.5) < 0.07 + 2 / times**0.5, word
+
+
+def test_steps_in_words_lead_to_the_answer() -> None:
+    verbs = {"Add": "+", "Subtract": "-", "Multiply by": "*"}
+    for question in drawn_questions("multi-step", 200, 3, seed=1):
+        if question.template == "orders":
+            told = re.findall(r"(Add|Subtract|Multiply by) (\d+)", question.text)
+            assert [verbs[verb] for verb, _ in told] == list(question.operations)
+            assert [int(number) for _, number in told] == list(question.operands[1:])
+
+
+# -- read -----------------------------------------------------------------------------------------
+
+
+def test_the_sets_that_ship_are_as_large_as_promised() -> None:
+    sizes = {name: len(read_questions(name)) for name in question_sets()}
+    least = {"arithmetic": 8, "logic": 4, "multi-step": 5, "word-problems": 5}
+    assert sizes.keys() == least.keys()
+    assert all(sizes[name] >= least[name] for name in least)
+    assert all(question.kind == name for name in sizes for question in read_questions(name))
+
+
+GOOD = '{"question": "What is 2 + 3?", "answer": 5, "kind": "arithmetic"}\n'
+
+
+@pytest.mark.parametrize(
+    ("lines", "said_of_it"),
+    [
+        ("", "has no questions"),
+        (GOOD + '{"question": "What?", "kind": "x"}\n', "line 2: answer: Field required"),
+        (GOOD + '{"question": "What?", "answer": "5", "kind": "x"}\n', "line 2: answer"),
+        (GOOD + GOOD, "asked 2 times"),
+        (GOOD[:-2] + ', "operands": [2, 3], "operations": ["*"]}\n', "don't give the answer"),
+        ("{", "line 1 is not whole JSON"),
+    ],
+)
+def test_a_file_that_is_no_set_of_questions_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], lines: str, said_of_it: str
+) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text(lines)
+    _, told = said(capsys, "questions", "list", str(file), code=1 if lines == "{" else 2)
+    assert said_of_it in told
+
+
+def test_drawn_questions_are_lines_of_a_file_of_ones_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told, _ = said(capsys, "questions", "list", "word-problems", "--draw", "30", "--length", "2")
+    file = tmp_path / "mine.jsonl"
+    file.write_text(told)
+    assert read_questions(str(file)) == drawn_questions("word-problems", 30, 2, seed=42)
+    told, _ = said(capsys, "questions", "list", "riddles", "--draw", "3", code=2)[::-1]
+    assert "one of arithmetic, logic, multi-step, word-problems" in told
+
+
+# -- kinds of wrong answers -----------------------------------------------------------------------
+
+numbers = st.integers(1, 40)
+operations = st.sampled_from("+-*")
+steps = st.lists(st.tuples(operations, numbers), min_size=1, max_size=3)
+
+
+def worked_out(first: int, taken: list[tuple[str, int]]) -> int:
+    value = first
+    for operation, number in taken:
+        value = {"+": value + number, "-": value - number, "*": value * number}[operation]
+    return value
+
+
+def question_about(first: int, taken: list[tuple[str, int]]) -> Question:
+    made_of = {
+        "kind": "any",
+        "operands": [first, *(number for _, number in taken)],
+        "operations": [operation for operation, _ in taken],
+    }
+    return question_of(("How many?", worked_out(first, taken), made_of))
+
+
+@given(numbers, steps, st.data())
+def test_an_answer_by_another_operation_is_a_wrong_operation(
+    first: int, taken: list[tuple[str, int]], data: st.DataObject
+) -> None:
+    question = question_about(first, taken)
+    other = [(data.draw(operations), number) for _, number in taken]
+    value = worked_out(first, other)
+    found = judged(question, f" {value}\n")
+    assert found.value == value
+    assert found.kind == (RIGHT if value == question.answer else WRONG_OPERATION)
+    if found.why:
+        numbers_in_why = Counter(re.findall(r"\d+", found.why))
+        assert numbers_in_why == Counter(map(str, question.operands))
+
+
+@given(numbers, steps, st.integers(-5_000, 5_000))
+def test_every_other_number_is_of_the_kind_that_its_distance_says(
+    first: int, taken: list[tuple[str, int]], value: int
+) -> None:
+    question = question_about(first, taken)
+    kind = judged(question, str(value)).kind
+    assert (kind == RIGHT) == (value == question.answer)
+    if abs(value - question.answer) == 1:
+        assert kind in (OFF_BY_ONE, WRONG_OPERATION)
+    elif kind == HALLUCINATION:
+        halfway = {worked_out(first, taken[:count]) for count in range(len(taken))}
+        assert value not in halfway
+        assert not str(question.answer).startswith(str(value))
+
+
+@pytest.mark.parametrize(
+    ("written", "cut", "kind"),
+    [
+        ("", False, INCOMPLETE),
+        (" I would say", True, INCOMPLETE),
+        (" I would say", False, FORMAT),
+        ("yes", False, FORMAT),
+        ("4, 5, 6", False, FORMAT),
+        ("4 apples", False, HALLUCINATION),
+        ("it is 2", False, WRONG_OPERATION),  # 7 − 5, backwards
+        (" 1", False, INCOMPLETE),
+        ("5 + 7 = 12", False, RIGHT),
+    ],
+)
+def test_answers_are_told_apart_by_their_form(written: str, cut: bool, kind: str) -> None:
+    assert judged(question_about(5, [("+", 7)]), written, cut).kind == kind
+
+
+@pytest.mark.parametrize("truth", [True, False])
+def test_a_truth_value_is_right_or_the_opposite(truth: bool) -> None:
+    question = Question(question="Is it?", answer=truth, kind="logic")
+    kinds = [judged(question, text).kind for text in ("Yes.", " no", "It is not, so no", "yes, no")]
+    right = [RIGHT, OPPOSITE, OPPOSITE] if truth else [OPPOSITE, RIGHT, RIGHT]
+    assert kinds[:3] == right
+    assert judged(question, "perhaps").kind == FORMAT
+
+
+def test_a_number_that_does_not_count_is_known() -> None:
+    question = Question(
+        question="Tom has 9 pens and 5 keys. He loses 2 pens. How many pens has he?",
+        answer=7, kind="x", operands=(9, 2), operations=("-",), distractors=(5,),
+    )  # fmt: skip
+    assert judged(question, "4") == judged(question, "9 - 5 = 4")
+    assert judged(question, "4").why == "9 − 5"
+
+
+def test_by_chance_the_answers_of_others_are_judged() -> None:
+    five, six, forty = (
+        question_about(*made) for made in ((2, [("+", 3)]), (2, [("*", 3)]), (10, [("+", 30)]))
+    )
+    assert by_chance([five, six])[WRONG_OPERATION] == 1.0
+    assert by_chance([five, forty])[HALLUCINATION] == 1.0
+    assert by_chance([five, six, forty])[WRONG_OPERATION] == 2 / 6
+    assert by_chance([five]) == {}
+
+
+# -- drops ----------------------------------------------------------------------------------------
+
+answers = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30)
+
+
+@given(answers)
+def test_a_drop_in_share_is_a_gain_the_other_way_round(pairs: list[tuple[bool, bool]]) -> None:
+    before, after = map(list, zip(*pairs, strict=True))
+    drop, gain = drop_in_share(before, after), drop_in_share(after, before)
+    assert (drop.drop, drop.p) == (-gain.drop, gain.p)
+    assert -1 - 1e-9 <= drop.low <= drop.drop <= drop.high <= 1 + 1e-9
+    assert drop.low == pytest.approx(-gain.high)
+
+
+@given(st.lists(st.floats(-5, 5), min_size=2, max_size=8))
+def test_a_mean_drop_is_tested_by_turning_signs(drops: list[float]) -> None:
+    found = mean_drop(drops, [0.0] * len(drops), seed=0)
+    ways = np.array(np.meshgrid(*[[-1, 1]] * len(drops))).reshape(len(drops), -1)
+    as_far = np.abs(np.array(drops) @ ways) >= abs(sum(drops)) * (1 - 1e-9)
+    assert found.p == pytest.approx(as_far.mean())
+    assert found.low - 1e-9 <= found.drop <= found.high + 1e-9
+
+
+def test_many_drops_are_corrected_together() -> None:
+    one = drop_in_share([True] * 12, [False] * 8 + [True] * 4)
+    assert one.p < 0.05
+    assert corrected([one])[0].beyond_chance
+    assert not corrected([one] * 10)[0].beyond_chance
+
+
+# -- pieces silenced ------------------------------------------------------------------------------
+
+PROMPTS = ["1+1", "12+34=", "7"]
+
+
+def by_hand(model: Any, layer: int, head: int, held: Tensor) -> Any:
+    """A hook of the output projection of a GPT-2 whose input is changed for one head."""
+
+    def hook(_: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        changed = inputs[0].clone()
+        size = changed.shape[-1] // model.config.n_head
+        changed[..., head * size : (head + 1) * size] = held
+        return (changed,)
+
+    return model.transformer.h[layer].attn.c_proj.register_forward_pre_hook(hook)
+
+
+def test_a_silent_head_is_its_slice_set_by_hand_while_text_is_written() -> None:
+    tokenizer = character_tokenizer("0123456789+=")
+    model = random_model("gpt2", len(tokenizer))
+    model.transformer.h[1].attn.c_proj.weight.data *= 30.0  # so that it matters what they give
+    opened, site = Opened(model), Site("z", 1, 2)
+    texts = [tokenizer(prompt)["input_ids"] for prompt in PROMPTS]
+    means = means_of(opened, [site.whole], texts)
+    held = [opened.run(torch.tensor([text]), keep=[site.whole]).cache[site.whole] for text in texts]
+    mean = torch.cat([one[0, :, 2] for one in held]).mean(0)
+    close(means[site.whole][2], mean)
+    plain = greedy(model, tokenizer, PROMPTS, 12)
+    for given_means, value in ((None, torch.zeros(())), (means, mean)):
+        with silenced(opened, [site], given_means):
+            found = greedy(model, tokenizer, PROMPTS, 12)
+        hook = by_hand(model, 1, 2, value)
+        model.generation_config.use_cache = False
+        assert found == greedy(model, tokenizer, PROMPTS, 12)
+        assert found != plain
+        hook.remove()
+        model.generation_config.use_cache = True
+    assert greedy(model, tokenizer, PROMPTS, 12) == plain
+
+
+@pytest.mark.parametrize("name", ["gpt2", "rnn", "cnn", "llama", "qwen3"])
+def test_every_piece_makes_a_difference_and_comes_back(name: str) -> None:
+    model = random_model(name)
+    opened, ids = Opened(model), torch.arange(3, 15)[None]
+    before = opened.run(ids).logits
+    for kind in set(opened.layout.components) - {"neuron"}:
+        for sites in pieces_of(opened, kind).values():
+            with silenced(opened, sites), torch.inference_mode():
+                assert (model(input_ids=ids).logits - before).abs().max() > 1e-3
+    close(opened.run(ids).logits, before)
+
+
+# -- the command ----------------------------------------------------------------------------------
+
+
+def saved(folder: Path, name: str, alphabet: str = ALPHABET) -> Path:
+    """A random model that reads every character, in Hugging Face layout."""
+    tokenizer = character_tokenizer(alphabet)
+    random_model(name, len(tokenizer)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def asked(folder: Path, *words: str) -> tuple[str, ...]:
+    few = ("--limit", "2", "--max-new-tokens", "3", "--style", "bare", "--device", "cpu")
+    return ("questions", "run", "-m", str(folder), *few, "--out", str(folder.parent), *words)
+
+
+@pytest.mark.parametrize(("name", "pieces"), [("llama", 21), ("qwen3", 21), ("rnn", 10)])
+def test_any_model_is_asked_without_each_of_its_pieces(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, pieces: int
+) -> None:
+    words = asked(saved(tmp_path / "model", name), "-q", "arithmetic", "--name", "mine")
+    told, _ = said(capsys, *words, "--mode", "mean", "--style", "plain")
+    folder = tmp_path / "questions" / "mine"
+    results = json.loads((folder / "results.json").read_text())
+    assert len(results["without"]) == pieces
+    assert all(len(given) == 2 for given in results["without"].values())
+    assert "no ablation can lower the accuracy" in told
+    assert said(capsys, "questions", "inspect", str(folder))[0] == told
+    for picture in ("heads.png", "layers.png", "failures.png"):
+        assert (folder / picture).read_bytes().startswith(b"\x89PNG")
+    assert (folder / "report.html").read_text().count("plotly-graph-div") >= 3
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["accuracy"]["all"]["right"]["n"] == 2
+
+
+def run_of(model: Path, questions: list[Question], name: str = "mine") -> QuestionRun:
+    request, asker = prepared(
+        str(model),
+        questions,
+        style="bare",
+        max_new_tokens=3,
+        mode="zero",
+        seed=0,
+        device="cpu",
+        dtype="auto",
+        out=model.parent,
+    )
+    return QuestionRun.of(request, asker, model.parent, name)
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    questions = read_questions("arithmetic")[:2]
+    model = saved(tmp_path / "model", "cnn", FEW)
+    cells = tmp_path / "questions" / "mine" / "cells"
+
+    def killed(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        results_of(run_of(model, questions), lite=False, progress=killed)
+    assert {cell.name for cell in cells.iterdir()} == {"nothing.json", "layer-0.json"}
+    with pytest.raises(ExperimentError, match="go on"):
+        read_results(cells.parent)
+    whole = results_of(run_of(model, questions), lite=False, progress=lambda _: None)
+    assert len(whole.without) == len(list(cells.iterdir())) - 1 > 2
+
+    times = {cell: cell.stat().st_mtime_ns for cell in cells.iterdir()}
+    (cells / "layer-0.json").unlink()
+    (cells / "layer-1.json").write_text("[")
+    assert results_of(run_of(model, questions), lite=False, progress=lambda _: None) == whole
+    again = {cell.name for cell in times if cell.stat().st_mtime_ns != times[cell]}
+    assert again == {"layer-0.json", "layer-1.json"}
+
+    with pytest.raises(UsageError, match="--name"):
+        run_of(model, read_questions("arithmetic")[2:4])
+    (model / "model.safetensors").unlink()
+    saved(model, "rnn", FEW)  # another model in the same place
+    with pytest.raises(UsageError, match="of another model"):
+        run_of(model, questions)
+
+
+def test_asking_for_less_loses_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = asked(saved(tmp_path / "model", "cnn", FEW), "-q", "arithmetic", "--name", "mine")
+    lite, _ = said(capsys, *words, "--lite")
+    assert "without" not in lite
+    whole, _ = said(capsys, *words)
+    assert whole.splitlines()[1:4] == lite.splitlines()[1:4]
+    assert not (tmp_path / "questions" / "mine" / "heads.png").exists()
+    assert said(capsys, *words, "--lite")[0] == whole
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said_of_it"),
+    [
+        (("-q", "riddles"), 2, "one of arithmetic, logic, multi-step, word-problems"),
+        (("-q", "arithmetic", "-q", "arithmetic"), 2, "is asked 2 times"),
+        (("-q", "arithmetic", "-m", "/nowhere/at/all"), 1, "no model in /nowhere/at/all/"),
+        (("-q", "arithmetic", "--style", "chat"), 2, "no chat template"),
+        (("-q", "logic"), 1, "leaves no room for its answer in the 64 positions"),
+        (("-q", "arithmetic", "--name", "a/b"), 2, "can't be called 'a/b'"),
+    ],
+)
+def test_wrong_words_are_told(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    code: int,
+    said_of_it: str,
+) -> None:
+    _, told = said(capsys, *asked(saved(tmp_path / "model", "gpt2"), *words), code=code)
+    assert said_of_it in told
+
+
+def test_a_model_without_a_tokenizer_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random_model("gpt2", 99).save_pretrained(tmp_path / "model")
+    _, told = said(capsys, *asked(tmp_path / "model", "-q", "arithmetic"), code=1)
+    assert "tokenizer" in told
+
+
+def test_a_model_that_knows_no_digits_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = saved(tmp_path / "model", "gpt2", "abcdefghijklmnopqrstuvwxyz")
+    _, told = said(capsys, *asked(model, "-q", "arithmetic"), code=1)
+    assert "does not know the characters" in told
+
+
+def test_what_is_no_better_than_the_commonest_answer_is_said() -> None:
+    questions = [question_about(number, [("+", 1)]) for number in (1, 2, 3)] * 10
+    given_as = [
+        Given(written="", value=None, kind=RIGHT if right else FORMAT, why="", logprob=-1.0)
+        for right in [True] * 10 + [False] * 20
+    ]
+    request = {"questions": questions, "mode": "zero", "style": "bare", "max_new_tokens": 1}
+    texts = dict.fromkeys(("model", "weights", "dtype", "version"), "x")
+
+    def told(whole: list[Given]) -> str:
+        return Results(
+            request=Request(**request, **texts, seed=0),
+            form=Form(before="", capital=False),
+            whole=whole,
+            without={"head:0.0": given_as},
+        ).sentences()[0]
+
+    assert "all: 10/30" in told(given_as)
+    assert "says little" in told(given_as)
+    better = told([one.model_copy(update={"kind": RIGHT}) for one in given_as])
+    assert "1 of 1 lower it by more than chance" in better
