@@ -20,7 +20,7 @@ from the_experiment.experiments.course_runner import CourseOutcome, Learnt
 from the_experiment.report.blocks import Blocks
 from the_experiment.report.html import write_page
 from the_experiment.report.plots import BASELINE_COLOUR, INK, svg
-from the_experiment.report.tracing import write_tracing
+from the_experiment.report.tracing import PAGE, write_tracing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,8 +86,14 @@ def _sentences(model: Learnt) -> list[str]:
         f"line's constant is in {shortcut[ALL]}. Where that is wrong, {last[MISLED]} are right and "
         f"{last[FOLLOWED]} give it all the same: the model "
         + ("follows references." if follows else "does not follow references."),
-        *(f"seed {model.seed}: {told}" for told in model.traced.sentences),
+        *(f"seed {model.seed}: {told}" for told in _traces_told(model)),
     ]
+
+
+def _traces_told(model: Learnt) -> list[str]:
+    if isinstance(model.traced, str):
+        return [f"nothing is traced: {model.traced}"]
+    return model.traced.sentences
 
 
 def course_sheet(course: Course) -> Group:
@@ -178,7 +184,7 @@ def _model_json(model: Learnt) -> dict[str, Any]:
             {"what": one.what, "steps": sorted(one.looks), "right": one.mean(ALL)}
             for one in stretches(model)
         ],
-        "traces": model.traced.patch_results,
+        "traces": None if isinstance(model.traced, str) else model.traced.patch_results,
     }
 
 
@@ -190,8 +196,9 @@ def write_course(outcome: CourseOutcome) -> Path:
         figure.savefig(path, format="png", dpi=110)
     write_json(folder / "results.json", course_json(outcome))
     traces = [
-        (model.seed, model.traces.relative_to(folder) / "maps.html", _pictures(model, folder))
+        (model.seed, (model.traces / PAGE).relative_to(folder), pictures)
         for model in outcome.models
+        if (pictures := _pictures(model, folder))
     ]
     write_page(
         folder / "report.html",
@@ -209,6 +216,8 @@ def write_course(outcome: CourseOutcome) -> Path:
 
 
 def _pictures(model: Learnt, folder: Path) -> list[Path]:
+    if isinstance(model.traced, str):
+        return []
     return [path.relative_to(folder) for path in write_tracing(model.traced, model.traces)]
 
 

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_jsonl, write_text
 from the_experiment.base.runs import Run
 from the_experiment.data.folder import MANIFEST, DatasetFolder
@@ -35,7 +36,7 @@ class Learnt:
     run: Run
     looks: dict[int, Look]
     baselines: dict[str, Look]
-    traced: TracingResults
+    traced: TracingResults | str  # or why nothing could be
     traces: Path  # the folder of their maps
 
 
@@ -107,7 +108,7 @@ def _looks(run: Run) -> Iterator[tuple[int, Look]]:
 
 def _traced(
     scale: Scale, exam: Examination, world: World, run: Run, traces: Path, out: Path
-) -> TracingResults:
+) -> TracingResults | str:
     from the_experiment.inside.tracing_cells import TracingRequest, run_tracing
     from the_experiment.models.kept import KeptModels
 
@@ -119,4 +120,7 @@ def _traced(
         pairs=scale.traced,
         chat="plain",
     )
-    return run_tracing(request, KeptModels(out), traces)
+    try:
+        return run_tracing(request, KeptModels(out), traces)
+    except ExperimentError as error:  # a model that has learnt too little
+        return error.what

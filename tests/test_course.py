@@ -1,0 +1,142 @@
+"""The experiment `binding`: a training looked at along the way, phases told, then traced."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from conftest import Command
+from the_experiment.base.errors import ExperimentError
+from the_experiment.base.files import read_jsonl
+from the_experiment.base.runs import Run
+from the_experiment.evaluation.statistics import Rate
+from the_experiment.experiments.course import Course
+from the_experiment.experiments.course_looks import ALL, FOLLOWED, MISLED, Look, examination
+from the_experiment.experiments.course_report import stretches
+from the_experiment.experiments.course_runner import Learnt
+from the_experiment.experiments.declaration import find_experiment
+from the_experiment.worlds import find_world
+from the_experiment.worlds.files import world_from_text
+from the_experiment.worlds.programs.interpreter import answer_of
+
+WORLD = """\
+name: two-lines
+programs: make_variable_binding_program
+length: 2..3
+hops: 0..1
+count: 60
+"""
+COURSE = """\
+name: little
+question: Does it?
+published:
+  source: somebody
+  setting: a large one
+  phases:
+    - {what: a digit at random, until: "800", accuracy: about .12}
+"""
+SCALE = """
+  world: two-lines.yaml
+  seeds: [1]
+  layers: 1
+  width: 32
+  heads: 2
+  train_rows: 240
+  epochs: 2
+  batch_size: 16
+  learning_rate: 5.0e-3
+  held_out: 0.1
+  look_every: 10
+  asked: 8
+  traced: 2
+"""
+COURSE += f"full:{SCALE}quick:{SCALE}"
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Path:
+    (tmp_path / "two-lines.yaml").write_text(WORLD)
+    (tmp_path / "little.yaml").write_text(COURSE)
+    return tmp_path / "little.yaml"
+
+
+def test_what_is_asked_is_held_out_and_the_shortcut_is_the_first_constant() -> None:
+    world = world_from_text(WORLD, "here")
+    held_out = world.states()[::3]
+    exam = examination(world, held_out, each=15, seed=0)
+    assert [one.hops for one in exam.asked] == [0] * 15 + [1] * 15
+    assert {one.prompt for one in exam.asked} <= set(world.prompts(held_out))
+    for one in exam.asked:
+        assert int(one.right) == answer_of(one.prompt)
+        assert one.shortcut == one.prompt.split("\n")[0].split("=")[1]
+    shortcut = exam.baselines()["first line's constant"]
+    assert shortcut[ALL].k == sum(one.shortcut == one.right for one in exam.asked)
+    assert shortcut[MISLED] == Rate(0, 30 - shortcut[ALL].k)
+    commonest = exam.baselines()["commonest answer"][ALL]
+    assert 30 * 0.1 <= commonest.k < 30
+
+
+def looked(right: float, misled: float) -> Look:
+    return {
+        ALL: Rate(round(100 * right), 100),
+        MISLED: Rate(round(100 * misled), 100),
+        FOLLOWED: Rate(50, 100),
+    }
+
+
+def test_phases_end_where_the_shortcut_is_found_and_where_it_is_left(tmp_path: Path) -> None:
+    course = [(0.1, 0.1), (0.2, 0.1), (0.6, 0.0), (0.6, 0.3), (0.8, 0.6), (0.97, 0.9), (1, 1)]
+    looks = {10 * step: looked(*shares) for step, shares in enumerate(course, start=1)}
+    baselines = {"commonest answer": looked(0.1, 0.1), "first line's constant": looked(0.6, 0)}
+    model = Learnt(1, Run(tmp_path), looks, baselines, traced="", traces=tmp_path)
+    found = stretches(model)
+    assert [sorted(one.looks) for one in found] == [[10, 20], [30, 40], [50, 60], [70]]
+    assert [one.mean(ALL) for one in found] == [".15", ".60", ".89", "1.0"]
+    assert [one.until for one in found] == ["20", "40", "60", "70"]
+
+
+def test_a_model_that_learns_at_once_has_no_first_phases(tmp_path: Path) -> None:
+    baselines = {"commonest answer": looked(0.1, 0.1), "first line's constant": looked(0.6, 0)}
+    model = Learnt(1, Run(tmp_path), {5: looked(1, 1)}, baselines, "", tmp_path)
+    assert [one.until for one in stretches(model)] == ["–", "–", "–", "5"]
+    assert stretches(model)[0].mean(ALL) == "–"
+
+
+def test_a_course_is_run_reported_and_not_run_again(course: Path, the_experiment: Command) -> None:
+    told = the_experiment("experiments", "run", str(course), "--quick", "--json")
+    folder = course.parent / "out" / "experiments" / "little" / "quick"
+    assert not told.returncode, told.stderr
+    report = json.loads(told.stdout)
+    assert report == json.loads((folder / "results.json").read_text())
+    assert (folder / "course.png").is_file()
+    assert "Does it?" in (folder / "report.html").read_text()
+    (run,) = (Run(path) for path in (folder / "runs").iterdir())
+    assert run.complete
+    lines = [line for line in read_jsonl(run.metrics) if "held_out" in line]
+    assert [line["step"] for line in lines] == [10, 20, 30]
+    assert all(line["held_out"]["all"][1] == 16 for line in lines)
+    before = run.run_json.stat().st_mtime_ns
+    again = the_experiment("experiments", "run", str(course), "--quick", "--json")
+    assert run.run_json.stat().st_mtime_ns == before
+    assert json.loads(again.stdout) == report
+    assert [*report["models"][0]["looks"]] == ["10", "20", "30"]
+    assert any("held-out programs are right" in told for told in report["sentences"])
+
+
+def test_a_wrong_course_says_what_is_wrong(course: Path) -> None:
+    course.write_text(COURSE.replace("look_every", "look_evry"))
+    with pytest.raises(ExperimentError, match="unknown key; known are world, seeds"):
+        find_experiment(str(course))
+    course.write_text(COURSE.replace("two-lines.yaml", "causal"))
+    with pytest.raises(ExperimentError, match="full: world causal has no programs with a number"):
+        find_experiment(str(course))
+
+
+def test_the_shipped_course_is_sound() -> None:
+    course = find_experiment("binding")
+    assert isinstance(course, Course)
+    for scale in (course.full, course.quick):
+        assert find_world(scale.world).inputs["hops"].low == 1
+        assert scale.width % scale.heads == 0
