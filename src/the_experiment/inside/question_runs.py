@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -130,17 +130,15 @@ class QuestionRun:
             if kept is not None:
                 return kept
             logger.warning("{} is not whole, so its questions are asked again", place)
+        form = self.form  # told by the model as it is, before anything is silent
         with nullcontext() if piece == WHOLE else self._without(piece):
-            given = self.asker.answers(self.questions, self.form)
+            given = self.asker.answers(self.questions, form)
         write_json(place, CELL.dump_python(given, mode="json"))
         return given
 
-    @contextmanager
-    def _without(self, piece: str) -> Iterator[None]:
-        self.form  # noqa: B018 - told by the model as it is
+    def _without(self, piece: str) -> AbstractContextManager[None]:
         means = self.means if self.request.mode == "mean" else None
-        with silenced(self.opened, self.pieces[piece], means):
-            yield
+        return silenced(self.opened, self.pieces[piece], means)
 
 
 def prepared(

@@ -21,7 +21,7 @@ def make_logic_question(seq_len: int, rng: Random) -> Generated:
 
     >>> import numpy as np
     >>> make_logic_question(1, np.random.RandomState(5))[:2]
-    ('No singers are runners. All poets are runners. Sam is a poet. Is Sam a runner?', True)
+    ('No tailors are runners. All poets are runners. Sam is a poet. Is Sam a runner?', True)
     """
     check_length(seq_len, 1, MOST_STEPS, "steps")
     template = one_of(rng, ("classes", "two people", "order"))
