@@ -132,7 +132,12 @@ def run(
         raise typer.Exit(1)
 
 
-@app.command(epilog=options.examples("the-experiment programs plot range_tracking"))
+@app.command(
+    epilog=options.examples(
+        "the-experiment programs plot range_tracking",
+        "the-experiment programs plot binding --out elsewhere",
+    )
+)
 def plot(name: Name, out: Results = Path(defaults.OUT)) -> None:
     """Draw accuracy against length again, from the results."""
     from the_experiment.evaluation.programs.config import folder_of
