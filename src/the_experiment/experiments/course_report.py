@@ -20,7 +20,6 @@ from the_experiment.experiments.course_runner import CourseOutcome, Learnt
 from the_experiment.report.blocks import Blocks
 from the_experiment.report.html import write_page
 from the_experiment.report.plots import BASELINE_COLOUR, INK, svg
-from the_experiment.report.tracing import PAGE, write_tracing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -190,6 +189,8 @@ def _model_json(model: Learnt) -> dict[str, Any]:
 
 def write_course(outcome: CourseOutcome) -> Path:
     """Write `report.html`, `results.json`, `course.png` and the traces; return the page's path."""
+    from the_experiment.report.tracing import PAGE
+
     folder = outcome.folder
     figure = course_figure(outcome.models)
     with replaced_file(folder / "course.png") as path:
@@ -216,6 +217,8 @@ def write_course(outcome: CourseOutcome) -> Path:
 
 
 def _pictures(model: Learnt, folder: Path) -> list[Path]:
+    from the_experiment.report.tracing import write_tracing
+
     if isinstance(model.traced, str):
         return []
     return [path.relative_to(folder) for path in write_tracing(model.traced, model.traces)]
