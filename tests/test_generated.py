@@ -161,3 +161,18 @@ def test_hops_are_given_where_the_generator_asks_for_them() -> None:
         GeneratedWorld("binding", make_variable_binding_program, Domain(3, 4), 5)
     with pytest.raises(ExperimentError, match="takes no num_hops"):
         GeneratedWorld("even", even, Domain(1, 2), 5, hops=Domain(1, 2))
+
+
+def test_texts_of_many_lengths_are_drawn_once() -> None:
+    calls = []
+
+    def counting(seq_len: int, rng: Random) -> Generated:
+        calls.append(seq_len)
+        return even(seq_len, rng)
+
+    world = GeneratedWorld("many", counting, Domain(1, 100), count=2)
+    for _ in range(2):
+        world.prompts(world.states())
+        drawn = len(calls)
+    world.prompts(world.states()[::-1])
+    assert len(calls) == drawn <= 100 * 4

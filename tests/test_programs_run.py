@@ -295,5 +295,7 @@ def test_the_command(models: list[str], tmp_path: Path, monkeypatch: pytest.Monk
         told("errors", "none")
     with pytest.raises(UsageError, match="'a-b' are no numbers"):
         told("run", "small", *flags, "--lengths", "a-b")
+    with pytest.raises(UsageError, match="'6-2' are no numbers"):
+        told("run", "small", *flags, "--lengths", "6-2")
     with pytest.raises(UsageError, match="no program generator called 'nothing'"):
         told("run", "small", *flags, "--generator", "nothing")

@@ -224,6 +224,8 @@ def test_layers_and_types_that_there_are_not_are_refused(opened: Opened) -> None
         trace(opened, ASKING, PAIRS, "", layers=[0, 9])
     with pytest.raises(UsageError, match="no intervention type 'neurons'"):
         TracingRequest("m", "neurons")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="nothing to trace"):
+        TracingRequest("m", num_hops=())
     cnn = Opened(MAKERS["cnn"](len(TOKENIZER)).eval())
     with pytest.raises(UsageError, match="no attention heads"):
         trace(cnn, ASKING, PAIRS, "", kind="attention_heads")

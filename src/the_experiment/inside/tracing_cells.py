@@ -57,6 +57,8 @@ class TracingRequest:
                 f"there is no intervention type {self.intervention_type!r}",
                 f"one of {', '.join(get_args(Kind))}",
             )
+        if not self.programs and not (self.seq_lens and self.num_hops):
+            raise UsageError("there is nothing to trace", "name a length and a number of hops")
         if self.pairs < 1:
             raise UsageError(f"{counted(self.pairs, 'pair')} can't be traced", "at least 1")
 

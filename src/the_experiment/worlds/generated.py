@@ -209,7 +209,7 @@ class GeneratedWorld(World):
         return []
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=1024)  # more than a world has of lengths and hops
 def pool(generator: Generator, shape: tuple[int, ...], count: int) -> tuple[Drawn, ...]:
     """`count` different texts of one length, or of one length and number of hops."""
     rng = np.random.RandomState(derived_seed(0, "texts", *shape) % 2**32)
