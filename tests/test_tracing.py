@@ -45,6 +45,7 @@ from the_experiment.programs.causal_tracing import (
 ALPHABET = "".join(sorted("abcdefghijklmnopqrstuvwxyz0123456789=#:*\n QA"))
 TOKENIZER = character_tokenizer(ALPHABET)
 ASKING = Asking(TOKENIZER)
+RESIDUAL = "residual_stream"
 COPY, DOUBLE = "x = {}\ny = x\n#y:", "x = {}\ny = x * 2\n#y:"
 
 
@@ -295,10 +296,14 @@ def test_what_is_traced_is_not_traced_again(
 
 
 def test_the_command_keeps_every_patch_and_says_what_it_found(
-    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from the_experiment.cli import main
 
+    monkeypatch.chdir(tmp_path)
     own = tmp_path / "mine.txt"
     own.write_text(COPY.format(4) + "\n")
     call = ["programs", "trace", "mine", "--model", model, "--out", str(tmp_path)]
@@ -313,6 +318,10 @@ def test_the_command_keeps_every_patch_and_says_what_it_found(
     (tokens, _) = printed["1 hop"]["maps"]["tokens"]
     assert tokens["columns"][4] == "4 · depth 1"
     assert {path.name for path in folder.iterdir()} > {"maps.html", "1-hop-roles.png"}
+    with pytest.raises(SystemExit, match="1"):  # what can't be traced is not left out silently
+        main([*call, "--lengths", "2", "--hops", "1-2", "--pairs", "1", "--type", RESIDUAL])
+    assert "2 lines, 2 hops: a program of 2 lines" in capsys.readouterr().out
+    assert "a program of 2 lines" in (folder / "maps.html").read_text()
 
 
 @pytest.mark.parametrize("name", list(LARGER))

@@ -121,7 +121,7 @@ def run_tracing(request: TracingRequest, models: KeptModels, folder: Path | None
         try:
             found[cell.title] = _read(file) or _traced(cell, models, file)
         except ExperimentError as error:
-            logger.debug("{}: {}", cell.title, error)
+            logger.warning("{}: {}", cell.title, error)
             failed[cell.title] = error
     if not found:
         raise next(iter(failed.values()))

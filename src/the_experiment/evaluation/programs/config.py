@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from the_experiment.models.loading import Device, Dtype
 
 CELLS = "cells"  # the folder of what is done, beside the results
-SHORT, LONG = 32, 512  # tokens of an answer that is a value, and of one that thinks first
+THOUGHT_TOKENS = 512  # of an answer that thinks first
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ class ExperimentConfig:
         """How many tokens an answer may have."""
         if self.max_new_tokens is not None:
             return self.max_new_tokens
-        return LONG if self.prompt_template in (STEP_BY_STEP, CHAIN_OF_THOUGHT) else SHORT
+        thinks = self.prompt_template in (STEP_BY_STEP, CHAIN_OF_THOUGHT)
+        return THOUGHT_TOKENS if thinks else defaults.ANSWER_TOKENS
 
     def as_json(self) -> dict[str, Any]:
         """The configuration as plain values."""
