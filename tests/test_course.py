@@ -131,7 +131,7 @@ def test_a_wrong_course_says_what_is_wrong(course: Path) -> None:
     with pytest.raises(ExperimentError, match="unknown key; known are world, seeds"):
         find_experiment(str(course))
     course.write_text(COURSE.replace("look_every: 10", "look_every: 31"))
-    with pytest.raises(ExperimentError, match="full.*: its 30 steps end before the first look"):
+    with pytest.raises(ExperimentError, match=r"full.*: its 30 steps end before the first look"):
         find_experiment(str(course))
     course.write_text(COURSE.replace("two-lines.yaml", "causal"))
     with pytest.raises(ExperimentError, match="full: world causal has no programs with a number"):
