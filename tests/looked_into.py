@@ -15,7 +15,7 @@ from the_experiment.base.seeds import Stream
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.inside.subject import Subject
 from the_experiment.models.architectures import Shape, build
-from the_experiment.worlds import find_world
+from the_experiment.worlds import World, find_world
 
 SMALL: dict[str, Any] = {
     "hidden_size": 32,
@@ -46,9 +46,9 @@ def random_model(name: str, tokens: int = VOCABULARY, seed: int = 0) -> PreTrain
     return model
 
 
-def random_subject(name: str, seed: int = 0) -> Subject:
-    """Such a model in world `causal`: six states seen, two held out."""
-    world = find_world("causal")
+def random_subject(name: str, seed: int = 0, world: World | None = None) -> Subject:
+    """Such a model in a world (`causal`): six states seen, two held out."""
+    world = world or find_world("causal")
     tokenizer = character_tokenizer(world.alphabet)
     model = random_model(name, len(tokenizer), seed)
     states = world.sample(8, Stream(0, "states"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Command
+from test_inside_verbs import said
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_jsonl
 from the_experiment.base.runs import Run
@@ -104,11 +104,13 @@ def test_a_model_that_learns_at_once_has_no_first_phases(tmp_path: Path) -> None
     assert stretches(model)[0].mean(ALL) == "–"
 
 
-def test_a_course_is_run_reported_and_not_run_again(course: Path, the_experiment: Command) -> None:
-    told = the_experiment("experiments", "run", str(course), "--quick", "--json")
+def test_a_course_is_run_reported_and_not_run_again(
+    course: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(course.parent)
+    call = ("experiments", "run", str(course), "--quick", "--json")
+    report = json.loads(said(capsys, *call)[0])
     folder = course.parent / "out" / "experiments" / "little" / "quick"
-    assert not told.returncode, told.stderr
-    report = json.loads(told.stdout)
     assert report == json.loads((folder / "results.json").read_text())
     assert (folder / "course.png").is_file()
     assert "Does it?" in (folder / "report.html").read_text()
@@ -118,9 +120,8 @@ def test_a_course_is_run_reported_and_not_run_again(course: Path, the_experiment
     assert [line["step"] for line in lines] == [10, 20, 30]
     assert all(line["held_out"]["all"][1] == 16 for line in lines)
     before = run.run_json.stat().st_mtime_ns
-    again = the_experiment("experiments", "run", str(course), "--quick", "--json")
+    assert json.loads(said(capsys, *call)[0]) == report
     assert run.run_json.stat().st_mtime_ns == before
-    assert json.loads(again.stdout) == report
     assert [*report["models"][0]["looks"]] == ["10", "20", "30"]
     assert any("held-out programs are right" in told for told in report["sentences"])
 
@@ -128,6 +129,9 @@ def test_a_course_is_run_reported_and_not_run_again(course: Path, the_experiment
 def test_a_wrong_course_says_what_is_wrong(course: Path) -> None:
     course.write_text(COURSE.replace("look_every", "look_evry"))
     with pytest.raises(ExperimentError, match="unknown key; known are world, seeds"):
+        find_experiment(str(course))
+    course.write_text(COURSE.replace("look_every: 10", "look_every: 31"))
+    with pytest.raises(ExperimentError, match=r"full.*: its 30 steps end before the first look"):
         find_experiment(str(course))
     course.write_text(COURSE.replace("two-lines.yaml", "causal"))
     with pytest.raises(ExperimentError, match="full: world causal has no programs with a number"):

@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import Command
+from looked_into import random_subject
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
+from the_experiment.inside.verbs.patch import PatchMaps
 from the_experiment.worlds import World
 from the_experiment.worlds.files import world_from_text
-from the_experiment.worlds.generated import GeneratedWorld, pool
+from the_experiment.worlds.generated import GeneratedWorld, ProgramWorld, pool
 from the_experiment.worlds.generators import Generated, Random, below
 from the_experiment.worlds.parts import Domain
 from the_experiment.worlds.programs.binding import make_variable_binding_program
@@ -181,3 +183,42 @@ def test_hops_are_given_where_the_generator_asks_for_them() -> None:
         GeneratedWorld("binding", make_variable_binding_program, Domain(3, 4), 5)
     with pytest.raises(ExperimentError, match="takes no num_hops"):
         GeneratedWorld("even", even, Domain(1, 2), 5, hops=Domain(1, 2))
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_texts_in_which_nothing_can_be_changed_are_patched_by_name_only(
+    named: bool,
+) -> None:
+    world = GeneratedWorld("evens", even, Domain(1, 2), count=9)
+    subject = random_subject("gpt2", world=world)
+    with pytest.raises(UsageError, match="world evens have nothing that can be changed: name two"):
+        PatchMaps(sequence=world.example_prompt if named else None).run(subject)
+
+
+def test_programs_with_every_digit_have_no_neighbour_and_are_passed_over() -> None:
+    def every_digit(seq_len: int, rng: Random) -> Generated:
+        program, answer, metadata = make_variable_binding_program(seq_len, rng, 1)
+        lines = [f"{name}={digit}" for digit, name in enumerate("ABCDEFGHIJ")]
+        full = "\n".join([*lines, program]) if below(rng, 2) else program
+        return full, answer, metadata
+
+    world = ProgramWorld("full", every_digit, Domain(2, 2), count=8)
+    subject = random_subject("cnn", world=world)
+    with pytest.raises(UsageError, match="every other constant"):
+        [world.neighbour(prompt, "constant") for prompt in world.prompts(world.states())]
+    assert PatchMaps().run(subject).sentences
+
+
+def test_texts_of_many_lengths_are_drawn_once() -> None:
+    calls = []
+
+    def counting(seq_len: int, rng: Random) -> Generated:
+        calls.append(seq_len)
+        return even(seq_len, rng)
+
+    world = GeneratedWorld("many", counting, Domain(1, 100), count=2)
+    for _ in range(2):
+        world.prompts(world.states())
+        drawn = len(calls)
+    world.prompts(world.states()[::-1])
+    assert len(calls) == drawn <= 100 * 4

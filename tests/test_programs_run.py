@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from looked_into import random_model
@@ -20,12 +21,13 @@ from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.cli.app import app
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.evaluation.programs.drawing import programs_of
-from the_experiment.evaluation.programs.errors import kind_of_error
+from the_experiment.evaluation.programs.errors import kind_of_error, wrong_answers
 from the_experiment.evaluation.programs.runner import Sample, run_programs
 from the_experiment.evaluation.programs.summary import COMMONEST, FIRST, rows_of
 from the_experiment.models.kept import KeptModels
 from the_experiment.programs import ExperimentRunner, generators, prompts, quick_experiment
 from the_experiment.programs.parsers import Parsed
+from the_experiment.report.programs import errors_view
 
 TEMPLATE = "{% for m in messages %}user: {{ m['content'] }}\n{% endfor %}:"
 binding: Any = generators.make_variable_binding_program
@@ -193,6 +195,11 @@ def test_a_program_without_room_fails_alone(models: list[str], tmp_path: Path) -
     short, long = rows_of(samples)
     assert (short.right.n, short.not_asked) == (3, 0)
     assert (long.right.n, long.not_asked) == (0, 3)
+    assert {one.seq_len for one in wrong_answers(samples)} <= {4}
+    console = Console(width=100)
+    with console.capture() as said:
+        console.print(errors_view(samples))
+    assert f"{len(wrong_answers(samples))}/3 [" in said.get()
 
 
 def test_a_model_that_fails_leaves_the_others_their_results(
@@ -295,5 +302,7 @@ def test_the_command(models: list[str], tmp_path: Path, monkeypatch: pytest.Monk
         told("errors", "none")
     with pytest.raises(UsageError, match="'a-b' are no numbers"):
         told("run", "small", *flags, "--lengths", "a-b")
+    with pytest.raises(UsageError, match="'6-2' are no numbers"):
+        told("run", "small", *flags, "--lengths", "6-2")
     with pytest.raises(UsageError, match="no program generator called 'nothing'"):
         told("run", "small", *flags, "--generator", "nothing")

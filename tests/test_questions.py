@@ -304,6 +304,10 @@ def test_a_mean_drop_is_tested_by_turning_signs(drops: list[float]) -> None:
     assert found.low - 1e-9 <= found.drop <= found.high + 1e-9
 
 
+def test_a_small_p_is_not_written_as_none() -> None:
+    assert drop_in_share([True] * 60, [False] * 60).as_json()["p"] == float(f"{2**-59:.6g}")
+
+
 def test_many_drops_are_corrected_together() -> None:
     one = drop_in_share([True] * 12, [False] * 8 + [True] * 4)
     assert one.p < 0.05

@@ -45,6 +45,7 @@ from the_experiment.programs.causal_tracing import (
 ALPHABET = "".join(sorted("abcdefghijklmnopqrstuvwxyz0123456789=#:*\n QA"))
 TOKENIZER = character_tokenizer(ALPHABET)
 ASKING = Asking(TOKENIZER)
+RESIDUAL = "residual_stream"
 COPY, DOUBLE = "x = {}\ny = x\n#y:", "x = {}\ny = x * 2\n#y:"
 
 
@@ -152,7 +153,8 @@ def test_roles_are_patched_as_wholes_and_the_control_is_one_of_the_other_tokens(
     assert roles is not None
     assert roles.columns == ("depth 1", "depth 2", "query", ":", OTHER, RANDOM)
     places = roles_of(traced.texts[0].base)
-    others = set(range(len(traced.texts[0].base.tokens) - 1)) - {p[0] for p in places.values()}
+    named = {p[0] for p in places.values()}
+    others = set(range(min(named), len(traced.texts[0].base.tokens) - 1)) - named
     for number, single in enumerate(traced.tables.positions):
         for column, role in enumerate(places):
             by_role = roles.effect[number, :, column, 0]
@@ -160,9 +162,7 @@ def test_roles_are_patched_as_wholes_and_the_control_is_one_of_the_other_tokens(
         control = roles.effect[number, :, -1, 0]
         for layer, effect in enumerate(control):
             assert min(abs(single.effect[0, layer, place, 0] - effect) for place in others) < 1e-6
-    assert roles.effect[
-        :, 1:, -1, 0
-    ].any()  # not always a token before the digit, which does nothing
+    assert roles.effect[:, 1:, -1, 0].all()  # never before the digit, where both runs are the same
     drawn_anew = trace(opened, ASKING, PAIRS, "roles", seed=1).tables.roles
     assert drawn_anew is not None
     assert (drawn_anew.effect[..., -1, 0] != roles.effect[..., -1, 0]).any()
@@ -224,6 +224,8 @@ def test_layers_and_types_that_there_are_not_are_refused(opened: Opened) -> None
         trace(opened, ASKING, PAIRS, "", layers=[0, 9])
     with pytest.raises(UsageError, match="no intervention type 'neurons'"):
         TracingRequest("m", "neurons")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="nothing to trace"):
+        TracingRequest("m", num_hops=())
     cnn = Opened(MAKERS["cnn"](len(TOKENIZER)).eval())
     with pytest.raises(UsageError, match="no attention heads"):
         trace(cnn, ASKING, PAIRS, "", kind="attention_heads")
@@ -293,10 +295,14 @@ def test_what_is_traced_is_not_traced_again(
 
 
 def test_the_command_keeps_every_patch_and_says_what_it_found(
-    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from the_experiment.cli import main
 
+    monkeypatch.chdir(tmp_path)
     own = tmp_path / "mine.txt"
     own.write_text(COPY.format(4) + "\n")
     call = ["programs", "trace", "mine", "--model", model, "--out", str(tmp_path)]
@@ -311,6 +317,10 @@ def test_the_command_keeps_every_patch_and_says_what_it_found(
     (tokens, _) = printed["1 hop"]["maps"]["tokens"]
     assert tokens["columns"][4] == "4 · depth 1"
     assert {path.name for path in folder.iterdir()} > {"maps.html", "1-hop-roles.png"}
+    with pytest.raises(SystemExit, match="1"):  # what can't be traced is not left out silently
+        main([*call, "--lengths", "2", "--hops", "1-2", "--pairs", "1", "--type", RESIDUAL])
+    assert "2 lines, 2 hops: a program of 2 lines" in capsys.readouterr().out
+    assert "a program of 2 lines" in (folder / "maps.html").read_text()
 
 
 @pytest.mark.parametrize("name", list(LARGER))

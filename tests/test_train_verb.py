@@ -88,6 +88,8 @@ def test_settings_come_from_file_then_environment_then_flags(data: str, tmp_path
         (["cnn", "--name", "."], "a run can't be called '.'"),
         (["cnn", "--name", "archive"], "a run can't be called 'archive'"),
         (["cnn", "--name", "experiments"], "a run can't be called 'experiments'"),
+        (["cnn", "--name", "programs"], "a run can't be called 'programs'"),
+        (["cnn", "--name", "questions"], "a run can't be called 'questions'"),
         (["--learning-rate", "-1"], "learning_rate"),
         (["--width", "130"], "a width of 130 can't be shared by 4 heads"),
         (["--device", "cuda"], "--device auto"),

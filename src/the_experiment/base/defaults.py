@@ -25,7 +25,8 @@ LEARNING_RATE = 5e-4
 BATCH_SIZE = 16
 CHECKPOINT_EVERY = 500  # steps
 
-# causal tracing of programs
+# programs and questions
+ANSWER_TOKENS = 32  # of an answer that is a value, or says it soon
 TRACED_LINES = 5
 TRACED_HOPS = 2
 TRACED_PAIRS = 50  # for each length and number of hops

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from the_experiment.base.errors import UsageError
+
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"  # safe in a path, a shell and a YAML file
 
 
@@ -14,3 +16,11 @@ def name_from(stem: str, otherwise: str) -> str:
     ('my-world', 'mine')
     """
     return re.sub(r"[^A-Za-z0-9_.-]", "-", stem).strip("-._")[:64] or otherwise
+
+
+def refuse_no_name(what: str, name: str) -> None:
+    """Raise `UsageError` for what can't be the name of `what`, and of its folder."""
+    if not re.fullmatch(NAME, name):
+        raise UsageError(
+            f"{what} can't be called {name!r}", "letters, digits, . _ and - only, 64 at most"
+        )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json
-from the_experiment.base.names import NAME, name_from
+from the_experiment.base.names import name_from, refuse_no_name
 
 ARCHIVE = "archive"
-EXPERIMENTS = "experiments"  # both are folders beside the runs
+EXPERIMENTS, PROGRAMS, QUESTIONS = "experiments", "programs", "questions"
+BESIDE = (ARCHIVE, EXPERIMENTS, PROGRAMS, QUESTIONS)  # folders beside the runs
 TRAIN = "run `the-experiment train`"
 
 
@@ -96,11 +96,9 @@ def refuse_foreign(run: Run) -> None:
 
 def check_name(name: str) -> None:
     """Raise `UsageError` for a name that a run can't have: it is that of one folder in `out`."""
-    if name in (ARCHIVE, EXPERIMENTS) or not re.fullmatch(NAME, name):
-        raise UsageError(
-            f"a run can't be called {name!r}",
-            f"letters, digits, . _ and - only, 64 at most, and neither {ARCHIVE} nor {EXPERIMENTS}",
-        )
+    if name in BESIDE:
+        raise UsageError(f"a run can't be called {name!r}", f"none of {', '.join(BESIDE)}")
+    refuse_no_name("a run", name)
 
 
 def default_name(model: str, world: str) -> str:

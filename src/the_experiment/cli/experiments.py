@@ -121,6 +121,7 @@ def _run_cells(
     experiment: Experiment, which: str, out: Path, jobs: int, *, quick: bool, as_json: bool
 ) -> None:
     from the_experiment.base.logs import stderr
+    from the_experiment.base.runs import EXPERIMENTS
     from the_experiment.experiments.cells import cells_of
     from the_experiment.experiments.checks import check_models
     from the_experiment.experiments.report import Outcome, report_json, results_table, write_report
@@ -128,7 +129,7 @@ def _run_cells(
     from the_experiment.report.terminal import counting, print_json, stdout
 
     check_models(experiment, which)
-    folder = out / "experiments" / experiment.name
+    folder = out / EXPERIMENTS / experiment.name
     cells = cells_of(experiment, quick=quick)
     with counting("cells", len(cells)) as progress:
         results = run_cells(experiment, cells, folder, jobs, progress)

@@ -119,9 +119,10 @@ def numbers(text: str) -> list[int]:
     found: list[int] = []
     for part in text.replace(" ", "").split(",") if text else []:
         first, dash, last = part.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or len(part) > 9:
+        ends = (first, last) if dash else (first, first)
+        if not all(map(str.isdecimal, ends)) or len(part) > 9 or int(ends[0]) > int(ends[1]):
             raise UsageError(f"{text!r} are no numbers", "such as 2-6 or 2,4,8")
-        found += range(int(first), int(last or first) + 1)
+        found += range(int(ends[0]), int(ends[1]) + 1)
     return found
 
 

@@ -132,7 +132,12 @@ def run(
         raise typer.Exit(1)
 
 
-@app.command(epilog=options.examples("the-experiment programs plot range_tracking"))
+@app.command(
+    epilog=options.examples(
+        "the-experiment programs plot range_tracking",
+        "the-experiment programs plot binding --out elsewhere",
+    )
+)
 def plot(name: Name, out: Results = Path(defaults.OUT)) -> None:
     """Draw accuracy against length again, from the results."""
     from the_experiment.evaluation.programs.config import folder_of
@@ -164,14 +169,18 @@ def errors(
     """Tell which kinds of wrong answers there are."""
     from dataclasses import asdict
 
-    from the_experiment.evaluation.programs.errors import kind_of_error, of_lengths
+    from the_experiment.evaluation.programs.errors import (
+        kind_of_error,
+        of_lengths,
+        wrong_answers,
+    )
     from the_experiment.evaluation.programs.runner import read_samples
     from the_experiment.report.programs import SHOWN, errors_view
     from the_experiment.report.terminal import print_json, stdout
 
     samples = of_lengths(read_samples(name, out), min_length, max_length)
     if as_json:
-        wrong = [one for one in samples if not one.right]
+        wrong = wrong_answers(samples)
         print_json([{"kind": kind_of_error(one), **asdict(one)} for one in wrong])
     else:
         stdout.print(errors_view(samples, SHOWN if programs else 0))

@@ -67,13 +67,14 @@ def trace(
     as_json: options.AsJson = False,
 ) -> None:
     """Patch each layer and head, token by token: when does the answer become another program's?"""
-    from the_experiment.base.logs import stderr
+    from the_experiment.base.logs import log_to_folder, stderr
     from the_experiment.inside.tracing_cells import TracingRequest, run_tracing, tracing_folder
     from the_experiment.models.kept import KeptModels
     from the_experiment.report.terminal import print_json, stdout
     from the_experiment.report.tracing import tracing_view, write_tracing
     from the_experiment.worlds.programs.prompts import PROMPTS
 
+    log_to_folder()
     request = TracingRequest(
         model,
         kind.value,
@@ -94,6 +95,8 @@ def trace(
     else:
         stdout.print(tracing_view(results))
     stderr.print(f"results: {folder}/", soft_wrap=True, markup=False)
+    if results.failed:
+        raise typer.Exit(1)
 
 
 def _own(file: Path, seed: int) -> tuple[ProgramPair, ...]:

@@ -80,7 +80,9 @@ def run(
             "for a model trained here, else plain."
         ),
     ] = Style.auto,
-    max_new_tokens: Annotated[int, options.Option(min=1, help="Of an answer, at most.")] = 32,
+    max_new_tokens: Annotated[int, options.Option(min=1, help="Of an answer, at most.")] = (
+        defaults.ANSWER_TOKENS
+    ),
     seed: options.Seed = defaults.SEED,
     dtype: options.OfDtype = options.Dtype.auto,
     device: options.OnDevice = options.Device.auto,

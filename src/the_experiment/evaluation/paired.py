@@ -36,8 +36,8 @@ class Drop:
         return self.corrected < LEVEL
 
     def as_json(self) -> dict[str, float | None]:
-        """The drop as plain values; None for the interval of a single question."""
-        rounded = {name: round(value, 6) for name, value in asdict(self).items()}
+        """The drop as plain values of six digits; None for the interval of a single question."""
+        rounded = {name: float(f"{value:.6g}") for name, value in asdict(self).items()}
         return {name: None if math.isnan(value) else value for name, value in rounded.items()}
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from loguru import logger
 from pydantic import BaseModel, ConfigDict
 
+from the_experiment.base import defaults
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.words import counted
 from the_experiment.evaluation.failures import RIGHT, judged
@@ -25,7 +26,6 @@ Style = Literal["plain", "bare", "chat"]
 
 PLAIN = "Q: {}\nA:"
 ALL = "all"  # kinds of question together
-MOST_NEW_TOKENS = 32  # of an answer, where there is room for so many
 
 
 class Given(BaseModel):
@@ -77,7 +77,7 @@ class Asker:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     style: Style
-    max_new_tokens: int = MOST_NEW_TOKENS
+    max_new_tokens: int = defaults.ANSWER_TOKENS
 
     def prompts(self, questions: Sequence[Question]) -> list[str]:
         """What is put to the model, special tokens and all."""

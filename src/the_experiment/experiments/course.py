@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from the_experiment.base import defaults
 from the_experiment.base.names import NAME
@@ -53,6 +53,13 @@ class Scale(Strict):
     look_every: int = Field(ge=1)  # steps
     asked: int = Field(ge=1)  # held-out programs of each number of hops
     traced: int = Field(ge=1)  # pairs of each length and number of hops
+
+    @model_validator(mode="after")
+    def _is_looked_at(self) -> Scale:
+        steps = self.epochs * -(-self.train_rows // self.batch_size)
+        if steps < self.look_every:
+            raise ValueError(f"its {steps:,} steps end before the first look")
+        return self
 
 
 class Course(Strict):

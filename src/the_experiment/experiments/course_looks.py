@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from the_experiment.base.seeds import Integers, Stream
 from the_experiment.base.words import counted
-from the_experiment.evaluation.programs.summary import first_constant
+from the_experiment.evaluation.programs.summary import COMMONEST, FIRST, first_constant
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.worlds import World
 from the_experiment.worlds.generated import ANSWER
@@ -69,8 +69,8 @@ class Examination:
         rights = [one.right for one in self.asked]
         commonest = max(sorted(set(rights)), key=rights.count)
         return {
-            "first line's constant": self._rates([o.shortcut == o.right for o in self.asked]),
-            "commonest answer": self._rates([one.right == commonest for one in self.asked]),
+            FIRST: self._rates([o.shortcut == o.right for o in self.asked]),
+            COMMONEST: self._rates([one.right == commonest for one in self.asked]),
         }
 
     def _rates(self, exact: Sequence[bool]) -> Look:

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from the_experiment.base.files import replaced_file, write_json
 from the_experiment.evaluation.compare import rate_json
+from the_experiment.evaluation.programs.summary import COMMONEST, FIRST
 from the_experiment.evaluation.statistics import Rate, short
 from the_experiment.experiments.course import Course
 from the_experiment.experiments.course_looks import ALL, FOLLOWED, MISLED, Look
@@ -20,13 +21,11 @@ from the_experiment.experiments.course_runner import CourseOutcome, Learnt
 from the_experiment.report.blocks import Blocks
 from the_experiment.report.html import write_page
 from the_experiment.report.plots import BASELINE_COLOUR, INK, svg
-from the_experiment.report.tracing import PAGE, write_tracing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SHORTCUT, COMMONEST = "first line's constant", "commonest answer"
 LEARNT = 0.99  # the share of right answers at which references are followed
 
 
@@ -55,7 +54,7 @@ def stretches(model: Learnt) -> list[Stretch]:
     constant; the second when the first line misleads it in less than half of the programs in which
     it does; the third when 99% are right.
     """
-    easy, hard = (model.baselines[name][ALL].share for name in (COMMONEST, SHORTCUT))
+    easy, hard = (model.baselines[name][ALL].share for name in (COMMONEST, FIRST))
     ends: list[Callable[[Look], bool]] = [
         lambda look: look[ALL].share > (easy + hard) / 2,
         lambda look: look[MISLED].share > 0.5,
@@ -79,7 +78,7 @@ def sentences(outcome: CourseOutcome) -> list[str]:
 
 def _sentences(model: Learnt) -> list[str]:
     step, last = max(model.looks.items())
-    shortcut = model.baselines[SHORTCUT]
+    shortcut = model.baselines[FIRST]
     follows = last[MISLED].low > 0.5
     return [
         f"seed {model.seed}, step {step:,}: {last[ALL]} of held-out programs are right; the first "
@@ -117,7 +116,7 @@ def course_view(outcome: CourseOutcome) -> Group:
     heading, *rows = final_table(outcome)
     table = Blocks(list(map(escape, heading)))
     for row in rows:
-        style = "dim" if row[0] in (SHORTCUT, COMMONEST) else "bold"
+        style = "dim" if row[0] in (FIRST, COMMONEST) else "bold"
         table.add_row(list(map(escape, row)), style=style)
     phases = Blocks(["phase", *phase_columns(outcome)])
     for line in phase_table(outcome):
@@ -130,7 +129,7 @@ def final_table(outcome: CourseOutcome) -> list[list[str]]:
 
     Their programs are other ones, of the same kind.
     """
-    names = [name for name in outcome.models[0].baselines[SHORTCUT] if name != MISLED]
+    names = [name for name in outcome.models[0].baselines[FIRST] if name != MISLED]
     rows = [["right", *names]]
     for model in outcome.models:
         step, last = max(model.looks.items())
@@ -190,6 +189,8 @@ def _model_json(model: Learnt) -> dict[str, Any]:
 
 def write_course(outcome: CourseOutcome) -> Path:
     """Write `report.html`, `results.json`, `course.png` and the traces; return the page's path."""
+    from the_experiment.report.tracing import PAGE
+
     folder = outcome.folder
     figure = course_figure(outcome.models)
     with replaced_file(folder / "course.png") as path:
@@ -216,6 +217,8 @@ def write_course(outcome: CourseOutcome) -> Path:
 
 
 def _pictures(model: Learnt, folder: Path) -> list[Path]:
+    from the_experiment.report.tracing import write_tracing
+
     if isinstance(model.traced, str):
         return []
     return [path.relative_to(folder) for path in write_tracing(model.traced, model.traces)]
@@ -233,7 +236,7 @@ def course_figure(models: Sequence[Learnt]) -> Figure:
 
 def _draw(axes: Axes, model: Learnt) -> None:
     steps = list(model.looks)
-    shown = [name for name in model.baselines[SHORTCUT] if MISLED not in name and name != ALL]
+    shown = [name for name in model.baselines[FIRST] if MISLED not in name and name != ALL]
     for number, name in enumerate([*shown, MISLED, FOLLOWED]):
         rates = [look[name] for look in model.looks.values()]
         style = "-" if name in shown else "--"
@@ -241,9 +244,9 @@ def _draw(axes: Axes, model: Learnt) -> None:
         axes.plot(steps, [rate.share for rate in rates], style, color=f"C{number}", label=label)
         _band(axes, steps, rates, f"C{number}")
     for name in shown:
-        baseline = model.baselines[SHORTCUT][name].share
+        baseline = model.baselines[FIRST][name].share
         axes.axhline(baseline, color=BASELINE_COLOUR, linewidth=1)
-        axes.annotate(f"{SHORTCUT}, {name}", (steps[-1], baseline), fontsize=7, ha="right")
+        axes.annotate(f"{FIRST}, {name}", (steps[-1], baseline), fontsize=7, ha="right")
     for stretch in stretches(model)[:-1]:
         if stretch.looks:
             axes.axvline(max(stretch.looks), color=INK, linewidth=0.6, linestyle=":")

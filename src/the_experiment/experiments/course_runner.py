@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_jsonl, write_text
-from the_experiment.base.runs import Run
+from the_experiment.base.runs import EXPERIMENTS, Run
 from the_experiment.data.folder import MANIFEST, DatasetFolder
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
@@ -53,7 +53,7 @@ class CourseOutcome:
 def run_course(course: Course, out: Path, *, quick: bool) -> CourseOutcome:
     """Run what is missing of a course; it goes on where it was killed."""
     scale = course.scale(quick=quick)
-    folder = out / "experiments" / course.name / ("" if not quick else QUICK)
+    folder = out / EXPERIMENTS / course.name / ("" if not quick else QUICK)
     write_text(folder / "experiment.json", course.model_dump_json(indent=2) + "\n")
     world = find_world(scale.world)
     models = [_learnt(scale, world, seed, folder, out) for seed in scale.seeds]

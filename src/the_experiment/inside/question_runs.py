@@ -17,8 +17,8 @@ from transformers import PreTrainedModel
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json, write_json
-from the_experiment.base.names import name_from
-from the_experiment.base.runs import Run, check_name
+from the_experiment.base.names import name_from, refuse_no_name
+from the_experiment.base.runs import QUESTIONS, Run
 from the_experiment.evaluation.questions import Asker, Form, Given, Style
 from the_experiment.inside.interventions import pieces_of
 from the_experiment.inside.opened import Opened
@@ -36,7 +36,6 @@ Answers = dict[str, list[Given]]  # by piece: an answer for each question
 WHOLE = "nothing"  # what is taken out of the model as it is
 TOO_MANY = "neuron"  # the kind of piece that there are too many of to ask without each
 FINGERPRINT = 1_000  # numbers of each parameter
-QUESTIONS = "questions"  # the folder beside the runs
 REQUEST, CELLS = "request.json", "cells"
 
 CELL: TypeAdapter[list[Given]] = TypeAdapter(list[Given])
@@ -81,7 +80,7 @@ class QuestionRun:
     def of(cls, request: Request, asker: Asker, out: Path, name: str = "") -> QuestionRun:
         """The run in `out/questions/NAME`; without a name, in one made of all that is asked."""
         if name:
-            check_name(name)
+            refuse_no_name("results", name)
         return cls(request, asker, out / QUESTIONS / (name or request.name))
 
     @cached_property

@@ -15,7 +15,7 @@ from the_experiment.inside.patching import Pair, Patched
 from the_experiment.inside.program_pairs import ProgramPair, Verdict
 
 OTHER = "other"  # every token that has no role, all patched at once
-RANDOM = "random other"  # the control: one of them, drawn for each pair and layer
+RANDOM = "random other"  # the control: one after the constant, drawn for each pair and layer
 CONTROLS = (OTHER, RANDOM)
 BECAME = "became the counterfactual answer"
 FEW_SEEDS = 10  # that are listed in a sentence

@@ -133,15 +133,19 @@ def _tables(
 def _by_role(
     patching: Patching, single: Patched, places: Places, layers: Sequence[int], control: Stream
 ) -> Patched:
-    """Layers × roles, the tokens of a role patched at once; then the tokens of no role."""
+    """Layers × roles, the tokens of a role patched at once; then the tokens of no role.
+
+    The control is one that comes after the constant: before it both runs hold the same.
+    """
     with_role = {place for where in places.values() for place in where}
     others = tuple(place for place in range(len(single.columns)) if place not in with_role)
     columns = {**places, OTHER: others} if others else places
     table = patching.at_places("role", tuple(columns), list(columns.values()), layers)
-    if not others:
+    later = np.array([place for place in others if place > min(with_role)])
+    if not len(later):
         return table
     pairs, rows, *_ = single.became.shape
-    drawn = np.array(others)[control.below(len(others), pairs * rows)].reshape(pairs, rows, 1, 1)
+    drawn = later[control.below(len(later), pairs * rows)].reshape(pairs, rows, 1, 1)
     became = np.take_along_axis(single.became, drawn, axis=2)
     effect = np.take_along_axis(single.effect, drawn, axis=2)
     return _beside([table, Patched("role", single.rows, (RANDOM,), became, effect)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -16,9 +15,9 @@ from loguru import logger
 from the_experiment.base import defaults
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json, write_json
-from the_experiment.base.names import NAME
+from the_experiment.base.names import refuse_no_name
 from the_experiment.base.words import counted
-from the_experiment.evaluation.programs.config import folder_of
+from the_experiment.evaluation.programs.config import CELLS, folder_of
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.program_pairs import (
     Asking,
@@ -34,8 +33,6 @@ from the_experiment.models.asking import Chat
 from the_experiment.models.kept import KeptModels
 from the_experiment.models.pretrained import find_model, which_weights
 from the_experiment.worlds.programs.prompts import CODE
-
-CELLS = "cells"  # the folder of what is done
 
 
 @dataclass(frozen=True)
@@ -60,6 +57,8 @@ class TracingRequest:
                 f"there is no intervention type {self.intervention_type!r}",
                 f"one of {', '.join(get_args(Kind))}",
             )
+        if not self.programs and not (self.seq_lens and self.num_hops):
+            raise UsageError("there is nothing to trace", "name a length and a number of hops")
         if self.pairs < 1:
             raise UsageError(f"{counted(self.pairs, 'pair')} can't be traced", "at least 1")
 
@@ -105,8 +104,7 @@ class TracingResults:
 
 def tracing_folder(name: str, out: Path) -> Path:
     """Where the results of this name lie. Raises `UsageError` for what can be no name."""
-    if not re.fullmatch(NAME, name):
-        raise UsageError(f"results can't be called {name!r}", "letters, digits, . _ and - only")
+    refuse_no_name("results", name)
     return folder_of(name, out)
 
 
@@ -123,7 +121,7 @@ def run_tracing(request: TracingRequest, models: KeptModels, folder: Path | None
         try:
             found[cell.title] = _read(file) or _traced(cell, models, file)
         except ExperimentError as error:
-            logger.debug("{}: {}", cell.title, error)
+            logger.warning("{}: {}", cell.title, error)
             failed[cell.title] = error
     if not found:
         raise next(iter(failed.values()))

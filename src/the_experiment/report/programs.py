@@ -14,7 +14,7 @@ from rich.markup import escape
 from the_experiment.base.files import replaced_file, write_json
 from the_experiment.base.words import counted
 from the_experiment.evaluation.programs.config import folder_of
-from the_experiment.evaluation.programs.errors import kind_of_error
+from the_experiment.evaluation.programs.errors import kind_of_error, wrong_answers
 from the_experiment.evaluation.programs.runner import RESULTS, Outcome, Sample
 from the_experiment.evaluation.programs.summary import (
     COMMONEST,
@@ -154,13 +154,14 @@ def _baselines_told(_: str, row: Row) -> dict[str, str]:
 
 def errors_view(samples: Sequence[Sample], programs: int = 0) -> Group:
     """Kinds of errors by model, and so many of the wrong samples in full."""
-    wrong = [one for one in samples if not one.right]
+    wrong = wrong_answers(samples)
     kinds = Counter((one.model, kind_of_error(one)) for one in wrong)
     columns = sorted({kind for _, kind in kinds})
     table = Blocks(["wrong answers", *columns, "all"])
     for model, name in short_names(samples).items():
         counts = [kinds[model, kind] for kind in columns]
-        rate = Rate(sum(counts), sum(one.model == model for one in samples))
+        asked = [one for one in samples if one.model == model and one.response is not None]
+        rate = Rate(sum(counts), len(asked))
         table.add_row([*map(escape, [name, *map(str, counts), str(rate)])], style="")
     return Group(table, *(_shown(*one) for one in enumerate(wrong[:programs], start=1)))
 

@@ -43,6 +43,7 @@ def write_tracing_maps(results: TracingResults, folder: Path) -> list[Path]:
             (title, results.patch_results[title]["sentences"], _hovering(kinds))
             for title, kinds in _maps(results).items()
         ],
+        failed=results.failed,
     )
     return pictures
 

@@ -18,6 +18,7 @@ from the_experiment.worlds.generators import Answer, Generator
 from the_experiment.worlds.parts import Domain
 from the_experiment.worlds.programs.chain import another_constant, spans_of, with_constant
 from the_experiment.worlds.programs.interpreter import answer_of
+from the_experiment.worlds.questions.answers import YES_NO
 from the_experiment.worlds.template import Span
 from the_experiment.worlds.tree import Bounds
 from the_experiment.worlds.world import World
@@ -45,7 +46,7 @@ class GeneratedWorld(World):
     generator can't make as many, or gives a number for one and a truth value for another.
     """
 
-    truths: Truths = ("no", "yes")
+    truths: Truths = YES_NO
 
     def __init__(
         self,
@@ -209,7 +210,7 @@ class GeneratedWorld(World):
         return []
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=1024)  # more than a world has of lengths and hops
 def pool(generator: Generator, shape: tuple[int, ...], count: int) -> tuple[Drawn, ...]:
     """`count` different texts of one length, or of one length and number of hops."""
     rng = np.random.RandomState(derived_seed(0, "texts", *shape) % 2**32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from the_experiment.base import defaults
 from the_experiment.base.errors import UsageError
-from the_experiment.base.names import NAME
+from the_experiment.base.names import refuse_no_name
+from the_experiment.base.runs import PROGRAMS
 from the_experiment.worlds.generators import Generator
 from the_experiment.worlds.programs.parsers import Parser
 from the_experiment.worlds.programs.prompts import CHAIN_OF_THOUGHT, STEP_BY_STEP, filled
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from the_experiment.models.asking import Chat
     from the_experiment.models.loading import Device, Dtype
 
-SHORT, LONG = 32, 512  # tokens of an answer that is a value, and of one that thinks first
+CELLS = "cells"  # the folder of what is done, beside the results
+THOUGHT_TOKENS = 512  # of an answer that thinks first
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,7 @@ class ExperimentConfig:
     device: Device = "auto"
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(NAME, self.name):
-            raise UsageError(
-                f"an experiment can't be called {self.name!r}", "letters, digits, . _ and - only"
-            )
+        refuse_no_name("an experiment", self.name)
         filled(self.prompt_template, "")
         _check_numbers("lengths", self.seq_lens, least=1)
         if self.num_hops:
@@ -76,7 +74,8 @@ class ExperimentConfig:
         """How many tokens an answer may have."""
         if self.max_new_tokens is not None:
             return self.max_new_tokens
-        return LONG if self.prompt_template in (STEP_BY_STEP, CHAIN_OF_THOUGHT) else SHORT
+        thinks = self.prompt_template in (STEP_BY_STEP, CHAIN_OF_THOUGHT)
+        return THOUGHT_TOKENS if thinks else defaults.ANSWER_TOKENS
 
     def as_json(self) -> dict[str, Any]:
         """The configuration as plain values."""
@@ -99,7 +98,7 @@ class ExperimentConfig:
 
 def folder_of(name: str, out: Path) -> Path:
     """Where the results of the experiment of this name lie."""
-    return out / "programs" / name
+    return out / PROGRAMS / name
 
 
 def _check_numbers(what: str, numbers: Sequence[int], least: int) -> None:

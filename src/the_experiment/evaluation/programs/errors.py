@@ -19,10 +19,15 @@ def of_lengths(samples: Sequence[Sample], least: int | None, most: int | None) -
     ]
 
 
+def wrong_answers(samples: Sequence[Sample]) -> list[Sample]:
+    """What was asked and not answered right."""
+    return [one for one in samples if one.response is not None and not one.right]
+
+
 def kind_of_error(sample: Sample) -> str:
     """What is wrong with a wrong answer: the first of these that it is."""
     if sample.value is None:
-        return "not asked" if sample.response is None else "no value"
+        return "no value"
     if first_constant(sample.program) == str(sample.value):
         return "the first line's constant"
     if sample.value in _other_values(sample):

@@ -12,7 +12,7 @@ from loguru import logger
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json
 from the_experiment.evaluation.programs.cells import Cell, Response, ask_cell, responses_in
-from the_experiment.evaluation.programs.config import ExperimentConfig, folder_of
+from the_experiment.evaluation.programs.config import CELLS, ExperimentConfig, folder_of
 from the_experiment.evaluation.programs.drawing import Group, Program, programs_of
 from the_experiment.worlds.generators import Answer
 from the_experiment.worlds.programs.parsers import parser_for
@@ -20,7 +20,6 @@ from the_experiment.worlds.programs.parsers import parser_for
 if TYPE_CHECKING:
     from the_experiment.models.kept import KeptModels
 
-CELLS = "cells"
 RESULTS = "results.json"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.programs.runner import Outcome, Sample
 from the_experiment.evaluation.statistics import Rate
+from the_experiment.worlds.programs.interpreter import queried
 
 FIRST_CONSTANT = re.compile(r"\w+\s*=\s*(-?\d+|True|False)\s*\n")
 COMMONEST, FIRST = "commonest answer", "first line's constant"
@@ -101,5 +102,4 @@ def first_constant(program: str) -> str:
     ('3', '')
     """
     found = FIRST_CONSTANT.match(program)
-    asks = program.rstrip().rpartition("\n")[2].startswith("#")
-    return found[1] if found and asks else ""
+    return found[1] if found and queried(program) else ""

@@ -85,6 +85,11 @@ class PatchMaps(Request):
 
     def _pairs(self, subject: Subject) -> tuple[list[Pair], list[str]]:
         """Pairs of one shape, and what is to be said about the others."""
+        if not subject.world.changeable and self.to is None:
+            raise UsageError(
+                f"texts of world {subject.world.name} have nothing that can be changed",
+                "name two that have as many tokens: patch SEQ --to SEQ",
+            )
         if self.sequence is not None:
             return [_named(subject, self.sequence, self.to)], []
         drawn = self._drawn(subject)
@@ -108,7 +113,10 @@ class PatchMaps(Request):
         for place in Stream(self.seed, "pairs").shuffled(len(states) * len(names)):
             state, changed = divmod(int(place), len(names))
             (prompt,) = world.prompts(states[[state]])
-            other = world.neighbour(prompt, names[changed])
+            try:
+                other = world.neighbour(prompt, names[changed])
+            except UsageError:  # a program in which every constant occurs
+                continue
             drawn.setdefault(frozenset((prompt, other)), (prompt, other))
             if len(drawn) == self.pairs:
                 break

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 from the_experiment.base.errors import UsageError
 from the_experiment.worlds.generators import Random, one_of
-from the_experiment.worlds.programs.interpreter import answer_of
+from the_experiment.worlds.programs.interpreter import QUERY, answer_of
 from the_experiment.worlds.template import Span
 
 ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)[ \t]*=[ \t]*([^=\s].*)")
-QUERY = re.compile(r"^#[ \t]*([A-Za-z_]\w*)[ \t]*(:)\s*\Z", re.MULTILINE)  # the closing line
 NAME = re.compile(r"[A-Za-z_]\w*")
 NUMBER = re.compile(r"-?\d+")
 SHAPE = "write lines such as x=3, y=x and a closing #y:"

@@ -21,6 +21,8 @@ from the_experiment.worlds.programs.syntax import (
     unreadable,
 )
 
+# The closing line: the name that it asks for, and its colon.
+QUERY = re.compile(r"^#[ \t]*([A-Za-z_]\w*)[ \t]*(:)\s*\Z", re.MULTILINE)
 STEPS = 100_000  # statements that a program may run before it counts as one that doesn't end
 LARGEST = 10**300
 
@@ -59,7 +61,7 @@ def queried(program: str) -> str | None:
     >>> queried("a=1\\nb=a\\n#b:"), queried("a=1")
     ('b', None)
     """
-    asked = re.search(r"^#\s*(\w+)\s*:\s*\Z", program, re.M)
+    asked = QUERY.search(program)
     return asked[1] if asked else None
 
 
