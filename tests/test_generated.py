@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import Command
 from looked_into import random_subject
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.data.generate import Sizes, generate
@@ -114,6 +116,24 @@ def test_a_program_that_was_not_drawn_is_answered_but_is_no_state() -> None:
     assert WORLD.answer("x = 3\ny = x * 2\n#y:") == " 6"
     with pytest.raises(UsageError, match="none of the 200 texts of world small"):
         WORLD.state("x = 3\ny = x * 2\n#y:")
+
+
+def test_any_program_is_put_to_a_model_drawn_or_not(
+    tmp_path: Path, the_experiment: Command
+) -> None:
+    (tmp_path / "small.yaml").write_text(BINDING)
+    ran = the_experiment(
+        "generate", "-w", "small.yaml", "--train-size", "60", "--omit-where", "hops == 2"
+    )
+    assert not ran.returncode, ran.stderr
+    size = ("--width", "16", "--layers", "1", "--heads", "2")
+    ran = the_experiment("train", "gpt2", *size, "--epochs", "1", "--device", "cpu")
+    assert not ran.returncode, ran.stderr
+    program = "x = 3\ny = x * 2\n#y:"
+    told = json.loads(the_experiment("test", program, "--json").stdout)
+    assert told["rule"] == {"completion": " 6", "parts": {"answer": 6}}
+    (model,) = told["models"].values()
+    assert not model["held_out"]
 
 
 def test_truth_values_are_written_as_words() -> None:

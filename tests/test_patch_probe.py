@@ -249,7 +249,7 @@ def test_noise_is_measured_in_deviations_over_texts_of_several_lengths(mixed: Su
 
 def test_pairs_of_other_lengths_are_left_out(mixed: Subject) -> None:
     finding = asked(PatchMaps(pairs=12), mixed)
-    assert "of 12 pairs are left out: their texts have other lengths" in finding.sentences[0]
+    assert "of 12 pairs are left out: their texts have another shape" in finding.sentences[0]
 
 
 def test_a_sequence_is_patched_from_a_neighbour_of_its_own_length(mixed: Subject) -> None:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers
 from the_experiment.data.draw import Draw
 from the_experiment.data.folder import Manifest
@@ -47,8 +48,15 @@ class Split:
         return prompt in set(self.manifest.held_out)
 
     def shows(self, prompt: str) -> bool:
-        """Whether this sequence stands in a training row; large worlds have some in no split."""
-        return bool((self.seen == self.world.state(prompt)).all(axis=1).any())
+        """Whether this sequence stands in a training row.
+
+        Large worlds have some in no split, and any program is answered, drawn or not.
+        """
+        try:
+            state = self.world.state(prompt)
+        except UsageError:
+            return False
+        return bool((self.seen == state).all(axis=1).any())
 
     @cached_property
     def _held_out_indices(self) -> Integers:

@@ -76,7 +76,7 @@ def _world_of(prompt: str, worlds: Sequence[World]) -> World:
     refusals: dict[str, ExperimentError] = {}
     for world in worlds:
         try:
-            world.state(prompt)
+            world.answer(prompt)
         except ExperimentError as refusal:
             refusals[world.name] = refusal
         else:

@@ -31,7 +31,12 @@ class Score:
 
 
 def names_in(world: World) -> tuple[str, ...]:
-    """The inputs and outputs that stand in a text, in this order."""
+    """The inputs and outputs that stand in a text, in this order.
+
+    Those of a world of programs don't: its inputs number them.
+    """
+    if world.changeable != list(world.inputs):
+        return ()
     written = (part for part in world.parts if part in world.output_bounds)
     return (*world.inputs, *written)
 

@@ -16,6 +16,7 @@ from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.graded import graded_map, question, score_told
 from the_experiment.inside.maps import HeatMap
 from the_experiment.inside.opened import Opened
+from the_experiment.inside.scores import names_in
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.texts import Text
@@ -50,7 +51,7 @@ class Attribute(Request):
                 f"{subject.name} has no residual stream: nothing adds up to its logits, and what "
                 "its pieces do is told by `ablate`"
             ]
-        for which, some in texts.items():
+        for which, some in texts.items() if names_in(subject.world) else ():
             asked = question(subject, some)
             heat_map, figures[which] = graded_map(subject, asked, "gradients", which, self.seed)
             maps.append(heat_map)

@@ -102,7 +102,7 @@ class PatchMaps(Request):
         ((commonest, _),) = Counter(pair.base.shape for pair in alike).most_common(1)
         kept = [pair for pair in alike if pair.base.shape == commonest]
         left = len(drawn) - len(kept)
-        why = "their texts have other lengths"
+        why = "their texts have another shape"
         return kept, [f"{left} of {len(drawn)} pairs are left out: {why}"] if left else []
 
     def _drawn(self, subject: Subject) -> list[Pair]:

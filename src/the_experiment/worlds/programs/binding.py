@@ -7,7 +7,7 @@ ICML 2025 (arXiv 2505.20896).
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from string import ascii_lowercase
 
@@ -32,6 +32,27 @@ def make_variable_binding_program(seq_len: int, rng: Random, num_hops: int = 1) 
     >>> program, expected, metadata["chain"]
     ('u=8\\nm=u\\nr=m\\np=9\\n#r:', 8, ['u', 'm', 'r'])
     """
+    return _program(seq_len, rng, num_hops, lambda: shuffled(rng, ascii_lowercase))
+
+
+@PROGRAMS.register("make_ordered_binding_program")
+def make_ordered_binding_program(seq_len: int, rng: Random, num_hops: int = 1) -> Generated:
+    """The same with the names a, b, c, … in this order, so that a name tells its line.
+
+    A small model learns to follow these references in minutes; where names are drawn, it has to
+    learn first which of them stands where, and takes far longer. Raises `UsageError` as the other.
+
+    >>> import numpy as np
+    >>> make_ordered_binding_program(4, np.random.RandomState(1), 2)[0]
+    'a=1\\nb=a\\nc=b\\nd=3\\n#c:'
+    """
+    return _program(seq_len, rng, num_hops, lambda: ascii_lowercase)
+
+
+def _program(
+    seq_len: int, rng: Random, num_hops: int, alphabet: Callable[[], Sequence[str]]
+) -> Generated:
+    """A program whose lines give values to the first of these names, and its query."""
     if not 0 <= num_hops < seq_len <= len(ascii_lowercase):
         raise UsageError(
             f"a program of {seq_len} lines can't have a chain of {num_hops} hops",
@@ -43,7 +64,7 @@ def make_variable_binding_program(seq_len: int, rng: Random, num_hops: int = 1) 
         for line in range(seq_len)
     ]
     sources[chain[0]] = None
-    names = shuffled(rng, ascii_lowercase)[:seq_len]
+    names = alphabet()[:seq_len]
     digits = [below(rng, CONSTANTS) for _ in range(seq_len)]
     lines = [
         f"{name}={digit if source is None else names[source]}"
