@@ -150,7 +150,7 @@ def test_programs_run_as_in_cpython() -> None:
     """Values and their types (True is not 1), the error at the end; and all constructs are met."""
     met: set[str] = set()
 
-    @settings(max_examples=200)
+    @settings(max_examples=120)
     @given(st.integers(0, 2**32))
     def law(seed: int) -> None:
         program = Drawn(Random(seed)).program()

@@ -174,6 +174,9 @@ def test_a_chat_template_is_used_once_without_thinking() -> None:
     assert asked_text(tokenizer, "<s>a=1", "plain") == "<s>a=1"
     with pytest.raises(UsageError, match="no chat template"):
         asked_text(character_tokenizer(ALPHABET), "a=1", "chat")
+    tokenizer.chat_template = "{{ raise_exception('no system prompt') }}"
+    with pytest.raises(UsageError, match=r"refuses a prompt \(no system prompt\): ask it plainly"):
+        asked_text(tokenizer, "a=1")
 
 
 def test_settings_for_sampling_are_dropped_and_other_ends_of_a_turn_kept(tmp_path: Path) -> None:

@@ -93,7 +93,6 @@ def test_models_are_kept_until_they_are_let_go(models: list[str], tmp_path: Path
     runner = ExperimentRunner(tmp_path)
     runner.preload_models(models)
     assert runner.list_loaded_models() == sorted(models)
-    runner.run(small(models[:1], seq_lens=[3]))
     runner.unload_model(models[0])
     assert runner.list_loaded_models() == sorted(models[1:])
     runner.run(small(models[1:2], seq_lens=[3]), no_cache=True)

@@ -383,7 +383,10 @@ def asked(folder: Path, *words: str) -> tuple[str, ...]:
     return ("questions", "run", "-m", str(folder), *few, "--out", str(folder.parent), *words)
 
 
-@pytest.mark.parametrize(("name", "pieces"), [("llama", 21), ("qwen3", 21), ("rnn", 10)])
+@pytest.mark.parametrize(
+    ("name", "pieces"),
+    [pytest.param("llama", 21, marks=pytest.mark.slow), ("qwen3", 21), ("rnn", 10)],
+)
 def test_any_model_is_asked_without_each_of_its_pieces(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, pieces: int
 ) -> None:

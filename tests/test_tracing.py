@@ -45,7 +45,6 @@ from the_experiment.programs.causal_tracing import (
 ALPHABET = "".join(sorted("abcdefghijklmnopqrstuvwxyz0123456789=#:*\n QA"))
 TOKENIZER = character_tokenizer(ALPHABET)
 ASKING = Asking(TOKENIZER)
-RESIDUAL = "residual_stream"
 COPY, DOUBLE = "x = {}\ny = x\n#y:", "x = {}\ny = x * 2\n#y:"
 
 
@@ -306,6 +305,7 @@ def test_the_command_keeps_every_patch_and_says_what_it_found(
     own = tmp_path / "mine.txt"
     own.write_text(COPY.format(4) + "\n")
     call = ["programs", "trace", "mine", "--model", model, "--out", str(tmp_path)]
+    call += ["--type", "residual_stream"]
     with pytest.raises(SystemExit, match="0"):
         main([*call, "--program", str(own), "--json"])
     printed = json.loads(capsys.readouterr().out)
@@ -318,12 +318,12 @@ def test_the_command_keeps_every_patch_and_says_what_it_found(
     assert tokens["columns"][4] == "4 · depth 1"
     assert {path.name for path in folder.iterdir()} > {"maps.html", "1-hop-roles.png"}
     with pytest.raises(SystemExit, match="1"):  # what can't be traced is not left out silently
-        main([*call, "--lengths", "2", "--hops", "1-2", "--pairs", "1", "--type", RESIDUAL])
+        main([*call, "--lengths", "2", "--hops", "1-2", "--pairs", "1"])
     assert "2 lines, 2 hops: a program of 2 lines" in capsys.readouterr().out
     assert "a program of 2 lines" in (folder / "maps.html").read_text()
 
 
-@pytest.mark.parametrize("name", list(LARGER))
+@pytest.mark.parametrize("name", ["llama", pytest.param("qwen3", marks=pytest.mark.slow)])
 def test_the_listings_work_as_they_stand(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,10 +121,11 @@ def run_tracing(request: TracingRequest, models: KeptModels, folder: Path | None
         try:
             found[cell.title] = _read(file) or _traced(cell, models, file)
         except ExperimentError as error:
-            logger.warning("{}: {}", cell.title, error)
             failed[cell.title] = error
     if not found:
         raise next(iter(failed.values()))
+    for title, failure in failed.items():
+        logger.warning("{}: {}", title, failure)
     return TracingResults(
         request,
         {title: cell["patch_results"] for title, cell in found.items()},

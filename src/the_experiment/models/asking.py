@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+from jinja2 import TemplateError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from the_experiment.base.errors import ExperimentError, UsageError
@@ -44,7 +45,7 @@ def asked_text(tokenizer: PreTrainedTokenizerBase, prompt: str, chat: Chat = "au
 
     The chat template if the tokenizer has one, without thinking where it knows how; else, and with
     `plain`, the prompt, after the token that the tokenizer begins every text with, if it has one.
-    Raises `UsageError` for `chat="chat"` where there is no template.
+    Raises `UsageError` for `chat="chat"` where there is no template, and for one that refuses.
 
     >>> from the_experiment.data.tokenizer import character_tokenizer
     >>> asked_text(character_tokenizer("x=1"), "x=1")
@@ -59,11 +60,15 @@ def asked_text(tokenizer: PreTrainedTokenizerBase, prompt: str, chat: Chat = "au
     if chat == "plain" or not tokenizer.chat_template:
         return _beginning(tokenizer, prompt) + prompt
     turns = [{"role": "user", "content": prompt}]
-    return str(
-        tokenizer.apply_chat_template(
+    try:
+        text = tokenizer.apply_chat_template(
             turns, tokenize=False, add_generation_prompt=True, enable_thinking=False
         )
-    )
+    except TemplateError as error:  # some want a system prompt, or nothing else
+        raise UsageError(
+            f"this model's chat template refuses a prompt ({error})", "ask it plainly"
+        ) from None
+    return str(text)
 
 
 def _beginning(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
