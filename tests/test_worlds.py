@@ -394,7 +394,7 @@ def test_editing_a_world_file_changes_the_world(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "nowhere", "causal.yml.bak", "Causal", "a" * 300])
 def test_an_unknown_world_is_told_with_those_there_are(name: str) -> None:
-    with pytest.raises(UsageError, match="causal, .*modular, .*relay"):
+    with pytest.raises(UsageError, match=r"causal, .*modular, .*relay"):
         find_world(name)
 
 
