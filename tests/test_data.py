@@ -281,6 +281,7 @@ def test_rows_changed_by_hand_are_refused(tmp_path: Path) -> None:
         ('{"prompt": 1, "completion": "a"}', "line 1 has no text 'prompt'"),
         ('{"prompt": "a", "completion": null}', "line 1 has no text 'completion'"),
         ('{"prompt": "a", "text": "b"}', "no column completion"),
+        ('{"question": "a", "answer": null}', "line 1 has no text 'completion'"),
         ('{"prompt": "a", "compl', "line 1 is not whole JSON"),
         ("", "no rows to train on"),
     ],
@@ -362,6 +363,15 @@ def test_a_file_that_is_no_data_set_is_told(
     (tmp_path / name).write_bytes(text)
     with pytest.raises(ExperimentError, match=says):
         read_dataset(str(tmp_path / name))
+
+
+def test_questions_are_completed_by_their_answers(tmp_path: Path) -> None:
+    rows = [("Is a cat a cat?", True), ("Is 2 even?", False), ("What is 0 + 1?", 1), ("Why?", "So")]
+    lines = [json.dumps({"question": text, "answer": answer, "kind": "a"}) for text, answer in rows]
+    (tmp_path / "mine.jsonl").write_text("\n".join(lines) + "\n")
+    asked = read_dataset(str(tmp_path / "mine.jsonl"))["train"]
+    completions = [" yes", " no", " 1", " So"]
+    assert asked == [(text, end) for (text, _), end in zip(rows, completions, strict=True)]
 
 
 def test_a_misspelt_file_is_not_asked_for_on_the_network() -> None:

@@ -136,8 +136,14 @@ def test_any_program_is_put_to_a_model_drawn_or_not(
     assert not model["held_out"]
 
 
+def test_a_text_of_two_lengths_is_refused() -> None:
+    world = GeneratedWorld("even", even, Domain(1, 2), 10)  # a number below 100 may be below 10
+    with pytest.raises(ExperimentError, match="2 texts come in two lengths"):
+        world.state("Is 3 even?")
+
+
 def test_truth_values_are_written_as_words() -> None:
-    world = GeneratedWorld("even", even, Domain(1, 2), 10, completion="\n{answer}.")
+    world = GeneratedWorld("even", even, Domain(2, 2), 20, completion="\n{answer}.")
     completions = world.completions(world.states())
     assert set(completions) == {"\nyes.", "\nno."}
     for prompt, completion in zip(world.prompts(world.states()), completions, strict=True):

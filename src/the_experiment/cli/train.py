@@ -45,7 +45,8 @@ def train(
         str, typer.Argument(metavar="gpt2|rnn|cnn|all", help="Which model.")
     ] = defaults.MODEL,
     dataset: Annotated[
-        str, options.Option(help="Our folder, or any data set with prompt and completion.")
+        str,
+        options.Option(help="Our folder, a file of questions, or any with prompt and completion."),
     ] = defaults.DATASET,
     out: options.Out = Path(defaults.OUT),
     name: Annotated[str, options.Option(help="Of the run.", show_default="tiny-MODEL-WORLD")] = "",

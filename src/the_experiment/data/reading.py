@@ -16,6 +16,7 @@ from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json, read_jsonl
 from the_experiment.data.folder import MANIFEST, DatasetFolder, checked_rows
 from the_experiment.data.split import Split
+from the_experiment.worlds.questions.answers import in_words
 
 Pair = tuple[str, str]  # prompt and completion
 Rows = Sequence[dict[str, Any]]
@@ -35,6 +36,8 @@ class DatasetInfo:
 
 def read_dataset(dataset: str) -> dict[str, list[Pair]]:
     """The (prompt, completion) pairs of each split there is, in order.
+
+    Questions are read as well: the columns `question` and `answer`.
 
     Raises `ExperimentError` for a data set that is missing, has no rows to train on, other columns,
     something else than texts in them, or is no longer as `generate` wrote it.
@@ -162,12 +165,22 @@ def _loaded(path: Path, dataset: str) -> dict[str, Rows]:
     }
 
 
-def _pairs(rows: Sequence[dict[str, Any]], where: str) -> list[Pair]:
+def _pairs(rows: Rows, where: str) -> list[Pair]:
     columns = list(dict.fromkeys(key for row in rows[:1] for key in row))
+    if {"question", "answer"} <= {*columns} and not {"prompt", "completion"} & {*columns}:
+        rows, columns = [_asked(row) for row in rows], ["prompt", "completion"]
     missing = [key for key in ("prompt", "completion") if rows and key not in columns]
     if missing:
         raise ExperimentError(
             f"{where} has no column {' or '.join(missing)} (it has {', '.join(columns)})",
-            "name the columns prompt and completion",
+            "name the columns prompt and completion, or question and answer",
         )
     return [(row["prompt"], row["completion"]) for row in checked_rows(rows, where)]
+
+
+def _asked(row: dict[str, Any]) -> dict[str, Any]:
+    """A question as a row: a blank and its answer complete it, as words, `yes` or `no`."""
+    answer = row.get("answer")
+    written = in_words(answer) if isinstance(answer, bool | int) else answer
+    completion = f" {written}" if isinstance(written, str) else None
+    return {"prompt": row.get("question"), "completion": completion}

@@ -26,7 +26,7 @@ def write_failures(results: Results, path: Path) -> None:
     from matplotlib.figure import Figure
 
     kinds = list(results.accuracy)
-    figure = Figure(figsize=(2.9 * len(kinds) + 1.6, 3.1), layout="constrained")
+    figure = Figure(figsize=(2.9 * len(kinds) + 1.6, 3.9), layout="constrained")
     for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
         _pie(axes, kind, results.answer_kinds(kind))
     handles = [_patch(colour) for colour in COLOURS]
@@ -42,18 +42,18 @@ def _patch(colour: str) -> Artist:
 
 
 def _pie(axes: Axes, title: str, answers: Sequence[str]) -> None:
-    counts = [(answers.count(kind), colour) for kind, colour in zip(KINDS, COLOURS, strict=True)]
-    there = [(count, colour) for count, colour in counts if count]
+    colours = {kind: colour for kind, colour in zip(KINDS, COLOURS, strict=True) if kind in answers}
+    counts = {kind: answers.count(kind) for kind in colours}
     axes.pie(
-        [count for count, _ in there],
-        labels=[str(count) for count, _ in there],
-        colors=[colour for _, colour in there],
+        list(counts.values()),
+        colors=list(colours.values()),
         startangle=90,
         counterclock=False,
-        textprops={"fontsize": 8},
         wedgeprops={"edgecolor": "white"},
     )
     axes.set_title(f"{title}, n={len(answers)}", fontsize=10)
+    # Beside thin slices the counts would stand on each other.
+    axes.set_xlabel("\n".join(f"{count} {kind}" for kind, count in counts.items()), fontsize=8)
 
 
 def write_layers(found: Importance, path: Path) -> None:

@@ -90,7 +90,11 @@ class GeneratedWorld(World):
     @functools.cached_property
     def _whole(self) -> list[Drawn]:
         """Every text, in the order of the states."""
-        return [one for shape in self._shapes for one in self._pool(*shape)]
+        whole = [one for shape in self._shapes for one in self._pool(*shape)]
+        repeated = len(whole) - len({one.text for one in whole})
+        if repeated:
+            raise WorldError("length", f"{repeated} texts come in two lengths: choose one length")
+        return whole
 
     @functools.cached_property
     def _numbers(self) -> dict[str, int]:
