@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import Command
 from looked_into import random_subject
 from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.runs import Run
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
+from the_experiment.evaluation.answers import answer
+from the_experiment.evaluation.trained import Trained
 from the_experiment.inside.verbs.patch import PatchMaps
+from the_experiment.training.config import TrainConfig
+from the_experiment.training.loop import train
 from the_experiment.worlds import World
 from the_experiment.worlds.files import world_from_text
 from the_experiment.worlds.generated import GeneratedWorld, ProgramWorld, pool
@@ -118,22 +121,17 @@ def test_a_program_that_was_not_drawn_is_answered_but_is_no_state() -> None:
         WORLD.state("x = 3\ny = x * 2\n#y:")
 
 
-def test_any_program_is_put_to_a_model_drawn_or_not(
-    tmp_path: Path, the_experiment: Command
-) -> None:
-    (tmp_path / "small.yaml").write_text(BINDING)
-    ran = the_experiment(
-        "generate", "-w", "small.yaml", "--train-size", "60", "--omit-where", "hops == 2"
-    )
-    assert not ran.returncode, ran.stderr
-    size = ("--width", "16", "--layers", "1", "--heads", "2")
-    ran = the_experiment("train", "gpt2", *size, "--epochs", "1", "--device", "cpu")
-    assert not ran.returncode, ran.stderr
+def test_any_program_is_put_to_a_model_drawn_or_not(tmp_path: Path) -> None:
+    data = generate(WORLD, HoldOut(where="hops == 2"), Sizes(train=60), 1, tmp_path / "data")
+    config = TrainConfig(dataset=str(data.path), width=16, layers=1, heads=2, epochs=1)
+    run = Run(tmp_path / "run")
+    train(config, run)
     program = "x = 3\ny = x * 2\n#y:"
-    told = json.loads(the_experiment("test", program, "--json").stdout)
-    assert told["rule"] == {"completion": " 6", "parts": {"answer": 6}}
-    (model,) = told["models"].values()
-    assert not model["held_out"]
+    found = answer(program, [Trained(run)])
+    assert found.right == " 6"
+    assert [one.shown for one in found.models] == ["in none of its training rows"]
+    with pytest.raises(UsageError):
+        answer("no program", [Trained(run)])
 
 
 def test_a_text_of_two_lengths_is_refused() -> None:
@@ -195,7 +193,7 @@ def test_hops_are_given_where_the_generator_asks_for_them() -> None:
 def test_texts_in_which_nothing_can_be_changed_are_patched_by_name_only(
     named: bool,
 ) -> None:
-    world = GeneratedWorld("evens", even, Domain(1, 2), count=9)
+    world = GeneratedWorld("evens", even, Domain(2, 2), count=9)
     subject = random_subject("gpt2", world=world)
     with pytest.raises(UsageError, match="world evens have nothing that can be changed: name two"):
         PatchMaps(sequence=world.example_prompt if named else None).run(subject)

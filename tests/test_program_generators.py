@@ -67,7 +67,7 @@ def test_answers_are_the_interpreters_and_cpythons(name: str, length: int) -> No
 
 @every_generator
 def test_there_are_enough_programs_and_no_one_answer_leads(name: str) -> None:
-    for length in (3, 10):
+    for length in (5, 10):
         programs = drawn(name, length)
         assert len({program for program, _, _ in programs}) >= 0.9 * DRAWS
         answers = Counter(answer for _, answer, _ in programs)

@@ -194,7 +194,7 @@ def test_a_disk_that_is_full_or_read_only_is_told(
     assert mend in raised.value.mend
 
 
-@pytest.mark.parametrize("model", ["cnn", "all"])
+@pytest.mark.parametrize("model", ["cnn", pytest.param("all", marks=pytest.mark.slow)])
 def test_a_log_in_whose_place_something_stands_is_told_once(
     data: str, tmp_path: Path, model: str
 ) -> None:
@@ -241,6 +241,7 @@ def test_a_log_of_100_mb_is_put_aside_for_ten_days(data: str, tmp_path: Path) ->
     }
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_all_models_and_keeps_their_checkpoints(data: str, tmp_path: Path) -> None:
     begun = subprocess.Popen(
         [*THE_EXPERIMENT, "train", "all", "--dataset", data, "--epochs", "30"],
