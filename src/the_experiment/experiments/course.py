@@ -52,7 +52,7 @@ class Scale(Strict):
     held_out: Annotated[float, Field(gt=0, lt=1)]  # the share of all programs
     look_every: int = Field(ge=1)  # steps
     asked: int = Field(ge=1)  # held-out programs of each number of hops
-    traced: int = Field(ge=1)  # pairs of each length and number of hops
+    traced: int = Field(ge=1)  # of these, beside the same with another constant
 
     @model_validator(mode="after")
     def _is_looked_at(self) -> Scale:

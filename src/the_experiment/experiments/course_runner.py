@@ -10,9 +10,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_jsonl, write_text
 from the_experiment.base.runs import EXPERIMENTS, Run
+from the_experiment.base.seeds import derived_seed
 from the_experiment.data.folder import MANIFEST, DatasetFolder
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
@@ -21,6 +24,7 @@ from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.course import Course, Scale
 from the_experiment.experiments.course_looks import Examination, Look, examination
 from the_experiment.worlds import World, find_world
+from the_experiment.worlds.programs.chain import another_constant
 
 if TYPE_CHECKING:
     from the_experiment.inside.tracing_cells import TracingResults
@@ -81,7 +85,7 @@ def _learnt(scale: Scale, world: World, seed: int, folder: Path, out: Path) -> L
         watch = Watch(scale.look_every, exam.look)
         train(config, run, resume=True, progress=progress, watch=watch)
     traces = folder / "traces" / name
-    traced = _traced(scale, exam, world, run, traces, out)
+    traced = _traced(scale, exam, seed, run, traces, out)
     return Learnt(seed, run, dict(_looks(run)), exam.baselines(), traced, traces)
 
 
@@ -107,20 +111,22 @@ def _looks(run: Run) -> Iterator[tuple[int, Look]]:
 
 
 def _traced(
-    scale: Scale, exam: Examination, world: World, run: Run, traces: Path, out: Path
+    scale: Scale, exam: Examination, seed: int, run: Run, traces: Path, out: Path
 ) -> TracingResults | str:
+    """Held-out programs, so many of each number of hops, beside the same with another constant."""
+    from the_experiment.inside.program_pairs import counterfactual_pair
     from the_experiment.inside.tracing_cells import TracingRequest, run_tracing
     from the_experiment.models.kept import KeptModels
 
-    length = world.inputs["length"]
-    request = TracingRequest(
-        str(run.folder),
-        seq_lens=tuple(range(length.low, length.high + 1)),
-        num_hops=tuple(exam.hops),
-        pairs=scale.traced,
-        chat="plain",
-    )
+    rng = np.random.RandomState(derived_seed(seed, "traced") % 2**32)
+    programs = [
+        one.prompt
+        for hops in exam.hops
+        for one in [one for one in exam.asked if one.hops == hops][: scale.traced]
+    ]
+    pairs = tuple(counterfactual_pair(one, another_constant(one, rng)) for one in programs)
     try:
+        request = TracingRequest(str(run.folder), programs=pairs, chat="plain", seed=seed)
         return run_tracing(request, KeptModels(out), traces)
     except ExperimentError as error:  # a model that has learnt too little
         return error.what
