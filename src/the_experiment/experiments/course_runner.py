@@ -90,8 +90,9 @@ def _learnt(scale: Scale, world: World, seed: int, folder: Path, out: Path) -> L
 
 
 def _fingerprint(scale: Scale, world: World) -> str:
-    """Of all that a model depends on but its seed."""
-    texts = [scale.model_dump(exclude={"seeds", "traced"}), world.source, version("the-experiment")]
+    """Of all that a model depends on but its seed, wherever the world's file lies."""
+    told = scale.model_dump(exclude={"seeds", "traced", "world"})
+    texts = [told, world.name, dict(world.rules), world.source, version("the-experiment")]
     return hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()[:8]
 
 
