@@ -41,6 +41,7 @@ from the_experiment.programs.causal_tracing import (
     find_rng_seeds,
     run_causal_tracing_experiment,
 )
+from the_experiment.worlds.programs.binding import make_ordered_binding_program
 
 ALPHABET = "".join(sorted("abcdefghijklmnopqrstuvwxyz0123456789=#:*\n QA"))
 TOKENIZER = character_tokenizer(ALPHABET)
@@ -61,6 +62,7 @@ def programs() -> list[ProgramPair]:
     own = [counterfactual_pair(COPY.format(n), 9 - n) for n in range(10)]
     own += [counterfactual_pair(DOUBLE.format(n), 9 - n) for n in range(10)]
     drawn = [drawn_pair(2, 1, seed) for seed in range(0, 16, 2)]
+    drawn += [drawn_pair(2, 1, seed, make_ordered_binding_program) for seed in range(4)]
     return own + [pair for pair in drawn if pair]
 
 
@@ -266,6 +268,23 @@ def test_found_seeds_are_right_both_ways_and_none_is_left_out(model: str, opened
         find_pairs(untrained, ASKING, 2, 1, wanted=1)
     with pytest.raises(UsageError, match="chain of 2 hops"):
         find_pairs(opened, ASKING, 2, 2, wanted=1)
+
+
+def test_programs_of_another_generator_are_traced(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from the_experiment.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    call = ["programs", "trace", "ordered", "--model", model, "--out", str(tmp_path)]
+    call += ["--lengths", "2", "--hops", "1", "--pairs", "1", "--type", "residual_stream"]
+    with pytest.raises(SystemExit, match="0"):
+        main([*call, "--generator", "make_ordered_binding_program"])
+    every = json.loads((tmp_path / "programs/ordered/intervention_results.json").read_text())
+    assert every["2 lines, 1 hop"][0]["original"].startswith("a=")
+    with pytest.raises(SystemExit, match="2"):
+        main([*call, "--generator", "make_range_program"])
+    assert "make_range_program have no chain" in capsys.readouterr().err
 
 
 def test_what_is_traced_is_not_traced_again(

@@ -27,6 +27,7 @@ CHECKPOINT_EVERY = 500  # steps
 
 # programs and questions
 ANSWER_TOKENS = 32  # of an answer that is a value, or says it soon
+TRACED_PROGRAMS = "make_variable_binding_program"
 TRACED_LINES = 5
 TRACED_HOPS = 2
 TRACED_PAIRS = 50  # for each length and number of hops

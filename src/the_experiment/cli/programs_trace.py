@@ -43,6 +43,9 @@ def trace(
     kind: Annotated[
         Type, options.Option("--type", help="What comes from the other program's run.")
     ] = Type.both,
+    generator: Annotated[
+        str, options.Option(help="One of `programs list` that takes a number of hops.")
+    ] = defaults.TRACED_PROGRAMS,
     lengths: Annotated[
         str, options.Option("--lengths", "--length", help="Lines, such as 5 or 4-8.")
     ] = str(defaults.TRACED_LINES),
@@ -80,6 +83,7 @@ def trace(
         kind.value,
         tuple(options.numbers(lengths)),
         tuple(options.numbers(hops)),
+        generator,
         pairs,
         rng_seed,
         _own(program, seed) if program else (),

@@ -18,6 +18,7 @@ from the_experiment.inside.sweep import Trial
 from the_experiment.inside.texts import Text, text_of
 from the_experiment.models.asking import Chat, asked_text
 from the_experiment.models.scoring import check_length
+from the_experiment.worlds.generators import Generator
 from the_experiment.worlds.programs.binding import make_variable_binding_program
 from the_experiment.worlds.programs.chain import (
     another_constant,
@@ -71,10 +72,12 @@ def counterfactual_pair(program: str, constant: int, rng_seed: int | None = None
     return pair
 
 
-def drawn_pair(lines: int, hops: int, rng_seed: int) -> ProgramPair | None:
+def drawn_pair(
+    lines: int, hops: int, rng_seed: int, generator: Generator = make_variable_binding_program
+) -> ProgramPair | None:
     """The program of this seed with a constant that it doesn't have; None where it has all."""
     rng = np.random.RandomState(rng_seed)
-    program, *_ = make_variable_binding_program(lines, rng, hops)
+    program, *_ = generator(lines, rng, hops)
     try:
         return counterfactual_pair(program, another_constant(program, rng), rng_seed)
     except UsageError:
@@ -158,7 +161,13 @@ class Found:
 
 
 def find_pairs(
-    opened: Opened, asking: Asking, lines: int, hops: int, wanted: int, first_seed: int = 0
+    opened: Opened,
+    asking: Asking,
+    lines: int,
+    hops: int,
+    wanted: int,
+    first_seed: int = 0,
+    generator: Generator = make_variable_binding_program,
 ) -> Found:
     """The first seeds from `first_seed` on whose program and counterfactual are answered right.
 
@@ -170,7 +179,8 @@ def find_pairs(
     last = first_seed + TRIED * wanted
     for start in range(first_seed, last, BATCH):
         seeds = range(start, min(start + BATCH, last))
-        drawn = [pair for seed in seeds if (pair := drawn_pair(lines, hops, seed))]
+        pairs_of_seeds = (drawn_pair(lines, hops, seed, generator) for seed in seeds)
+        drawn = [pair for pair in pairs_of_seeds if pair]
         if not found:
             asking = led(opened, asking, drawn)
         for pair, verdict in zip(drawn, verdicts(opened, [*map(asking.pair, drawn)]), strict=True):

@@ -32,6 +32,7 @@ from the_experiment.inside.validation import validated
 from the_experiment.models.asking import Chat
 from the_experiment.models.kept import KeptModels
 from the_experiment.models.pretrained import find_model, which_weights
+from the_experiment.worlds.generators import PROGRAMS, takes_hops
 from the_experiment.worlds.programs.prompts import CODE
 
 
@@ -43,6 +44,7 @@ class TracingRequest:
     intervention_type: Kind = "both"
     seq_lens: tuple[int, ...] = (defaults.TRACED_LINES,)
     num_hops: tuple[int, ...] = (defaults.TRACED_HOPS,)
+    generator: str = defaults.TRACED_PROGRAMS
     pairs: int = defaults.TRACED_PAIRS  # for each length and number of hops
     rng_seed: int | None = None  # trace the program of this seed, and no other
     programs: tuple[ProgramPair, ...] = ()  # one's own, in place of drawn ones
@@ -59,6 +61,11 @@ class TracingRequest:
             )
         if not self.programs and not (self.seq_lens and self.num_hops):
             raise UsageError("there is nothing to trace", "name a length and a number of hops")
+        if not takes_hops(PROGRAMS[self.generator]):
+            raise UsageError(
+                f"programs of {self.generator} have no chain to trace",
+                "choose one that takes num_hops, or give programs of your own",
+            )
         if self.pairs < 1:
             raise UsageError(f"{counted(self.pairs, 'pair')} can't be traced", "at least 1")
 
@@ -161,12 +168,12 @@ def trace_cell(opened: Opened, asking: Asking, cell: TracingRequest) -> Traced:
     how = (cell.title, cell.intervention_type, cell.layers, cell.seed)
     if cell.programs:
         return trace(opened, led(opened, asking, cell.programs), cell.programs, *how)
-    (lines,), (hops,) = cell.seq_lens, cell.num_hops
+    (lines,), (hops,), generator = cell.seq_lens, cell.num_hops, PROGRAMS[cell.generator]
     if cell.rng_seed is not None:
-        pair = drawn_pair(lines, hops, cell.rng_seed)
+        pair = drawn_pair(lines, hops, cell.rng_seed, generator)
         if pair is None:
             raise UsageError(f"the program of seed {cell.rng_seed} has every digit", "try another")
         return trace(opened, led(opened, asking, [pair]), [pair], *how)
-    found = find_pairs(opened, asking, lines, hops, cell.pairs, cell.seed)
+    found = find_pairs(opened, asking, lines, hops, cell.pairs, cell.seed, generator)
     traced = trace(opened, found.asking, found.pairs, *how)
     return replace(traced, verdicts=tuple(found.verdicts))

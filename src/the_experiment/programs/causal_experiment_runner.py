@@ -51,7 +51,7 @@ class CausalExperimentRunner:
             lines = defaults.TRACED_LINES if seq_len is None else seq_len
             hops = defaults.TRACED_HOPS if num_hops is None else num_hops
             request = TracingRequest(
-                model_id, intervention_type, (lines,), (hops,), num_pairs, seed=seed
+                model_id, intervention_type, (lines,), (hops,), pairs=num_pairs, seed=seed
             )
         else:
             _check_sizes(programs, num_hops, seq_len)

@@ -14,7 +14,7 @@ import numpy as np
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers, derived_seed
 from the_experiment.worlds.errors import WorldError
-from the_experiment.worlds.generators import Answer, Generator
+from the_experiment.worlds.generators import Answer, Generator, takes_hops
 from the_experiment.worlds.parts import Domain
 from the_experiment.worlds.programs.chain import another_constant, spans_of, with_constant
 from the_experiment.worlds.programs.interpreter import answer_of
@@ -64,9 +64,9 @@ class GeneratedWorld(World):
         self.before, self.after = completion.split(FIELD)
         shape = {"length": length} | ({"hops": hops} if hops else {})
         super().__init__(name, {**shape, "number": Domain(0, count - 1)})
-        takes_hops = "num_hops" in inspect.signature(generator).parameters
-        if takes_hops != bool(hops):
-            raise WorldError("hops", f"this generator takes {'' if takes_hops else 'no '}num_hops")
+        takes = takes_hops(generator)
+        if takes != bool(hops):
+            raise WorldError("hops", f"this generator takes {'' if takes else 'no '}num_hops")
         call = f"{getattr(generator, '__name__', 'generator')}({', '.join(shape)})"
         self.rules = {ANSWER: f"what {call} says"}
         for one in self._shapes:  # refuses at once what can't be

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -30,6 +31,11 @@ QUESTIONS: Registry[Generator] = Registry(
 )
 
 Thing = TypeVar("Thing")
+
+
+def takes_hops(generator: Generator) -> bool:
+    """Whether a generator can be asked for a number of hops."""
+    return "num_hops" in inspect.signature(generator).parameters
 
 
 def below(rng: Random, bound: int) -> int:

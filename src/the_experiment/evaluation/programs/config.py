@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from the_experiment.base import defaults
 from the_experiment.base.errors import UsageError
 from the_experiment.base.names import refuse_no_name
 from the_experiment.base.runs import PROGRAMS
-from the_experiment.worlds.generators import Generator
+from the_experiment.worlds.generators import Generator, takes_hops
 from the_experiment.worlds.programs.parsers import Parser
 from the_experiment.worlds.programs.prompts import CHAIN_OF_THOUGHT, STEP_BY_STEP, filled
 
@@ -54,7 +53,7 @@ class ExperimentConfig:
         _check_numbers("lengths", self.seq_lens, least=1)
         if self.num_hops:
             _check_numbers("numbers of hops", self.num_hops, least=0)
-            if "num_hops" not in inspect.signature(self.program_generator).parameters:
+            if not takes_hops(self.program_generator):
                 raise UsageError(f"{self.generator} has no hops to choose", "leave them out")
         if self.num_seqs < 1 or self.answer_tokens < 1:
             raise UsageError("there must be at least one program, and one token of answer")

@@ -12,6 +12,7 @@ from itertools import accumulate
 from string import ascii_lowercase
 
 from the_experiment.base.errors import UsageError
+from the_experiment.base.words import counted
 from the_experiment.worlds.generators import PROGRAMS, Generated, Random, below, shuffled
 
 CONSTANTS = 10  # the digits
@@ -54,8 +55,9 @@ def _program(
 ) -> Generated:
     """A program whose lines give values to the first of these names, and its query."""
     if not 0 <= num_hops < seq_len <= len(ascii_lowercase):
+        wanted = f"a chain of {counted(num_hops, 'hop')}"
         raise UsageError(
-            f"a program of {seq_len} lines can't have a chain of {num_hops} hops",
+            f"a program of {counted(seq_len, 'line')} can't have {wanted}",
             f"choose {num_hops + 1} to {len(ascii_lowercase)} lines: each has a name of its own",
         )
     chain = _chain(seq_len, rng, num_hops)
