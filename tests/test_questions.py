@@ -461,6 +461,20 @@ def test_asking_for_less_loses_nothing(tmp_path: Path, capsys: pytest.CaptureFix
     assert said(capsys, *words, "--lite")[0] == whole
 
 
+def test_questions_that_are_too_long_are_left_out_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = saved(tmp_path / "model", "gpt2")
+    told, _ = said(capsys, *asked(model, "-q", "arithmetic", "-q", "logic", "--lite"))
+    assert "2 questions without 2 too long for the model" in told
+    summary, _ = said(capsys, *asked(model, "-q", "arithmetic", "-q", "logic", "--lite", "--json"))
+    found = json.loads(summary)
+    assert found["accuracy"]["all"]["right"]["n"] == 2
+    logic = {question.text for question in read_questions("logic")}
+    assert len(found["left_out"]) == 2
+    assert set(found["left_out"]) <= logic
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said_of_it"),
     [
@@ -468,7 +482,7 @@ def test_asking_for_less_loses_nothing(tmp_path: Path, capsys: pytest.CaptureFix
         (("-q", "arithmetic", "-q", "arithmetic"), 2, "is asked 2 times"),
         (("-q", "arithmetic", "-m", "/nowhere/at/all"), 1, "no model in /nowhere/at/all/"),
         (("-q", "arithmetic", "--style", "chat"), 2, "no chat template"),
-        (("-q", "logic"), 1, "leaves no room for its answer in the 64 positions"),
+        (("-q", "logic"), 1, "has room for none of 2 questions and its answer"),
         (("-q", "arithmetic", "--name", "a/b"), 2, "can't be called 'a/b'"),
     ],
 )

@@ -90,6 +90,21 @@ class Asker:
         chat: Literal["chat", "plain"] = "chat" if self.style == "chat" else "plain"
         return [asked_text(self.tokenizer, text, chat) for text in worded]
 
+    def with_room(self, questions: Sequence[Question]) -> list[Question]:
+        """The questions that the model can read with their right answers, in every form of them."""
+        from the_experiment.models.scoring import room
+
+        positions = room(self.model)
+        if positions is None:
+            return list(questions)
+        answers = [max(self._tokens(form.written(q)) for form in FORMS) for q in questions]
+        prompts = self.prompts(questions)
+        return [
+            question
+            for question, prompt, answer in zip(questions, prompts, answers, strict=True)
+            if self._tokens(prompt) + answer - 1 <= positions
+        ]
+
     def answers(self, questions: Sequence[Question], form: Form) -> list[Given]:
         """What the model answers. Raises `ExperimentError` for a question without room."""
         from the_experiment.models.scoring import greedy

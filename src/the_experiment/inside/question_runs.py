@@ -19,6 +19,7 @@ from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json, write_json
 from the_experiment.base.names import name_from, refuse_no_name
 from the_experiment.base.runs import QUESTIONS, Run
+from the_experiment.base.words import counted
 from the_experiment.evaluation.questions import Asker, Form, Given, Style
 from the_experiment.inside.interventions import pieces_of
 from the_experiment.inside.opened import Opened
@@ -50,6 +51,7 @@ class Request(BaseModel):
     weights: str  # a fingerprint
     dtype: str
     questions: tuple[Question, ...]
+    left_out: tuple[str, ...] = ()  # questions that the model has no room for
     style: Style
     max_new_tokens: int
     mode: Mode
@@ -155,25 +157,35 @@ def prepared(
     """The model, ready to be asked, and the request it makes with these questions.
 
     The style `auto` is the model's chat template if it has one, the bare question for a model that
-    was trained here, and `plain` for any other. Raises `ExperimentError` where there is no model,
-    and `UsageError` for the style `chat` where there is no template.
+    was trained here, and `plain` for any other. Questions that the model has no room for are left
+    out. Raises `ExperimentError` where there is no model, or room for no question, and `UsageError`
+    for the style `chat` where there is no template.
     """
     model, tokenizer = load_pretrained(name, device, dtype, out)
     if style == "auto":
         ours = any(Run(folder).complete for folder in (Path(name), Path(name).parent, out / name))
         style = "chat" if tokenizer.chat_template else "bare" if ours else "plain"
+    asker = Asker(model, tokenizer, style, max_new_tokens)
+    fitting = asker.with_room(questions)
+    read = {question.text for question in fitting}
+    if not fitting:
+        raise ExperimentError(
+            f"this model has room for none of {counted(len(questions), 'question')} and its answer",
+            "ask shorter ones, or a model with more positions",
+        )
     request = Request(
         model=name,
         weights=fingerprint(model),
         dtype=str(model.dtype).removeprefix("torch."),
-        questions=tuple(questions),
+        questions=tuple(fitting),
+        left_out=tuple(one.text for one in questions if one.text not in read),
         style=style,
         max_new_tokens=max_new_tokens,
         mode=mode,
         seed=seed,
         version=version("the-experiment"),
     )
-    return request, Asker(model, tokenizer, style, max_new_tokens)
+    return request, asker
 
 
 def fingerprint(model: PreTrainedModel) -> str:

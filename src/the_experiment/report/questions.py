@@ -95,6 +95,8 @@ def heading(results: Results) -> str:
     """What was asked of which model, and how."""
     request = results.request
     asked = counted(len(request.questions), "question")
+    if request.left_out:
+        asked += f" without {len(request.left_out)} too long for the model"
     written = results.form.before + "ANSWER"
     taken = f", {len(results.without)} pieces set to {request.mode}" if results.without else ""
     return f"{request.model}, {asked} ({request.style}), right answers as {written!r}{taken}"
