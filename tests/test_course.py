@@ -93,7 +93,12 @@ def test_phases_end_where_the_shortcut_is_found_and_where_it_is_left(tmp_path: P
     model = Learnt(1, Run(tmp_path), looks, baselines, traced="", traces=tmp_path)
     found = stretches(model)
     assert [sorted(one.looks) for one in found] == [[10, 20], [30, 40], [50, 60], [70]]
-    assert [one.mean(ALL) for one in found] == [".15", ".60", ".89", "1.0"]
+    assert [one.seen(ALL) for one in found] == [
+        ".10–.20 (2 looks)",
+        ".60 (2 looks)",
+        ".80–.97 (2 looks)",
+        "1.0 (1 look)",
+    ]
     assert [one.until for one in found] == ["20", "40", "60", "70"]
 
 
@@ -101,7 +106,7 @@ def test_a_model_that_learns_at_once_has_no_first_phases(tmp_path: Path) -> None
     baselines = {"commonest answer": looked(0.1, 0.1), "first line's constant": looked(0.6, 0)}
     model = Learnt(1, Run(tmp_path), {5: looked(1, 1)}, baselines, "", tmp_path)
     assert [one.until for one in stretches(model)] == ["–", "–", "–", "5"]
-    assert stretches(model)[0].mean(ALL) == "–"
+    assert stretches(model)[0].seen(ALL) == "–"
 
 
 def test_a_course_is_run_reported_and_not_run_again(

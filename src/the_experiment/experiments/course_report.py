@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
 from rich.markup import escape
 
 from the_experiment.base.files import replaced_file, write_json
+from the_experiment.base.words import counted
 from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.programs.summary import COMMONEST, FIRST
 from the_experiment.evaluation.statistics import Rate, short
@@ -41,10 +41,13 @@ class Stretch:
         """The step of its last look."""
         return f"{max(self.looks):,}" if self.looks else "–"
 
-    def mean(self, name: str) -> str:
-        """The mean share over its looks."""
+    def seen(self, name: str) -> str:
+        """The lowest and highest share over its looks, such as `.11–.15 (3 looks)`."""
         shares = [look[name].share for look in self.looks.values()]
-        return short(fmean(shares)) if shares else "–"
+        if not shares:
+            return "–"
+        ends = dict.fromkeys((short(min(shares)), short(max(shares))))
+        return f"{'–'.join(ends)} ({counted(len(shares), 'look')})"
 
 
 def stretches(model: Learnt) -> list[Stretch]:
@@ -155,7 +158,7 @@ def phase_table(outcome: CourseOutcome) -> list[list[str]]:
         row = [stretch.what, *((told.until, told.accuracy) if told else ("", ""))]
         for model in outcome.models:
             ours = stretches(model)[number]
-            row += [ours.until, ours.mean(ALL), ours.mean(FOLLOWED)]
+            row += [ours.until, ours.seen(ALL), ours.seen(FOLLOWED)]
         rows.append(row)
     return rows
 
@@ -180,7 +183,7 @@ def _model_json(model: Learnt) -> dict[str, Any]:
         "looks": {str(step): as_json(look) for step, look in model.looks.items()},
         "baselines": {name: as_json(look) for name, look in model.baselines.items()},
         "phases": [
-            {"what": one.what, "steps": sorted(one.looks), "right": one.mean(ALL)}
+            {"what": one.what, "steps": sorted(one.looks), "right": one.seen(ALL)}
             for one in stretches(model)
         ],
         "traces": None if isinstance(model.traced, str) else model.traced.patch_results,

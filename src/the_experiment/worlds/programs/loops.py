@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from the_experiment.worlds.generators import PROGRAMS, Generated, Random, below
 from the_experiment.worlds.programs.drawing import (
     COUNTER,
@@ -16,6 +19,8 @@ from the_experiment.worlds.programs.drawing import (
 
 STARTS = 100  # starts are 0 to 99
 LONGEST = 100
+
+Changes = tuple[list[str], dict[str, Any]]  # lines, and what they are made of
 
 
 @PROGRAMS.register("make_range_program")
@@ -32,14 +37,13 @@ def make_range_program(seq_len: int, rng: Random) -> Generated:
         t += 2
     #t: 19
     """
-    refuse_length(seq_len, LONGEST)
 
-    def draw() -> Generated:
-        (name,), start, increment = names(rng, 1), below(rng, STARTS), step(rng)
-        loop = [f"for {COUNTER} in range({seq_len}):", *indented(changed(name, increment))]
-        return asked([f"{name} = {start}", *loop], name, start=start, increment=increment)
+    def loop(name: str) -> Changes:
+        increment = step(rng)
+        lines = [f"for {COUNTER} in range({seq_len}):", *indented(changed(name, increment))]
+        return lines, {"increment": increment}
 
-    return with_small_answer(draw)
+    return _from_a_start(seq_len, rng, loop)
 
 
 @PROGRAMS.register("make_range_program_lines")
@@ -56,14 +60,12 @@ def make_range_program_lines(seq_len: int, rng: Random) -> Generated:
     t += 2
     #t: 15
     """
-    refuse_length(seq_len, LONGEST)
 
-    def draw() -> Generated:
-        (name,), start, increment = names(rng, 1), below(rng, STARTS), step(rng)
-        lines = [f"{name} = {start}", *[changed(name, increment)] * seq_len]
-        return asked(lines, name, start=start, increment=increment)
+    def same_lines(name: str) -> Changes:
+        increment = step(rng)
+        return [changed(name, increment)] * seq_len, {"increment": increment}
 
-    return with_small_answer(draw)
+    return _from_a_start(seq_len, rng, same_lines)
 
 
 @PROGRAMS.register("make_variable_increments")
@@ -81,12 +83,21 @@ def make_variable_increments(seq_len: int, rng: Random) -> Generated:
     t -= 3
     #t: 15
     """
+
+    def other_lines(name: str) -> Changes:
+        increments = [step(rng) for _ in range(seq_len)]
+        return [changed(name, one) for one in increments], {"increments": increments}
+
+    return _from_a_start(seq_len, rng, other_lines)
+
+
+def _from_a_start(seq_len: int, rng: Random, changes: Callable[[str], Changes]) -> Generated:
+    """A variable with a number, then the lines that change it."""
     refuse_length(seq_len, LONGEST)
 
     def draw() -> Generated:
         (name,), start = names(rng, 1), below(rng, STARTS)
-        increments = [step(rng) for _ in range(seq_len)]
-        lines = [f"{name} = {start}", *(changed(name, increment) for increment in increments)]
-        return asked(lines, name, start=start, increments=increments)
+        lines, about = changes(name)
+        return asked([f"{name} = {start}", *lines], name, start=start, **about)
 
     return with_small_answer(draw)
