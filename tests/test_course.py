@@ -131,6 +131,42 @@ def test_a_course_is_run_reported_and_not_run_again(
     assert any("held-out programs are right" in told for told in report["sentences"])
 
 
+LESSONS = """
+  architecture: {model_type: qwen3, hidden_size: 32, intermediate_size: 48, num_hidden_layers: 2,
+    num_attention_heads: 2, num_key_value_heads: 2, head_dim: 16, use_sliding_window: true,
+    sliding_window: 3, layer_types: [sliding_attention, full_attention]}
+  lessons:
+    - {rows: 100, questions: 5, references: false, batch_size: 10, learning_rate: 1.0e-3}
+    - {rows: 300, questions: 2, references: true, batch_size: 10, learning_rate: 1.0e-3}
+"""
+
+
+def test_a_course_with_lessons_goes_on_from_each_to_the_next(
+    course: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(course.parent)
+    course.write_text(COURSE + LESSONS)
+    call = ("experiments", "run", str(course), "--quick", "--json")
+    report = json.loads(said(capsys, *call)[0])
+    folder = course.parent / "out" / "experiments" / "little" / "quick"
+    runs = {path.name[-8:]: Run(path) for path in (folder / "runs").iterdir()}
+    assert [run.record()["steps"] for _, run in sorted(runs.items())][:1] == [30]
+    assert [runs[name].record()["steps"] for name in ("lesson-1", "lesson-2")] == [10, 30]
+    assert [*report["models"][0]["looks"]] == [str(step) for step in range(10, 71, 10)]
+    (lessons,) = (folder / "lessons").iterdir()
+    seen = {row["prompt"] for row in read_jsonl(next((folder / "data").iterdir()) / "train.jsonl")}
+    taught = read_jsonl(lessons / "2.jsonl")
+    assert len(taught) == 300
+    for row in taught:
+        assert any(program.startswith(row["prompt"] + "#") for program in seen)
+        for question in row["completion"].split("\n"):
+            query, told = question.split(":")
+            assert answer_of(f"{row['prompt']}{query}:") == int(told)
+    assert not any("a" <= row["prompt"][2] <= "z" for row in read_jsonl(lessons / "1.jsonl"))
+    assert json.loads((runs["lesson-2"].final / "config.json").read_text())["sliding_window"] == 3
+    assert json.loads(said(capsys, *call)[0]) == report
+
+
 def test_a_wrong_course_says_what_is_wrong(course: Path) -> None:
     course.write_text(COURSE.replace("look_every", "look_evry"))
     with pytest.raises(ExperimentError, match="unknown key; known are world, seeds"):

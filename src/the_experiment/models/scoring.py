@@ -41,6 +41,11 @@ class Score:
         return all(self.right)
 
     @property
+    def answered(self) -> bool:
+        """Whether greedy decoding writes this completion first, whatever comes after it."""
+        return all(self.right[:-1])
+
+    @property
     def logprob(self) -> float:
         """Natural logarithm of the probability of the whole completion."""
         return sum(self.logprobs)
