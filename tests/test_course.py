@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from test_inside_verbs import said
 from the_experiment.base.errors import ExperimentError
@@ -17,6 +18,7 @@ from the_experiment.experiments.course_looks import ALL, FOLLOWED, MISLED, Look,
 from the_experiment.experiments.course_report import stretches
 from the_experiment.experiments.course_runner import Learnt
 from the_experiment.experiments.declaration import find_experiment
+from the_experiment.models.architectures import Shape, configured
 from the_experiment.worlds import find_world
 from the_experiment.worlds.files import world_from_text
 from the_experiment.worlds.programs.interpreter import answer_of
@@ -153,6 +155,7 @@ def test_a_course_with_lessons_goes_on_from_each_to_the_next(
     assert [run.record()["steps"] for _, run in sorted(runs.items())][:1] == [30]
     assert [runs[name].record()["steps"] for name in ("lesson-1", "lesson-2")] == [10, 30]
     assert [*report["models"][0]["looks"]] == [str(step) for step in range(10, 71, 10)]
+    assert report["models"][0]["lessons"] == [10, 40]
     (lessons,) = (folder / "lessons").iterdir()
     seen = {row["prompt"] for row in read_jsonl(next((folder / "data").iterdir()) / "train.jsonl")}
     taught = read_jsonl(lessons / "2.jsonl")
@@ -179,9 +182,13 @@ def test_a_wrong_course_says_what_is_wrong(course: Path) -> None:
         find_experiment(str(course))
 
 
-def test_the_shipped_course_is_sound() -> None:
-    course = find_experiment("binding")
+@pytest.mark.parametrize("name", ["binding", "binding-names"])
+def test_the_shipped_courses_are_sound(name: str) -> None:
+    course = find_experiment(name)
     assert isinstance(course, Course)
     for scale in (course.full, course.quick):
         assert find_world(scale.world).inputs["hops"].low == 1
         assert scale.width % scale.heads == 0
+        if scale.architecture:
+            with torch.device("meta"):
+                assert configured(scale.architecture, Shape(40, 256)).num_parameters() > 100_000

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ class Learnt:
     baselines: dict[str, Look]
     traced: TracingResults | str  # or why nothing could be
     traces: Path  # the folder of their maps
+    lessons: tuple[int, ...] = ()  # the steps at which they ended
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ def _learnt(scale: Scale, world: World, seed: int, folder: Path, out: Path) -> L
     runs = _trained(scale, world, seed, data, exam, folder, name)
     traces = folder / "traces" / name
     traced = _traced(scale, exam, seed, runs[-1], traces, out)
-    return Learnt(seed, runs[-1], dict(_looks(runs)), exam.baselines(), traced, traces)
+    ends = tuple(accumulate(run.record()["steps"] for run in runs[:-1]))
+    return Learnt(seed, runs[-1], dict(_looks(runs)), exam.baselines(), traced, traces, ends)
 
 
 def _trained(
