@@ -80,7 +80,7 @@ def test_where_the_key_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     with pytest.raises(ExperimentError, match="there is no key"):
-        Endpoint()
+        Endpoint().chat(asking("hello"))
     (tmp_path / ".env").write_text(f"# mine\nOTHER=1\nexport OPENAI_API_KEY='{KEY}'\n")
     with fake_endpoint() as fake:
         assert Endpoint(fake.address).chat(asking("hello")).text == "yes"

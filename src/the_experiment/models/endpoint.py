@@ -102,8 +102,8 @@ class Endpoint:
 
     Without a `base_url` it is that of the environment (`OPENAI_BASE_URL`), or the hosted one.
     Without a `key` it is `OPENAI_API_KEY` of the environment, or of a `.env` file in the current
-    folder. Raises `ExperimentError` where there is no key for the hosted one, and `UsageError` for
-    a `base_url` that is none, or that has a secret in it: it is written into results.
+    folder. Raises `UsageError` for a `base_url` that is none, or that has a secret in it: it is
+    written into results.
 
     >>> Endpoint("http://127.0.0.1:8000/v1", key="a secret")
     Endpoint('http://127.0.0.1:8000/v1')
@@ -113,20 +113,23 @@ class Endpoint:
         needed("openai")
         self.address = _checked(base_url or os.environ.get(BASE_URL) or HOSTED)
         self._key = key or os.environ.get(KEY) or _key_of(DOTENV)
-        if not self._key and self.address == HOSTED:
-            raise ExperimentError(
-                f"there is no key for {HOSTED}",
-                f"set {KEY} in the environment, or write `{KEY}=…` into a file .env here",
-            )
 
     def __repr__(self) -> str:
         return f"Endpoint({self.address!r})"
 
     @cached_property
     def client(self) -> OpenAI:
-        """The client of the `openai` package. Ask it within `explained`."""
+        """The client of the `openai` package. Ask it within `explained`.
+
+        Raises `ExperimentError` where there is no key for the hosted endpoint.
+        """
         from openai import OpenAI
 
+        if not self._key and self.address == HOSTED:
+            raise ExperimentError(
+                f"there is no key for {HOSTED}",
+                f"set {KEY} in the environment, or write `{KEY}=…` into a file .env here",
+            )
         return OpenAI(
             base_url=self.address,
             api_key=self._key or NO_KEY,
