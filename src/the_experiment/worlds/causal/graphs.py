@@ -6,6 +6,7 @@ import functools
 import hashlib
 import importlib
 from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from the_experiment.worlds.causal.puzzle import Edge
@@ -103,10 +104,10 @@ def directed_paths(edges: Iterable[Edge], start: str, end: str) -> list[list[str
     return sorted(paths, key=lambda path: (len(path), path))
 
 
-def paths_between(edges: Iterable[Edge], one: str, other: str) -> list[list[str]]:
-    """Every path from one variable to another, whichever way its arrows point."""
+def paths_between(edges: Iterable[Edge], one: str, other: str, most: int) -> list[list[str]]:
+    """The paths from one variable to another, whichever way their arrows point: `most`, if any."""
     paths = _networkx().all_simple_paths(graph_of(edges).to_undirected(), one, other)
-    return sorted(paths, key=lambda path: (len(path), path))
+    return sorted(islice(paths, most), key=lambda path: (len(path), path))
 
 
 def d_separated(edges: Iterable[Edge], one: str, other: str, given: Iterable[str]) -> bool:

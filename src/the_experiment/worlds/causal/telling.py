@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
 
 from the_experiment.worlds.causal.puzzle import Edge
 from the_experiment.worlds.generators import Random, one_of
@@ -51,6 +52,18 @@ def arrows(edges: Iterable[Edge]) -> str:
     'Told: W → B, B → C.'
     """
     return f"Told: {', '.join(f'{cause} → {effect}' for cause, effect in edges)}."
+
+
+def along(edges: Collection[Edge], path: Sequence[str]) -> str:
+    """A path with its arrows as they point.
+
+    >>> along([("W", "B"), ("W", "C")], ["B", "W", "C"])
+    'B ← W → C'
+    """
+    told = path[0] if path else ""
+    for one, other in pairwise(path):
+        told += f" {'→' if (one, other) in edges else '←'} {other}"
+    return told
 
 
 def lines(*texts: str) -> str:
