@@ -180,6 +180,14 @@ def test_traces_are_asked_once_graded_and_written(tmp_path: Path) -> None:
     assert KEY not in first.output + again.output
 
 
+def test_a_reply_that_was_cut_short_is_no_trace(tmp_path: Path) -> None:
+    prompts = read_prompts(prompts_file(tmp_path, {"prompt": "a?"}))
+    with fake_endpoint(answer=lambda *_: [[(TRACE, 1.0)], [(" and", 1.0)]]) as fake:
+        short = replace(asking(fake, tmp_path / "mine"), max_tokens=1)
+        assert not ask_traces(short, prompts).rows
+        assert ask_traces(asking(fake, tmp_path / "other"), prompts).rows
+
+
 def test_more_prompts_may_be_added_and_no_other_request(tmp_path: Path) -> None:
     prompts = read_prompts(prompts_file(tmp_path, *({"prompt": f"{n}?"} for n in range(4))))
     with fake_endpoint(answer=writer) as fake:

@@ -18,6 +18,7 @@ from the_experiment.experiments.traces.prompts import Prompt
 from the_experiment.worlds.causal.writing import CAUSALITY, THINK
 
 TRACES, RESULTS = "traces.jsonl", "results.json"
+CUT = "length"  # why a reply ended that had no more room
 STALE = ("think", "causality")  # columns of a puzzle that its new trace takes the place of
 
 # What the report on the models called Claire ("LLM Causal Reasoning: Initial Report", 5.3.1) asks
@@ -119,12 +120,13 @@ def ask_traces(
 
 
 def _traced(model: str, prompts: Sequence[Prompt], answered: Answered) -> Traced:
-    replied = [
+    found = zip(prompts, answered.replies, strict=True)
+    replied = [(prompt, reply) for prompt, reply in found if reply]
+    formed = [
         (prompt, reply.text.strip())
-        for prompt, reply in zip(prompts, answered.replies, strict=True)
-        if reply
+        for prompt, reply in replied
+        if reply.finish != CUT and in_form(reply.text)
     ]
-    formed = [(prompt, text) for prompt, text in replied if in_form(text)]
     rows = [_row(prompt, text, model) for prompt, text in formed]
     known = [prompt.answer for prompt, _ in formed if prompt.answer is not None]
     return Traced(
