@@ -12,7 +12,7 @@ from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Stream, derived_seed
 from the_experiment.worlds.causal.graphs import shape, variables
 from the_experiment.worlds.causal.naming import NAMINGS, drawn_names
-from the_experiment.worlds.causal.puzzle import PUZZLES, YES_NO, Draft, Naming, Puzzle
+from the_experiment.worlds.causal.puzzle import PUZZLES, YES_NO, Draft, Puzzle
 from the_experiment.worlds.generators import shuffled
 
 SIZES = (4, 5, 6, 7)  # variables
@@ -25,7 +25,7 @@ class Cell(NamedTuple):
 
     kind: str
     size: int
-    naming: Naming
+    naming: str
 
 
 def draw_puzzles(
@@ -33,7 +33,7 @@ def draw_puzzles(
     seed: int,
     kinds: Sequence[str] = (),
     sizes: Sequence[int] = SIZES,
-    naming: Sequence[Naming] = NAMINGS,
+    naming: Sequence[str] = NAMINGS,
     without: Collection[str] = (),
 ) -> list[Puzzle]:
     """`count` different puzzles in random order; no kinds are all, and each cell gets its share.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import product
 
-from the_experiment.worlds.causal.puzzle import Naming
 from the_experiment.worlds.generators import Random, shuffled
 
 LETTERS = tuple("BCDEFGHJKLMNOPQRSTUVWXYZ")  # A and I are words as well
@@ -27,11 +26,11 @@ WORDS = (  # each can be said to cause something, and to be caused, without an a
 FIRST = ("bla", "dro", "fi", "gu", "klo", "me", "pra", "snu", "te", "vo", "wu", "zi")
 SECOND = ("bix", "dap", "fen", "gul", "kem", "lorp", "mib", "nax", "pim", "quib", "rund", "zot")
 NONSENSE = tuple(first + second for first, second in product(FIRST, SECOND))
-NAMES: dict[Naming, tuple[str, ...]] = {"letters": LETTERS, "words": WORDS, "nonsense": NONSENSE}
-NAMINGS: tuple[Naming, ...] = tuple(NAMES)
+NAMES: dict[str, tuple[str, ...]] = {"letters": LETTERS, "words": WORDS, "nonsense": NONSENSE}
+NAMINGS: tuple[str, ...] = tuple(NAMES)
 
 
-def drawn_names(naming: Naming, count: int, rng: Random) -> list[str]:
+def drawn_names(naming: str, count: int, rng: Random) -> list[str]:
     """So many different names of one sort.
 
     >>> import numpy as np
