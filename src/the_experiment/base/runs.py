@@ -11,8 +11,8 @@ from the_experiment.base.files import read_json
 from the_experiment.base.names import name_from, refuse_no_name
 
 ARCHIVE = "archive"
-EXPERIMENTS, PROGRAMS, QUESTIONS = "experiments", "programs", "questions"
-BESIDE = (ARCHIVE, EXPERIMENTS, PROGRAMS, QUESTIONS)  # folders beside the runs
+BETS, EXPERIMENTS, PROGRAMS, QUESTIONS = "bet", "experiments", "programs", "questions"
+BESIDE = (ARCHIVE, BETS, EXPERIMENTS, PROGRAMS, QUESTIONS)  # folders beside the runs
 TRAIN = "run `the-experiment train`"
 
 
