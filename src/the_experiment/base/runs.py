@@ -62,6 +62,11 @@ class Run:
         return self.folder / "final"
 
     @property
+    def adapter(self) -> Path:
+        """What LoRA adds to the base, in peft's layout; a run that was trained whole has none."""
+        return self.folder / "adapter"
+
+    @property
     def lock(self) -> Path:
         """Held by the process that trains it."""
         return self.folder / ".lock"
