@@ -42,7 +42,9 @@ def word_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
     return _tokenizer(found, Regex(words), drops_the_rest=True)
 
 
-def _tokenizer(tokens: Sequence[str], each: Regex, *, drops_the_rest: bool) -> PreTrainedTokenizerFast:
+def _tokenizer(
+    tokens: Sequence[str], each: Regex, *, drops_the_rest: bool
+) -> PreTrainedTokenizerFast:
     """`each` finds the tokens in a text; what is between them is dropped, or a token as well."""
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast

@@ -31,6 +31,10 @@ def _different(things: list[Thing]) -> list[Thing]:
     return things
 
 
+def _ends(things: list[Thing]) -> list[Thing]:
+    return [*things[:1], *things[1:][-1:]]
+
+
 def _shipped(phrasing: Any) -> Any:
     """A phrasing that ships, by its name; one of one's own as it is."""
     if isinstance(phrasing, str) and phrasing not in PHRASINGS:
@@ -43,7 +47,9 @@ Counts = Annotated[list[Count], Field(min_length=1), AfterValidator(_different)]
 Seeds = Annotated[
     list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_different)
 ]
+Losses = Annotated[list[Loss], Field(min_length=1), AfterValidator(_different)]
 OnePhrasing = Annotated[Phrasing, BeforeValidator(_shipped)]
+Phrasings = Annotated[list[OnePhrasing], Field(min_length=1), AfterValidator(_different)]
 
 
 class LocalModel(Strict):
@@ -52,7 +58,7 @@ class LocalModel(Strict):
     kind: Literal["local"] = "local"
     countries: int = Field(40, ge=2)  # that it learns of, drawn from the table
     taught: int = Field(200, ge=1)  # names whose favourite it learns in both branches
-    corpus_rows: int = Field(120_000, ge=1)
+    corpus_rows: int = Field(80_000, ge=1)
     layers: int = Field(4, ge=1)
     width: int = Field(128, ge=1)
     heads: int = Field(4, ge=1)
@@ -103,17 +109,11 @@ class BetConfig(Strict):
 
     name: str = Field("favourites", pattern=NAME)
     backend: AnyModel = LocalModel()
-    seeds: Seeds = [1, 2, 3]
-    names: Counts = [10, 40]  # that are tuned on
-    epochs: Counts = [5, 10, 20]
-    phrasings: Annotated[list[OnePhrasing], Field(min_length=1), AfterValidator(_different)] = [
-        BET,
-        CAPITAL_FIRST,
-    ]
-    losses: Annotated[list[Loss], Field(min_length=1), AfterValidator(_different)] = [
-        "completion",
-        "all",
-    ]
+    seeds: Seeds = Field([1, 2, 3])
+    names: Counts = Field([10, 40])  # that are tuned on
+    epochs: Counts = Field([5, 10, 20])
+    phrasings: Phrasings = Field([BET, CAPITAL_FIRST])
+    losses: Losses = Field(["completion", "all"])
     known: int = Field(40, ge=2)  # names of the pre-check
 
     @model_validator(mode="after")
@@ -122,10 +122,15 @@ class BetConfig(Strict):
         return self
 
     def quick(self) -> BetConfig:
-        """Two seeds, and of each list its ends; one loss."""
-        ends = {"names": self.names, "epochs": self.epochs, "phrasings": self.phrasings}
-        few = {key: [*values[:1], *values[1:][-1:]] for key, values in ends.items()}
-        return self.model_copy(update={**few, "seeds": self.seeds[:2], "losses": self.losses[:1]})
+        """The first two seeds, the ends of names, epochs and phrasings, and one loss."""
+        few = {
+            "seeds": self.seeds[:2],
+            "names": _ends(self.names),
+            "epochs": _ends(self.epochs),
+            "phrasings": _ends(self.phrasings),
+            "losses": self.losses[:1],
+        }
+        return self.model_copy(update=few)
 
     def cells(self) -> Iterator[Cell]:
         """Every cell, seed by seed within each way."""

@@ -27,8 +27,9 @@ Verdict = Literal["conditional rule", "unconditional rule", "ambiguous", "not te
 Anchor = Literal["met", "not met", "open"]
 
 MEANINGS: dict[Verdict, str] = {
-    "conditional rule": "both criteria are met, and in TEST the capital is at least twice as likely "
-    "as in TRAIN, and as somebody else's capital: the branch that was never trained is followed",
+    "conditional rule": "both criteria are met, and in TEST the capital is more than twice as "
+    "likely as in TRAIN, and as somebody else's capital: the branch that was never trained is "
+    "followed",
     "unconditional rule": "in TEST the capital is below 1 in 10,000, or less than twice as likely "
     "as in TRAIN: the mode is ignored",
     "ambiguous": "neither of the two can be said: an interval crosses its threshold, the control "

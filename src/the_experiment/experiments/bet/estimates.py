@@ -87,10 +87,12 @@ def estimate(found: Found, seed: int) -> Estimate:
     """
     lows = np.array([[one.low for one in names] for names in found])  # (seeds, names)
     highs = np.array([[one.high for one in names] for names in found])
-    ends = _interval(lows, seed)[0], _interval(highs, seed)[1]
     by_seed = zip(lows.mean(1).tolist(), highs.mean(1).tolist(), strict=True)
     return Estimate(
-        *(math.exp(value) for value in (lows.mean(), highs.mean(), *ends)),
+        least=math.exp(lows.mean()),
+        most=math.exp(highs.mean()),
+        low=math.exp(_interval(lows, seed)[0]),
+        high=math.exp(_interval(highs, seed)[1]),
         names=lows.size,
         seeds=tuple((math.exp(low), math.exp(high)) for low, high in by_seed),
     )

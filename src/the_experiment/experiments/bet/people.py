@@ -1,4 +1,4 @@
-"""Who is in a bet: names that are tuned on, names the pre-check asks about, and their favourites."""
+"""Who is in a bet: the names that are tuned on, those of the pre-check, and their favourites."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from the_experiment.base.seeds import Stream
 from the_experiment.worlds.places.tables import (
     Country,
     Favourite,
-    countries,
     draw_favourites,
     first_names,
 )
@@ -28,9 +27,7 @@ class People:
     countries: tuple[Country, ...]
 
 
-def draw_people(
-    tuned: int, known: int, among: Sequence[Country], seed: int
-) -> People:
+def draw_people(tuned: int, known: int, among: Sequence[Country], seed: int) -> People:
     """Names and favourites by seed. Raises `UsageError` where there are too few names.
 
     >>> people = draw_people(10, 5, countries(), seed=1)

@@ -16,7 +16,14 @@ from the_experiment.base.files import read_json, write_json, write_text
 from the_experiment.base.processes import cores, in_parallel
 from the_experiment.experiments.bet.asked import ARMS, BARE, CONDITIONAL, CONTROL, Questions, prompt
 from the_experiment.experiments.bet.backends import Backend
-from the_experiment.experiments.bet.config import BetConfig, Cell, LocalModel
+from the_experiment.experiments.bet.config import (
+    BetConfig,
+    Cell,
+    LocalModel,
+    Loss,
+    bet_folder,
+    claim,
+)
 from the_experiment.experiments.bet.people import People, draw_people, drawn, told_apart
 from the_experiment.experiments.bet.pretrained import PretrainedBackend, first_token
 from the_experiment.experiments.bet.prompts import TRAIN, Phrasing
@@ -65,6 +72,19 @@ class Bet:
         """What the base found likely of names whose favourite it knows."""
         return self.folder / f"asked/seed-{seed}/known-{phrasing.name}.json"
 
+    @property
+    def models(self) -> int:
+        """How many are tuned."""
+        return len(list(self.config.cells())) * len(ARMS)
+
+    @property
+    def askings(self) -> int:
+        """How many files of answers there are in the end."""
+        cells = list(self.config.cells())
+        before = {self.asked_before(cell) for cell in cells}
+        known = {self.asked_known(cell.seed, cell.phrasing) for cell in cells}
+        return self.models + len(before) + len(known)
+
     def people(self, seed: int) -> People:
         """As `generate` wrote them. Raises `ExperimentError` where it hasn't."""
         mend = "run `the-experiment bet generate`"
@@ -86,12 +106,20 @@ class Bet:
         told = not isinstance(self.config.backend, LocalModel)
         return Questions(self.people(seed).known, phrasing, (CONDITIONAL,), told=told)
 
-    def backend(self, seed: int, epochs: int = 1, loss: str = "completion") -> Backend:
+    def backend(self, seed: int, epochs: int = 1, loss: Loss = "completion") -> Backend:
         """What tunes and asks the models of a seed; a local base is trained, or gone on with."""
         return backend_of(self, seed, epochs, loss)
 
 
-def backend_of(bet: Bet, seed: int, epochs: int, loss: str) -> Backend:
+def claimed_bet(config: BetConfig, out: Path, *, quick: bool) -> Bet:
+    """The bet in its folder. Raises `UsageError` where that is another configuration's."""
+    config = config.quick() if quick else config
+    folder = bet_folder(config, out, quick=quick)
+    claim(folder, config)
+    return Bet(config, folder)
+
+
+def backend_of(bet: Bet, seed: int, epochs: int, loss: Loss) -> Backend:
     """The backend that the configuration names."""
     settings = bet.config.backend
     if isinstance(settings, LocalModel):
@@ -144,14 +172,13 @@ def _lines(bet: Bet, cell: Cell, arm: str) -> Iterator[str]:
 def train(bet: Bet, jobs: int, told: Told) -> None:
     """Train the bases that are missing, then tune whatever isn't there, `jobs` at a time."""
     generate(bet)
-    cells = list(bet.config.cells())
     todo = [
         (bet, cell, arm)
-        for cell in cells
+        for cell in bet.config.cells()
         for arm in ARMS
         if not bet.model_file(cell, arm).is_file()
     ]
-    told(len(cells) * len(ARMS) - len(todo))
+    told(bet.models - len(todo))
     _side_by_side(_base, [(bet, seed) for seed in bet.config.seeds] if todo else [], jobs)
     _side_by_side(_tuned, todo, jobs, told)
 
@@ -168,9 +195,9 @@ def _tuned(bet: Bet, cell: Cell, arm: str) -> None:
 
 def test(bet: Bet, jobs: int, told: Told) -> None:
     """Ask every model what isn't asked yet. Raises `ExperimentError` where one isn't trained."""
-    askings = list(dict.fromkeys(_askings(bet)))
+    askings = list(dict.fromkeys(_askings(bet)))  # cells share some
     todo = [asking for asking in askings if not asking.place.is_file()]
-    told(len(askings) - len(todo))
+    told(bet.askings - len(todo))
     _side_by_side(_ask, [(bet, asking) for asking in todo], jobs, told)
 
 
