@@ -11,9 +11,9 @@ from the_experiment.base.files import read_json
 from the_experiment.base.names import name_from, refuse_no_name
 
 ARCHIVE = "archive"
-EXPERIMENTS, PROGRAMS, QUESTIONS = "experiments", "programs", "questions"
-TRACES = "traces"
-BESIDE = (ARCHIVE, EXPERIMENTS, PROGRAMS, QUESTIONS, TRACES)  # folders beside the runs
+BETS, EXPERIMENTS, PROGRAMS = "bet", "experiments", "programs"
+QUESTIONS, TRACES = "questions", "traces"
+BESIDE = (ARCHIVE, BETS, EXPERIMENTS, PROGRAMS, QUESTIONS, TRACES)  # folders beside the runs
 TRAIN = "run `the-experiment train`"
 
 
