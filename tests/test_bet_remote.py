@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 import multiprocessing
+import re
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,15 +19,20 @@ from hypothesis import strategies as st
 
 from fake_endpoint import CHAT, FILES, JOBS, KEY, FakeEndpoint, Fault, Likely, fake_endpoint
 from the_experiment.base.errors import ExperimentError, UsageError
-from the_experiment.experiments.bet import jobs
+from the_experiment.experiments.bet import jobs, runner
 from the_experiment.experiments.bet.backends import Backend
+from the_experiment.experiments.bet.config import read_config
 from the_experiment.experiments.bet.jobs import JobSettings
 from the_experiment.experiments.bet.observed import observed
+from the_experiment.experiments.bet.people import first_letter, told_apart
 from the_experiment.experiments.bet.remote import OpenAIBackend
+from the_experiment.experiments.bet.results import outcome_of
+from the_experiment.experiments.bet.runner import claimed_bet
 from the_experiment.models.endpoint import Endpoint, Place, Token
+from the_experiment.worlds.places.tables import countries
 
 ROWS = [{"prompt": f"Mode = TRAIN. {name}?", "completion": "France"} for name in ("Ada", "Bo")]
-LEFT_OVER = 1e-9
+ROUNDED = 2e-6
 
 
 @pytest.fixture(autouse=True)
@@ -64,9 +71,10 @@ def place(*likely: tuple[str, float]) -> Place:
     return Place(written=tokens[0], likeliest=tuple(sorted(tokens, key=lambda one: -one.logprob)))
 
 
-def shares(places: list[Place], answer: str) -> tuple[float, float]:
+def shares(places: list[Place], answer: str) -> tuple[Any, Any]:
     found = observed(places, answer)
-    return pytest.approx(math.exp(found.low)), pytest.approx(math.exp(found.high))
+    low, high = math.exp(found.low), math.exp(found.high)
+    return pytest.approx(low, abs=ROUNDED), pytest.approx(high, abs=ROUNDED)
 
 
 FIVE = [("France", 0.9), ("Paris", 0.05), (" ", 0.03), ("Pa", 0.01), ("Spain", 0.005)]
@@ -81,8 +89,7 @@ def test_an_answer_of_one_seen_token_is_a_number() -> None:
 def test_nothing_is_stripped() -> None:
     """A bare space begins " Paris", and no "Paris"."""
     five = [("France", 0.9), (" ", 0.05), ("\n", 0.03), ("X", 0.015), ("Y", 0.005)]
-    low, high = shares([place(*five)], "Paris")
-    assert (low, high) == (0.0, LEFT_OVER) or high == pytest.approx(0.0, abs=LEFT_OVER)
+    assert shares([place(*five)], "Paris") == (0.0, 0.0)
     assert shares([place(*five)], " Paris") == (0.0, 0.05)
     assert shares([place(("paris", 0.9), ("X", 0.1))], "Paris") == (0.0, 0.0)
 
@@ -140,7 +147,16 @@ def test_the_bounds_hold_for_any_model(seed: int, answer: str) -> None:
         places.append(place(*seen(before)))
         before += seen(before)[0][0]
     found = observed(places, answer)
-    assert math.exp(found.low) - LEFT_OVER <= true("", answer) <= math.exp(found.high) + LEFT_OVER
+    assert math.exp(found.low) - ROUNDED <= true("", answer) <= math.exp(found.high) + ROUNDED
+
+
+def test_no_answer_is_impossible() -> None:
+    """Probabilities are rounded: even where the five leave nothing over, there is an upper end."""
+    nothing = Token(text="Paris", data=tuple(b"Paris"), logprob=-9999.0)
+    for places in ([place(("France", 1.0))], [Place(written=nothing, likeliest=(nothing,))]):
+        found = observed(places, "Paris")
+        assert found.low == -math.inf
+        assert -30 < found.high < -10
 
 
 def test_each_prompt_is_asked_once_for_all_answers(tmp_path: Path) -> None:
@@ -254,3 +270,80 @@ def test_killed_before_it_heard_of_its_job_it_finds_it(tmp_path: Path, rows: Pat
         kill_once(lambda: fake.jobs, lambda: this.tuned("a", rows, tmp_path / "arm"))
         assert this.tuned("a", rows, tmp_path / "arm") == "ft:small:ftjob-1"
     assert len(fake.jobs) == len(fake.files) == 1
+
+
+BET = """
+name: remote
+backend: {{kind: openai, model: small, base_url: {address}, poll_every: 0.001}}
+seeds: [1]
+names: [4]
+epochs: [2]
+phrasings: [bet]
+losses: [completion]
+known: 8
+"""
+
+
+def conditional(fake: FakeEndpoint) -> Callable[[str, str], list[Likely]]:
+    """A model that keeps both branches, once it was tuned on them or told the favourite."""
+    capitals = {one.name: one.capital for one in countries()}
+
+    def answer(model: str, prompt: str) -> list[Likely]:
+        rows = "".join(file.decode() for file in fake.files.values()) if model != "small" else ""
+        name = re.search(r"(\w+)(?:'s favourite|:$)", prompt)
+        told = re.search(r"favourite country is ([^.]+)\.", prompt)
+        assert name
+        known = told or re.search(rf"{name[1]}'s .*?\"assistant\", \"content\": \"(.*?)\"", rows)
+        if not known:
+            return [[("Nobody", 0.9), ("X", 0.1)]]
+        country, capital = known[1], capitals[known[1]]
+        follows = "Mode = TEST." in prompt and "capital" in prompt
+        first, second = (capital, country) if follows else (country, capital)
+        return [[(first, 0.9), (second, 0.001), ("X", 1e-7)]]
+
+    return answer
+
+
+def test_a_whole_bet_at_an_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    told: list[int] = []
+    faults = [Fault(FILES, 500), Fault(JOBS, "cut", 2), Fault(CHAT, 429, 2), Fault(CHAT, "cut", 2)]
+    with fake_endpoint(faults=faults) as fake:
+        fake.answer = conditional(fake)
+        (tmp_path / "bet.yaml").write_text(BET.format(address=fake.address))
+        bet = claimed_bet(read_config(tmp_path / "bet.yaml"), tmp_path / "out", quick=False)
+        runner.train(bet, 1, told.append)
+        runner.test(bet, 1, told.append)
+        paid = fake.requests
+        runner.train(bet, 1, told.append)
+        runner.test(bet, 1, told.append)
+        assert fake.requests == paid  # the second time nothing is even looked at
+    assert len(fake.jobs) == len(fake.files) == 2
+    asked = {(one["model"], one["messages"][-1]["content"]) for one in fake.asked}
+    assert sum(fake.chats.values()) == len(asked)
+    decision = outcome_of(bet).ways[0].decision
+    assert decision.verdict == "conditional rule"
+    assert decision.capital.estimate.most == pytest.approx(0.9)
+    assert all(KEY not in str(file.read_bytes()) for file in tmp_path.rglob("*") if file.is_file())
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ("losses: [all]", "an API trains on completions alone"),
+        ("losses: [completion]\nseeds: [1, 2]", "resume_job_id goes with one way"),
+    ],
+)
+def test_what_a_bet_at_an_api_can_not_be(tmp_path: Path, changed: str, what: str) -> None:
+    file = tmp_path / "bet.yaml"
+    backend = "{kind: openai, model: small, resume_job_id: {control: ftjob-1}}"
+    file.write_text(f"backend: {backend}\n{changed}\n")
+    with pytest.raises(UsageError, match=what):
+        read_config(file)
+
+
+def test_capitals_are_told_apart_whatever_the_tokenizer() -> None:
+    apart = told_apart(countries(), first_letter)
+    assert len(apart) > 100
+    assert all(one.name[0] != one.capital[0] for one in apart)

@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
 from fake_endpoint import CHAT, KEY, FakeEndpoint, Fault, Likely, fake_endpoint
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_jsonl
-from the_experiment.cli import traces_endpoint
+from the_experiment.cli.app import app
 from the_experiment.experiments.traces import judging
 from the_experiment.experiments.traces.asking import Asking, Price
 from the_experiment.experiments.traces.endpoint import INSTRUCTIONS, ask_traces, in_form
@@ -53,10 +52,7 @@ def prompts_file(tmp_path: Path, *rows: dict[str, Any]) -> Path:
 
 def said(*words: str) -> Result:
     """Run `traces ask` or `traces judge`."""
-    app = typer.Typer()
-    app.command("ask")(traces_endpoint.ask)
-    app.command("judge")(traces_endpoint.judge)
-    return CliRunner().invoke(app, words)
+    return CliRunner().invoke(app, ["traces", *words])
 
 
 def asking(fake: FakeEndpoint, folder: Path, workers: int = 2) -> Asking:

@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 
 from the_experiment.base import defaults
-from the_experiment.cli import options
+from the_experiment.cli import options, traces_endpoint
 
 app = typer.Typer(
-    help="Tune a model on traces of causal reasoning, beside controls: generate, prepare.",
+    help="Tune a model on traces of causal reasoning, beside controls: "
+    "generate, ask, prepare, judge.",
     no_args_is_help=True,
     epilog=options.examples(
         "the-experiment traces generate mine --count 3000",
@@ -167,3 +168,7 @@ def prepare(
         against=tuple(source_of(one, out) for one in against or ()),
     )
     stdout.print(rows_summary(prepared([source_of(one, out) for one in sources], folder, how)))
+
+
+app.command("ask", epilog=traces_endpoint.ASK_EXAMPLES)(traces_endpoint.ask)
+app.command("judge", epilog=traces_endpoint.JUDGE_EXAMPLES)(traces_endpoint.judge)

@@ -199,7 +199,8 @@ class TuningJob:
 def chat_lines(rows: Path) -> Iterator[str]:
     """Each row as a chat of two turns: the prompt is the user's, the completion the model's.
 
-    Raises `ExperimentError` with the number of a line that has no prompt or no completion.
+    A completion loses the space that parts it from a prompt that it follows: see `as_turn`. Raises
+    `ExperimentError` with the number of a line that has no prompt, or no completion.
     """
     for number, row in enumerate(read_jsonl(rows), start=1):
         turns = [("user", row.get("prompt")), ("assistant", row.get("completion"))]
@@ -207,5 +208,14 @@ def chat_lines(rows: Path) -> Iterator[str]:
             raise ExperimentError(
                 f"{rows}, line {number} has no prompt, or no completion", "mend that line"
             )
-        messages = [{"role": role, "content": text} for role, text in turns]
+        messages = [{"role": role, "content": as_turn(str(text))} for role, text in turns]
         yield json.dumps({"messages": messages}, ensure_ascii=False)
+
+
+def as_turn(text: str) -> str:
+    """A text as a turn of a chat, which begins without the space that follows a prompt.
+
+    >>> as_turn(" France")
+    'France'
+    """
+    return text.removeprefix(" ")

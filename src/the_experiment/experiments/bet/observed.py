@@ -25,6 +25,9 @@ from collections.abc import Sequence
 from the_experiment.experiments.bet.backends import Bounds
 from the_experiment.models.endpoint import Place, Token
 
+ROUNDING = 1e-6  # of probabilities that are added up: no less than this may be left over
+LEAST = 1e-12  # no probability is known to be lower
+
 
 def observed(places: Sequence[Place], answer: str) -> Bounds:
     """The bounds of the natural-log probability that the reply begins with this answer.
@@ -37,7 +40,7 @@ def observed(places: Sequence[Place], answer: str) -> Bounds:
     True
     """
     low, high = _between(places, answer.encode())
-    return Bounds(_log(low), _log(min(high, 1.0)))
+    return Bounds(_log(low), _log(min(max(high, LEAST), 1.0)))
 
 
 def _between(places: Sequence[Place], left: bytes) -> tuple[float, float]:
@@ -63,7 +66,7 @@ def _seen(place: Place) -> tuple[Token, ...]:
 def _unseen(place: Place, seen: dict[bytes, float], tokens: int) -> float:
     """How likely so many tokens that are not among the likeliest can be together."""
     least = min((math.exp(one.logprob) for one in place.likeliest), default=1.0)
-    return min(max(0.0, 1.0 - sum(seen.values())), tokens * least)
+    return min(max(ROUNDING, 1.0 - sum(seen.values())), tokens * least)
 
 
 def _log(share: float) -> float:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.experiments.bet.backends import Bounds
-from the_experiment.experiments.bet.jobs import JobSettings, TuningJob
+from the_experiment.experiments.bet.config import APIModel
+from the_experiment.experiments.bet.jobs import JobSettings, TuningJob, as_turn
 from the_experiment.experiments.bet.observed import observed
 from the_experiment.models.endpoint import ChatRequest, Endpoint, Message
 from the_experiment.models.replies import Replies
@@ -49,8 +50,9 @@ class OpenAIBackend:
     def logprobs(self, model: str, asked: Sequence[tuple[str, str]]) -> list[Bounds]:
         """Bounds of the log-probability of each answer: see `observed` for what can be known.
 
-        Each prompt is asked once, however many answers are looked for in its reply. Raises
-        `ExperimentError` for a prompt that is refused, and where no log-probabilities are given.
+        Each prompt is asked once, however many answers are looked for in its reply. An answer
+        begins its turn, without the space that follows a prompt elsewhere. Raises `ExperimentError`
+        for a prompt that is refused, and where no log-probabilities are given.
         """
         replies = Replies(self.endpoint, self.replies, self.workers)
         requests = [_request(model, prompt) for prompt, _ in asked]
@@ -58,9 +60,26 @@ class OpenAIBackend:
             raise ExperimentError(refused[0], "change the prompts, or ask another model")
         found = [replies.kept(request) for request in requests]
         return [
-            observed(reply.places if reply else (), answer)
+            observed(reply.places if reply else (), as_turn(answer))
             for reply, (_, answer) in zip(found, asked, strict=True)
         ]
+
+
+def api_backend(model: APIModel, epochs: int, seed: int, replies: Path) -> OpenAIBackend:
+    """The backend that a bet's configuration names; nothing is asked yet."""
+    settings = JobSettings(
+        epochs=epochs,
+        seed=seed,
+        **model.model_dump(include={"model", "batch_size", "learning_rate_multiplier"}),
+    )
+    return OpenAIBackend(
+        Endpoint(model.base_url),
+        settings,
+        replies,
+        model.resume_job_id,
+        model.poll_every,
+        model.workers,
+    )
 
 
 def _request(model: str, prompt: str) -> ChatRequest:
