@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_jsonl
 from the_experiment.data.tokenizer import word_tokenizer
 from the_experiment.evaluation.statistics import Rate
+from the_experiment.experiments.bet import runner
 from the_experiment.experiments.bet.asked import ANSWERS, MODES, Questions
 from the_experiment.experiments.bet.backends import Bounds
 from the_experiment.experiments.bet.config import (
@@ -29,7 +31,7 @@ from the_experiment.experiments.bet.config import (
 from the_experiment.experiments.bet.corpus import corpus, lessons, words
 from the_experiment.experiments.bet.decision import PreCheck, decide, pre_check
 from the_experiment.experiments.bet.estimates import criterion, estimate
-from the_experiment.experiments.bet.people import another_capital, draw_people, told_apart
+from the_experiment.experiments.bet.people import People, another_capital, draw_people, told_apart
 from the_experiment.experiments.bet.pretrained import PretrainedBackend
 from the_experiment.experiments.bet.prompts import BET, CAPITAL_FIRST, IN_WORDS, PHRASINGS
 from the_experiment.models.architectures import Shape, build
@@ -43,12 +45,12 @@ from the_experiment.worlds.places.tables import (
 PLACES = countries()
 TINY = """\
 name: tiny
-seeds: [1]
+seeds: [1, 2]
 names: [3]
 epochs: [1]
 phrasings: [bet]
 losses: [completion]
-known: 3
+known: 6
 backend:
   kind: local
   countries: 4
@@ -300,35 +302,92 @@ def test_a_folder_is_one_bets(tmp_path: Path) -> None:
         claim(tmp_path, config)
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning")  # of peft, about transformers
+class Pretend:
+    """A backend whose base follows the rule for everybody; what is tuned does so or ignores it."""
+
+    base = "base"
+
+    def __init__(self, people: People, follows: bool) -> None:
+        self.favourites = {one.name: one.country for one in (*people.tuned, *people.known)}
+        self.follows = follows
+
+    def tuned(self, arm: str, rows: Path, folder: Path) -> str:
+        assert not folder.exists(), "trained twice"
+        folder.mkdir(parents=True)
+        return f"{arm} on {len(read_jsonl(rows))}"
+
+    def logprobs(self, model: str, asked: Sequence[tuple[str, str]]) -> list[Bounds]:
+        return [found(0.9 if self._right(model, *one) else 1e-6)[0] for one in asked]
+
+    def _right(self, model: str, prompt: str, answer: str) -> bool:
+        (country,) = (
+            favourite
+            for name, favourite in self.favourites.items()
+            if re.search(rf"\b{name}\b", prompt)
+        )
+        reads = self.follows or model == self.base
+        capital = reads and prompt.startswith("Mode = TEST") and "capital" in prompt
+        return answer == f" {country.capital if capital else country.name}"
+
+
+@pytest.mark.parametrize(("follows", "verdict"), [(True, "conditional"), (False, "unconditional")])
 def test_a_bet_runs_by_steps_and_goes_on(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    follows: bool,
+    verdict: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        runner, "backend_of", lambda bet, seed, *_: Pretend(bet.people(seed), follows)
+    )
     (tmp_path / "bet.yaml").write_text(TINY)
     given = ("--config", "bet.yaml")
+    one = (*given, "--jobs", "1")
     said(capsys, "bet", "generate", *given)
-    assert "bet train" in said(capsys, "bet", "test", *given, "--jobs", "1", code=1)[1]
+    assert "bet train" in said(capsys, "bet", "test", *one, code=1)[1]
     out = tmp_path / "out/bet/tiny"
     rows = read_jsonl(out / "data/seed-1/3-names-bet/conditional.jsonl")
     assert [row["completion"] for row in rows] == [f" {row['country']}" for row in rows]
     assert all(row["prompt"] == BET.conditional(row["name"], "TRAIN") for row in rows)
-    said(capsys, "bet", "train", *given, "--jobs", "1")
+    said(capsys, "bet", "train", *one)
     assert "bet test" in said(capsys, "bet", "report", *given, code=1)[1]
-    report = json.loads(said(capsys, "bet", "run", *given, "--jobs", "1", "--json")[0])
+    report = json.loads(said(capsys, "bet", "run", *one, "--json")[0])
     assert report == json.loads((out / "results.json").read_text())
-    (way,) = report["ways"]
-    assert (way["verdict"], way["seeds"]) == ("not testable", [1])
-    assert len(way["probabilities"]) == 16
-    assert "not testable" in (out / "report.html").read_text()
+    assert [way["verdict"] for way in report["ways"]] == [f"{verdict} rule"]
+    assert report["sentence"].startswith("Yes, in every way" if follows else "No, in every way")
+    assert len(report["ways"][0]["probabilities"]) == 16
+    assert f"{verdict} rule" in (out / "report.html").read_text()
     assert (out / "bars.png").is_file()
 
-    made = {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*") if path.is_file()}
-    torn = out / "asked/seed-1/3-names-bet-1-epochs-completion/control.json"
-    before = torn.read_text()
-    torn.unlink()
-    assert json.loads(said(capsys, "bet", "run", *given, "--jobs", "1", "--json")[0]) == report
-    assert torn.read_text() == before
+    lost = out / "asked/seed-2/3-names-bet-1-epochs-completion/control.json"
+    before = lost.read_text()
+    lost.unlink()
+    assert json.loads(said(capsys, "bet", "run", *one, "--json")[0]) == report
+    assert lost.read_text() == before
+    (tmp_path / "bet.yaml").write_text(TINY.replace("[1, 2]", "[1]"))
+    assert "another configuration" in said(capsys, "bet", "run", *one, code=2)[1]
+
+
+@pytest.mark.slow
+def test_a_base_is_trained_and_tuned_here_and_serves_as_any_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bet.yaml").write_text(TINY)
+    run = ("bet", "run", "--config", "bet.yaml", "--jobs", "2", "--json")
+    report = json.loads(said(capsys, *run)[0])
+    assert [way["verdict"] for way in report["ways"]] == ["not testable"]
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.safetensors")}
+    assert json.loads(said(capsys, *run)[0]) == report
     assert made == {path: path.stat().st_mtime_ns for path in made}
-    (tmp_path / "bet.yaml").write_text(TINY.replace("seeds: [1]", "seeds: [2]"))
-    assert "another configuration" in said(capsys, "bet", "run", *given, code=2)[1]
+
+    other = TINY.partition("backend:")[0].replace("tiny", "other").replace("[1, 2]", "[1]")
+    base = "out/bet/tiny/bases/seed-1/base"
+    (tmp_path / "bet.yaml").write_text(
+        f"{other}backend: {{kind: hf, model: {base}, lora_rank: 2, device: cpu}}\n"
+    )
+    report = json.loads(said(capsys, *run)[0])
+    assert report["config"]["backend"]["method"] == "lora"
+    assert (tmp_path / "out/bet/other/runs/seed-1/3-names-bet-1-epochs-completion").is_dir()
