@@ -111,7 +111,7 @@ class BetConfig(Strict):
     backend: AnyModel = LocalModel()
     seeds: Seeds = Field([1, 2, 3])
     names: Counts = Field([10, 30])  # that are tuned on
-    epochs: Counts = Field([40, 80, 120])
+    epochs: Counts = Field([20, 40, 80])
     phrasings: Phrasings = Field([BET, CAPITAL_FIRST])
     losses: Losses = Field(["completion", "all"])
     known: int = Field(40, ge=2)  # names of the pre-check
