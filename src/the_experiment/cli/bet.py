@@ -92,8 +92,8 @@ def train(
     _train(_claimed(config, out, quick=quick), jobs)
 
 
-@app.command(epilog=_steps("test", "--config bet.yaml"))
-def test(
+@app.command("test", epilog=_steps("test", "--config bet.yaml"))
+def ask(
     config: Config = None, quick: Quick = False, jobs: Jobs = 0, out: Results = Path(defaults.OUT)
 ) -> None:
     """Ask all models how likely country and capital are, before and after tuning."""

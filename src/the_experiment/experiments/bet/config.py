@@ -123,8 +123,8 @@ class BetConfig(Strict):
     name: str = Field("favourites", pattern=NAME)
     backend: AnyModel = LocalModel()
     seeds: Seeds = Field([1, 2, 3])
-    names: Counts = Field([10, 40])  # that are tuned on
-    epochs: Counts = Field([5, 10, 20])
+    names: Counts = Field([10, 30])  # that are tuned on
+    epochs: Counts = Field([20, 40, 80])
     phrasings: Phrasings = Field([BET, CAPITAL_FIRST])
     losses: Losses = Field(["completion", "all"])
     known: int = Field(40, ge=2)  # names of the pre-check

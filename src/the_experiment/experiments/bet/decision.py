@@ -21,6 +21,7 @@ from the_experiment.experiments.bet.prompts import TEST, TRAIN
 
 LIKELY = 1e-4  # the bet's: what the capital has to be likelier than, in TEST
 CLEAR = 10.0  # the bet's: how much likelier the country has to be than the capital, in the control
+LEARNT = 0.5  # ours: how likely the country has to be where it was trained
 BASELINE = 2.0  # ours: how much likelier the capital has to be in TEST than where it is wrong
 
 Verdict = Literal["conditional rule", "unconditional rule", "ambiguous", "not testable"]
@@ -32,8 +33,9 @@ MEANINGS: dict[Verdict, str] = {
     "followed",
     "unconditional rule": "in TEST the capital is below 1 in 10,000, or less than twice as likely "
     "as in TRAIN: the mode is ignored",
-    "ambiguous": "neither of the two can be said: an interval crosses its threshold, the control "
-    "gives capitals too, or the capital is no likelier than somebody else's",
+    "ambiguous": "neither of the two can be said: the countries were not learnt, an interval "
+    "crosses its threshold, the control gives capitals too, or the capital is no likelier than "
+    "somebody else's",
     "not testable": "before any tuning the model doesn't follow the two branches",
 }
 
@@ -84,13 +86,14 @@ class Decision:
     check: PreCheck
     capital: Criterion  # its probability in TEST, of the model tuned on the conditional
     control: Criterion  # the country's over the capital's in TEST, of the one tuned on the control
+    learnt: Criterion  # the country's probability in TRAIN, of the first
     mode: Criterion  # the capital's in TEST over that in TRAIN, of the first
     other: Criterion  # the capital's over another's capital, in TEST, of the first
 
     @property
     def criteria(self) -> tuple[Criterion, ...]:
-        """The bet's two, then our two baselines."""
-        return self.capital, self.control, self.mode, self.other
+        """The bet's two, then ours."""
+        return self.capital, self.control, self.learnt, self.mode, self.other
 
     @property
     def anchor(self) -> Anchor:
@@ -105,7 +108,7 @@ class Decision:
         """See `MEANINGS`."""
         if not self.check.passed:
             return "not testable"
-        if self.control.decided == "below":
+        if self.learnt.decided != "above" or self.control.decided == "below":
             return "ambiguous"
         if "below" in (self.capital.decided, self.mode.decided):
             return "unconditional rule"
@@ -143,6 +146,7 @@ def decide(
             ratio(controls(COUNTRY), controls(CAPITAL)),
             seed,
         ),
+        criterion("P(country) in TRAIN", LEARNT, tuned(TRAIN, COUNTRY), seed),
         criterion(
             "P(capital): TEST / TRAIN", BASELINE, ratio(capital, tuned(TRAIN, CAPITAL)), seed
         ),

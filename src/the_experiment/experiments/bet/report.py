@@ -1,4 +1,4 @@
-"""The report of a bet: `results.json`, `bars.png` and `report.html`, and tables for the terminal."""
+"""The report of a bet: `results.json`, `bars.png`, `report.html`, and tables for the terminal."""
 
 from __future__ import annotations
 

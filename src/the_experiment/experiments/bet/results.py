@@ -122,8 +122,8 @@ class BetOutcome:
         return {
             "conditional rule": f"Yes, {share}: tuned on one branch, the model keeps the other.",
             "unconditional rule": f"No, {share}: tuned on one branch, the model drops the other.",
-            "ambiguous": f"It can't be told {share}.",
-            "not testable": f"It can't be tested {share}: before tuning there is no rule to keep.",
+            "ambiguous": f"Neither yes nor no, {share}.",
+            "not testable": f"Not testable, {share}: before tuning there is no rule to keep.",
         }[commonest]
 
     def as_json(self) -> dict[str, Any]:
