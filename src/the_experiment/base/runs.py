@@ -12,7 +12,8 @@ from the_experiment.base.names import name_from, refuse_no_name
 
 ARCHIVE = "archive"
 EXPERIMENTS, PROGRAMS, QUESTIONS = "experiments", "programs", "questions"
-BESIDE = (ARCHIVE, EXPERIMENTS, PROGRAMS, QUESTIONS)  # folders beside the runs
+TRACES = "traces"
+BESIDE = (ARCHIVE, EXPERIMENTS, PROGRAMS, QUESTIONS, TRACES)  # folders beside the runs
 TRAIN = "run `the-experiment train`"
 
 

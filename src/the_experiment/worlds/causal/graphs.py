@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import importlib
 from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
+from the_experiment.base.extras import needed
 from the_experiment.worlds.causal.puzzle import Edge
 from the_experiment.worlds.generators import Random, below, one_of, shuffled
 
@@ -125,9 +125,9 @@ def graph_of(edges: Iterable[Edge]) -> Any:
     return _networkx().DiGraph(list(edges))
 
 
-@functools.cache
 def _networkx() -> Any:
     """The library, imported when it is first needed: it is no part of a plain install."""
+    needed("networkx")
     return importlib.import_module("networkx")
 
 

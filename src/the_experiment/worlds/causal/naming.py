@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from the_experiment.worlds.causal.puzzle import Naming
-from the_experiment.worlds.generators import Random, shuffled
+from the_experiment.worlds.generators import Random, one_of
 
 LETTERS = tuple("BCDEFGHJKLMNOPQRSTUVWXYZ")  # A and I are words as well
 WORDS = (  # each can be said to cause something, and to be caused, without an article
@@ -27,15 +26,18 @@ WORDS = (  # each can be said to cause something, and to be caused, without an a
 FIRST = ("bla", "dro", "fi", "gu", "klo", "me", "pra", "snu", "te", "vo", "wu", "zi")
 SECOND = ("bix", "dap", "fen", "gul", "kem", "lorp", "mib", "nax", "pim", "quib", "rund", "zot")
 NONSENSE = tuple(first + second for first, second in product(FIRST, SECOND))
-NAMES: dict[Naming, tuple[str, ...]] = {"letters": LETTERS, "words": WORDS, "nonsense": NONSENSE}
-NAMINGS: tuple[Naming, ...] = tuple(NAMES)
+NAMES: dict[str, tuple[str, ...]] = {"letters": LETTERS, "words": WORDS, "nonsense": NONSENSE}
+NAMINGS: tuple[str, ...] = tuple(NAMES)
 
 
-def drawn_names(naming: Naming, count: int, rng: Random) -> list[str]:
+def drawn_names(naming: str, count: int, rng: Random) -> list[str]:
     """So many different names of one sort.
 
     >>> import numpy as np
     >>> [drawn_names(naming, 2, np.random.RandomState(4)) for naming in NAMINGS]
-    [['K', 'E'], ['panic', 'theft'], ['snuquib', 'vofen']]
+    [['Z', 'P'], ['engine failure', 'coughing'], ['zinax', 'pramib']]
     """
-    return shuffled(rng, NAMES[naming])[:count]
+    found: dict[str, None] = {}
+    while len(found) < count:
+        found[one_of(rng, NAMES[naming])] = None
+    return list(found)
