@@ -104,7 +104,7 @@ def side_of(graph: str, seed: int, valid: float, test: float) -> Side:
     """Where all rows of a graph go, whatever others there are: a share of graphs each, by hash.
 
     >>> [side_of(graph, 0, valid=0.3, test=0.3) for graph in "abcd"]
-    ['train', 'test', 'train', 'train']
+    ['test', 'valid', 'test', 'train']
     """
     place = derived_seed(seed, "side", graph) / 2**64
     return "valid" if place < valid else "test" if place < valid + test else "train"

@@ -27,7 +27,7 @@ def in_arm(completion: str, arm: str, other: str) -> str:
 
     >>> one, other = "<think>\nW → B.\n</think>\nW", "<think>\nB is caused by W.\n</think>\nW"
     >>> in_arm(one, "format", other), in_arm(one, "answers", other)
-    ('<think>\nthese words are here\n</think>\nW', 'W')
+    ('<think>\nthese words are here to\n</think>\nW', 'W')
     """
     if arm not in ARMS:
         raise UsageError(f"there is no arm {arm!r}", f"one of {', '.join(ARMS)}")

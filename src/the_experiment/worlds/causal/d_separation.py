@@ -16,6 +16,7 @@ from the_experiment.worlds.generators import Random, below, one_of, shuffled
 
 MOST_GIVEN = 2
 MOST_PATHS = 5  # a trace tells each of them
+FEWEST_PATHS = (1, 2, 2, 2)  # one of these: else there would hardly ever be several
 ASKED = (
     "Are {one} and {other} d-separated given {given}?",
     "Given {given}, does this graph make {one} and {other} independent?",
@@ -34,7 +35,7 @@ class DSeparation:
         one, other, *rest = shuffled(rng, names)
         given = sorted(rest[: below(rng, MOST_GIVEN + 1)])
         paths = paths_between(edges, one, other, MOST_PATHS + 1)
-        if not 0 < len(paths) <= MOST_PATHS or len(paths[0]) == 2:
+        if not one_of(rng, FEWEST_PATHS) <= len(paths) <= MOST_PATHS or len(paths[0]) == 2:
             return None
         met = joined(given) or "nothing"
         blocked = [_blocked(edges, path, given) for path in paths]

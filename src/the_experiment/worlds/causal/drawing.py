@@ -38,13 +38,14 @@ def draw_puzzles(
 ) -> list[Puzzle]:
     """`count` different puzzles in random order; no kinds are all, and each cell gets its share.
 
-    In each kind, size and naming as many answers are yes as no, but for one. No graph has a shape
-    in `without` (of `Puzzle.graph`). The same seed gives the same puzzles. Raises `UsageError` for
-    an unknown kind or naming, a size that there is not, and where there are not that many.
+    In each kind, size and naming, and for each number of variables given, as many answers are yes
+    as no, but for one. No graph has a shape in `without` (of `Puzzle.graph`). The same seed gives
+    the same puzzles. Raises `UsageError` for an unknown kind or naming, a size that there is not,
+    and where there are not that many.
 
     >>> puzzle = draw_puzzles(1, seed=3, kinds=["root-cause"], sizes=[3], naming=["letters"])[0]
     >>> puzzle.edges, puzzle.asked, puzzle.answer
-    ((('T', 'U'), ('C', 'U'), ('T', 'C')), ('U',), 'T')
+    ((('U', 'T'), ('N', 'U')), ('T',), 'N')
     """
     cells = [Cell(*cell) for cell in product(kinds or PUZZLES.names(), sizes, naming)]
     _refuse_unknown(cells)
@@ -76,21 +77,28 @@ def _refuse_unknown(cells: Sequence[Cell]) -> None:
 
 
 def _drawn(cell: Cell, count: int, seed: int, without: Collection[str]) -> list[Puzzle]:
-    """So many different puzzles of a cell; of each two that ask for yes or no, one is either."""
+    """So many different puzzles of a cell.
+
+    Of each two that ask for yes or no, with as many variables given, one is to be answered yes.
+    """
     rng = np.random.RandomState(derived_seed(seed, *cell) % 2**32)
     found: dict[str, Puzzle] = {}
-    due: list[str] = []
+    due: dict[int, list[str]] = {}
     for _ in range(PATIENCE * count):
         if len(found) == count:
             break
         draft = PUZZLES[cell.kind].draw(drawn_names(cell.naming, cell.size, rng), rng)
-        if draft is None or draft.question in found or shape(draft.edges) in without:
+        if draft is None or draft.question in found:
+            continue
+        if without and shape(draft.edges) in without:
             continue
         if draft.asks == "yes-no":
-            due = due or shuffled(rng, YES_NO)
-            if draft.answer != due[-1]:
+            wanted = due.setdefault(len(draft.given), [])
+            if not wanted:
+                wanted += shuffled(rng, YES_NO)
+            if draft.answer != wanted[-1]:
                 continue
-            due.pop()
+            wanted.pop()
         found[draft.question] = _puzzle(draft, cell)
     if len(found) < count:
         raise UsageError(

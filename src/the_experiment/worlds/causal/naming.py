@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from the_experiment.worlds.generators import Random, shuffled
+from the_experiment.worlds.generators import Random, one_of
 
 LETTERS = tuple("BCDEFGHJKLMNOPQRSTUVWXYZ")  # A and I are words as well
 WORDS = (  # each can be said to cause something, and to be caused, without an article
@@ -35,6 +35,9 @@ def drawn_names(naming: str, count: int, rng: Random) -> list[str]:
 
     >>> import numpy as np
     >>> [drawn_names(naming, 2, np.random.RandomState(4)) for naming in NAMINGS]
-    [['K', 'E'], ['panic', 'theft'], ['snuquib', 'vofen']]
+    [['Z', 'P'], ['engine failure', 'coughing'], ['zinax', 'pramib']]
     """
-    return shuffled(rng, NAMES[naming])[:count]
+    found: dict[str, None] = {}
+    while len(found) < count:
+        found[one_of(rng, NAMES[naming])] = None
+    return list(found)

@@ -12,11 +12,13 @@ from the_experiment.worlds.causal.graphs import (
     graph_of,
     in_causal_order,
     roots,
+    variables,
 )
 from the_experiment.worlds.causal.puzzle import PUZZLES, Draft, Edge, listed
 from the_experiment.worlds.causal.telling import arrows, joined, lines, sentence, told
 from the_experiment.worlds.generators import Random, one_of
 
+LARGER = 5  # variables: from here on a graph has room for another root beside
 ASKED = (
     "What is the root cause of {}?",
     "Which variable is the root cause of {}?",
@@ -27,7 +29,7 @@ ASKED = (
 
 @PUZZLES.register("root-cause")
 class RootCause:
-    """The one variable without a cause that leads to the one asked about, never directly alone."""
+    """The one variable without a cause that leads to the one asked about, not as its only cause."""
 
     @staticmethod
     def draw(names: Sequence[str], rng: Random) -> Draft | None:
@@ -56,9 +58,10 @@ class RootCause:
 
 
 def _settled(edges: Sequence[Edge], goal: str) -> bool:
-    """Whether it has one root cause, and another cause between or beside."""
-    before = ancestors(edges, goal)
-    return len(before) > 1 and len(before & {*roots(edges)}) == 1
+    """Whether it has one root cause and another cause; in a larger graph, not the only root."""
+    before, beginnings = ancestors(edges, goal), {*roots(edges)}
+    alone = len(beginnings) == 1 and len(variables(edges)) >= LARGER
+    return len(before) > 1 and len(before & beginnings) == 1 and not alone
 
 
 def _walk(edges: Sequence[Edge], goal: str) -> Iterator[str]:

@@ -26,7 +26,7 @@ TOLD = (
     "{effect} occurs if {condition}, and only then.",
 )
 KEY = "1: occurs, 0: does not."
-FOLLOWING = 0.8  # the share of questions about a variable that the changed one leads to
+FOLLOWING = 0.9  # the share of questions about a variable that the changed one leads to
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,14 @@ def drawn_model(names: Sequence[str], rng: Random) -> tuple[Model, dict[str, boo
 
 
 def drawn_change(model: Model, rng: Random) -> tuple[str, str]:
-    """A variable to change, and another one to ask about, that mostly lies after it."""
-    name, goal = shuffled(rng, model.order)[:2]
-    after = descendants(model.edges, name)
-    return name, any_of(after, rng) if after and rng.random() < FOLLOWING else goal
+    """A variable to change, and another one to ask about, that mostly lies after it.
+
+    Else whether the one leads to the other would tell most answers.
+    """
+    name = one_of(rng, [cause for cause in model.order if descendants(model.edges, cause)])
+    if rng.random() < FOLLOWING:
+        return name, any_of(descendants(model.edges, name), rng)
+    return name, one_of(rng, [other for other in model.order if other != name])
 
 
 def occurs(name: str, value: bool) -> str:
