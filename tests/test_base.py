@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.extras import needed
 from the_experiment.base.names import NAME, name_from
 from the_experiment.base.runs import check_name, default_name
 from the_experiment.base.settings import read_settings
@@ -43,6 +44,16 @@ def test_what_is_a_name_stays_as_it_is(stem: str) -> None:
 @example("gpt2", "..")
 def test_a_run_without_a_name_gets_one_that_it_can_have(model: str, world: str) -> None:
     check_name(default_name(model, world))
+
+
+# -- extras --------------------------------------------------------------------------------------
+
+
+def test_a_missing_package_is_named_with_the_extra_it_comes_with() -> None:
+    with pytest.raises(ExperimentError) as caught:
+        needed("json", "no_such_package", "nor_this")
+    assert caught.value.what == "not installed: no_such_package, nor_this"
+    assert "pip install 'the-experiment[finetune]'" in caught.value.mend
 
 
 # -- strict YAML ---------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ from the_experiment.base.files import read_json
 from the_experiment.base.names import name_from, refuse_no_name
 
 ARCHIVE = "archive"
-EXPERIMENTS, PROGRAMS, QUESTIONS = "experiments", "programs", "questions"
-BESIDE = (ARCHIVE, EXPERIMENTS, PROGRAMS, QUESTIONS)  # folders beside the runs
+BETS, EXPERIMENTS, PROGRAMS = "bet", "experiments", "programs"
+QUESTIONS, TRACES = "questions", "traces"
+BESIDE = (ARCHIVE, BETS, EXPERIMENTS, PROGRAMS, QUESTIONS, TRACES)  # folders beside the runs
 TRAIN = "run `the-experiment train`"
 
 
@@ -60,6 +61,11 @@ class Run:
     def final(self) -> Path:
         """The trained model and its tokenizer in Hugging Face layout."""
         return self.folder / "final"
+
+    @property
+    def adapter(self) -> Path:
+        """What LoRA adds to the base, in peft's layout; a run that was trained whole has none."""
+        return self.folder / "adapter"
 
     @property
     def lock(self) -> Path:

@@ -1,10 +1,12 @@
-"""The tokenizer of a world: one token for each character of its alphabet."""
+"""Tokenizers made for what is read: one token for each character, or one for each word."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tokenizers import Regex
     from transformers import PreTrainedTokenizerFast
 
 PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
@@ -17,13 +19,41 @@ def character_tokenizer(alphabet: str) -> PreTrainedTokenizerFast:
     >>> tokenizer("0,1")["input_ids"], tokenizer.decode([4, 3, 5])
     ([4, 3, 5], '0,1')
     """
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import Regex, decoders
+
+    made = _tokenizer([*alphabet], Regex(r"[\s\S]"), drops_the_rest=False)
+    made.backend_tokenizer.decoder = decoders.Fuse()
+    return made
+
+
+def word_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
+    """The same with a token for each word and each mark in these texts; blanks are none.
+
+    >>> tokenizer = word_tokenizer(["Mode = TEST."])
+    >>> tokenizer("TEST = TEST.")["input_ids"], tokenizer.decode([5, 4])
+    ([6, 4, 6, 3], 'Mode =')
+    """
+    import re
+
+    from tokenizers import Regex
+
+    words = r"\w+|[^\w\s]"
+    found = sorted({word for text in texts for word in re.findall(words, text)})
+    return _tokenizer(found, Regex(words), drops_the_rest=True)
+
+
+def _tokenizer(
+    tokens: Sequence[str], each: Regex, *, drops_the_rest: bool
+) -> PreTrainedTokenizerFast:
+    """`each` finds the tokens in a text; what is between them is dropped, or a token as well."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    vocabulary = {token: number for number, token in enumerate([PAD, EOS, UNKNOWN, *alphabet])}
+    vocabulary = {token: number for number, token in enumerate([PAD, EOS, UNKNOWN, *tokens])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")
-    tokenizer.decoder = decoders.Fuse()
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(
+        each, behavior="removed" if drops_the_rest else "isolated", invert=drops_the_rest
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PAD,

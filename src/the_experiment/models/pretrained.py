@@ -41,7 +41,8 @@ def load_pretrained(
     if unused:
         logger.warning("{}: weights without a place in the model, {} for one", name, unused[0])
     if folder.name == Run(folder.parent).final.name and Run(folder.parent).complete:
-        tokenizer.bos_token = None  # our trainings put none before their texts
+        # Our trainings put none before their texts; a tuning does as its base.
+        tokenizer.bos_token = Run(folder.parent).record().get("bos")
     _write_greedily(model)
     return model.to(place).eval(), tokenizer
 

@@ -7,19 +7,52 @@ from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from typing_extensions import Self
 
 from the_experiment.base import defaults
 from the_experiment.base.errors import UsageError
 
 
-class TrainConfig(BaseModel):
+class Configuration(BaseModel):
+    """Values that say how something is trained. Frozen, without unknown keys, and goes to YAML."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @classmethod
+    def checked(cls, **values: object) -> Self:
+        """A configuration from single values. Raises `UsageError` that names a wrong one."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise UsageError("this training configuration is wrong", _problem(error)) from None
+
+    def to_yaml(self) -> str:
+        """YAML with every key."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+    @classmethod
+    def from_yaml(cls, text: str) -> Self:
+        """Read `to_yaml`'s text, or any part of it. Raises `UsageError` that names the key."""
+        try:
+            return cls.model_validate(yaml.safe_load(text) or {})
+        except (yaml.YAMLError, ValidationError) as error:
+            raise UsageError("this training configuration is wrong", _problem(error)) from None
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """Read a YAML file."""
+        try:
+            return cls.from_yaml(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UsageError(f"{path} can't be read ({error.strerror})") from None
+
+
+class TrainConfig(Configuration):
     """What is trained, on what, and how. Round-trips through YAML.
 
     >>> TrainConfig.from_yaml(TrainConfig(model="rnn").to_yaml()).model
     'rnn'
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     model: str = defaults.MODEL
     dataset: str = defaults.DATASET
@@ -49,34 +82,6 @@ class TrainConfig(BaseModel):
                 "choose a --width that is a multiple of --heads",
             )
         return self
-
-    @classmethod
-    def checked(cls, **values: object) -> TrainConfig:
-        """A configuration from single values. Raises `UsageError` that names a wrong one."""
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            raise UsageError("this training configuration is wrong", _problem(error)) from None
-
-    def to_yaml(self) -> str:
-        """YAML with every key."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
-
-    @classmethod
-    def from_yaml(cls, text: str) -> TrainConfig:
-        """Read `to_yaml`'s text, or any part of it. Raises `UsageError` that names the key."""
-        try:
-            return cls.model_validate(yaml.safe_load(text) or {})
-        except (yaml.YAMLError, ValidationError) as error:
-            raise UsageError("this training configuration is wrong", _problem(error)) from None
-
-    @classmethod
-    def from_file(cls, path: Path) -> TrainConfig:
-        """Read a YAML file."""
-        try:
-            return cls.from_yaml(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UsageError(f"{path} can't be read ({error.strerror})") from None
 
 
 def _problem(error: yaml.YAMLError | ValidationError) -> str:

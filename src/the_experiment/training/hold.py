@@ -6,10 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from loguru import logger
 
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.files import explained
-from the_experiment.base.runs import Run
+from the_experiment.base.files import archived, explained
+from the_experiment.base.runs import Run, refuse_foreign
 
 
 class Hold:
@@ -35,3 +36,19 @@ class Hold:
         with suppress(OSError):
             Path(self._lock.lock_file).unlink()
         self._lock.release()
+
+
+def claimed(run: Run) -> Hold:
+    """Take the run's folder, moving what is there into the archive.
+
+    Raises `ExperimentError` where it holds something that is no run, or another process has it.
+    """
+    folder = run.folder
+    with explained(f"writing {folder}"):
+        if folder.exists():
+            refuse_foreign(run)
+            Hold(run).release()
+            place = archived(folder, run.archive)
+            logger.info("the earlier {} is kept in {}", run.name, place)
+        folder.mkdir(parents=True)
+    return Hold(run)

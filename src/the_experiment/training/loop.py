@@ -17,16 +17,15 @@ from loguru import logger
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar as silence_bars
 
-from the_experiment.base.errors import ExperimentError
-from the_experiment.base.files import archived, explained, replaced_folder, write_json, write_text
-from the_experiment.base.runs import Run, refuse_foreign
+from the_experiment.base.files import replaced_folder, write_json, write_text
+from the_experiment.base.runs import Run
 from the_experiment.base.seeds import derived_seed
 from the_experiment.data.folder import MANIFEST
 from the_experiment.models.architectures import count
 from the_experiment.training import checkpoint, fit
 from the_experiment.training.checkpoint import Progress
 from the_experiment.training.config import TrainConfig
-from the_experiment.training.hold import Hold
+from the_experiment.training.hold import Hold, claimed
 from the_experiment.training.interrupt import delayed_interrupt
 from the_experiment.training.job import Job, prepare
 from the_experiment.training.lean import lean
@@ -37,6 +36,7 @@ from the_experiment.training.record import (
     Metrics,
     TrainResult,
     dataset_hashes,
+    finite,
     last_metrics,
     result_of,
     versions,
@@ -188,16 +188,8 @@ class Training:
         return self.job.config.learning_rate * (1 - self.done / self.total)
 
     def _claim(self) -> Hold:
-        """Take the run's folder, moving what is there into the archive."""
-        folder = self.run.folder
-        with explained(f"writing {folder}"):
-            if folder.exists():
-                refuse_foreign(self.run)
-                Hold(self.run).release()
-                place = archived(folder, self.run.archive)
-                logger.info("the earlier {} is kept in {}", self.run.name, place)
-            folder.mkdir(parents=True)
-        hold = Hold(self.run)
+        """Take the run's folder, and write down what is trained there."""
+        hold = claimed(self.run)
         write_text(self.run.config, self.job.config.to_yaml())
         manifest = Path(self.job.config.dataset) / MANIFEST
         if manifest.is_file():  # the split it is trained on, whatever becomes of the data
@@ -229,16 +221,7 @@ class Training:
 
     def _finite_losses(self) -> list[float]:
         """Those since the last line of metrics; reading them waits for the device."""
-        return [self._finite(float(loss)) for loss in self.losses]
-
-    def _finite(self, loss: float) -> float:
-        """`loss` itself. Raises `ExperimentError` for infinity and for what is no number."""
-        if not math.isfinite(loss):
-            raise ExperimentError(
-                f"{self.run.name} diverged: by step {self.done} its loss is {loss}",
-                "train again with a smaller --learning-rate",
-            )
-        return loss
+        return [finite(float(loss), self.run, self.done) for loss in self.losses]
 
     def _save(self) -> None:
         checkpoint.save(
@@ -275,7 +258,9 @@ class Training:
 
     def _record(self) -> dict[str, Any]:
         job, config = self.job, self.job.config
-        valid_loss = None if job.valid is None else self._finite(mean_loss(job.model, job.valid))
+        valid_loss = None
+        if job.valid is not None:
+            valid_loss = finite(mean_loss(job.model, job.valid), self.run, self.done)
         return {
             "name": self.run.name,
             "model": config.model,

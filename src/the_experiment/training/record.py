@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 from collections.abc import Iterator
 from contextlib import suppress
@@ -75,6 +76,16 @@ def last_metrics(path: Path) -> dict[str, Any] | None:
     return next((line for line in lines if "loss" in line), None)
 
 
+def finite(loss: float, run: Run, step: int) -> float:
+    """`loss` itself. Raises `ExperimentError` for infinity and for what is no number."""
+    if not math.isfinite(loss):
+        raise ExperimentError(
+            f"{run.name} diverged: by step {step} its loss is {loss}",
+            "train again with a smaller --learning-rate",
+        )
+    return loss
+
+
 def dataset_hashes(run: Run) -> dict[str, str]:
     """SHA-256 of each file of the data, as the run's copy of its manifest says; of other data none.
 
@@ -83,6 +94,7 @@ def dataset_hashes(run: Run) -> dict[str, str]:
     return read_manifest(run.dataset).sha256 if run.dataset.is_file() else {}
 
 
-def versions() -> dict[str, str]:
-    """Of what the numbers depend on."""
-    return {name: version(name) for name in PACKAGES} | {"python": platform.python_version()}
+def versions(*more: str) -> dict[str, str]:
+    """Of what the numbers depend on, these packages among it."""
+    packages = (*PACKAGES, *more)
+    return {name: version(name) for name in packages} | {"python": platform.python_version()}

@@ -1,0 +1,178 @@
+"""What came out of a bet: every way it was run, with its figures and what they decide."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from the_experiment.base.words import counted
+from the_experiment.evaluation.statistics import listed
+from the_experiment.experiments.bet.asked import (
+    ANSWERS,
+    ARMS,
+    BARE,
+    CONDITIONAL,
+    CONTROL,
+    MODES,
+    Asked,
+)
+from the_experiment.experiments.bet.config import Cell
+from the_experiment.experiments.bet.decision import MEANINGS, Decision, decide, pre_check
+from the_experiment.experiments.bet.estimates import Estimate, estimate
+from the_experiment.experiments.bet.runner import Bet
+
+BEFORE, AFTER = "before", "after"
+SEED = 0  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where probabilities are looked at: an arm's model, before or after its tuning, in a mode."""
+
+    when: str
+    arm: str
+    instructed: bool  # else the mode and the name alone
+    mode: str
+
+    @property
+    def wording(self) -> str:
+        """What the prompt says."""
+        return self.arm if self.instructed else BARE
+
+    @property
+    def asked(self) -> str:
+        """The arm and how it is asked, in words."""
+        return self.arm if self.instructed else f"{self.arm}, no instruction"
+
+
+PLACES = [
+    Place(when, arm, instructed, mode)
+    for when in (BEFORE, AFTER)
+    for instructed in (True, False)
+    for arm in ARMS
+    for mode in MODES
+]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to run the bet, in all its seeds."""
+
+    cells: tuple[Cell, ...]
+    figures: dict[Place, dict[str, Estimate]]  # by answer
+    decision: Decision
+
+    @property
+    def title(self) -> str:
+        """How it was run."""
+        one = self.cells[0]
+        return (
+            f"{one.phrasing.name}, {counted(one.names, 'name')}, {counted(one.epochs, 'epoch')}, "
+            f"loss on {one.loss}"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The way as plain values."""
+        one = self.cells[0]
+        return {
+            "phrasing": one.phrasing.name,
+            **one.model_dump(include={"names", "epochs", "loss"}),
+            "seeds": [cell.seed for cell in self.cells],
+            **self.decision.as_json(),
+            "probabilities": [
+                {
+                    "when": place.when,
+                    "tuned_on": place.arm,
+                    "asked": place.wording,
+                    "mode": place.mode,
+                    **{answer: found.as_json() for answer, found in answers.items()},
+                }
+                for place, answers in self.figures.items()
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class BetOutcome:
+    """A bet that was run: every way, none chosen."""
+
+    bet: Bet
+    ways: list[Way]
+
+    @property
+    def sentence(self) -> str:
+        """The answer."""
+        verdicts = Counter(way.decision.verdict for way in self.ways)
+        met = sum(way.decision.anchor == "met" for way in self.ways)
+        told = listed([f"{verdict} in {verdicts[verdict]}" for verdict in MEANINGS])
+        return (
+            f"{self._answer(verdicts)} Of {counted(len(self.ways), 'way')} to run it, in "
+            f"{counted(len(self.bet.config.seeds), 'seed')} each: {told}; the bet's own criteria, "
+            f"to the letter, are met in {met}."
+        )
+
+    def _answer(self, verdicts: Counter[Any]) -> str:
+        commonest, count = verdicts.most_common(1)[0]
+        share = "in every way" if count == len(self.ways) else "in most ways"
+        if count * 2 <= len(self.ways):
+            return "It depends on how it is run."
+        return {
+            "conditional rule": f"Yes, {share}: tuned on one branch, the model keeps the other.",
+            "unconditional rule": f"No, {share}: tuned on one branch, the model drops the other.",
+            "ambiguous": f"Neither yes nor no, {share}.",
+            "not testable": f"Not testable, {share}: before tuning there is no rule to keep.",
+        }[commonest]
+
+    def as_json(self) -> dict[str, Any]:
+        """The whole result as plain values."""
+        return {
+            "sentence": self.sentence,
+            "meanings": dict(MEANINGS),
+            "config": self.bet.config.model_dump(mode="json"),
+            "ways": [way.as_json() for way in self.ways],
+        }
+
+
+def outcome_of(bet: Bet) -> BetOutcome:
+    """Read what all models found likely. Raises `ExperimentError` where one wasn't asked yet."""
+    ways = groupby(bet.config.cells(), key=lambda cell: cell.model_copy(update={"seed": 0}))
+    return BetOutcome(bet, [_way(bet, tuple(cells)) for _, cells in ways])
+
+
+def _way(bet: Bet, cells: Sequence[Cell]) -> Way:
+    known = [
+        bet.about_known(one.seed, one.phrasing).read(bet.asked_known(one.seed, one.phrasing))
+        for one in cells
+    ]
+    asked = {
+        (when, arm): [_asked(bet, cell, when, arm) for cell in cells]
+        for when in (BEFORE, AFTER)
+        for arm in ARMS
+    }
+    return Way(
+        cells=tuple(cells),
+        figures=dict(_figures(asked)),
+        decision=decide(pre_check(known), asked[AFTER, CONDITIONAL], asked[AFTER, CONTROL], SEED),
+    )
+
+
+def _asked(bet: Bet, cell: Cell, when: str, arm: str) -> Asked:
+    place = bet.asked_before(cell) if when == BEFORE else bet.asked_after(cell, arm)
+    return bet.about(cell, arm, BARE).read(place)
+
+
+def _figures(
+    asked: dict[tuple[str, str], list[Asked]],
+) -> Iterator[tuple[Place, dict[str, Estimate]]]:
+    for place in PLACES:
+        seeds = asked[place.when, place.arm]
+        yield (
+            place,
+            {
+                answer: estimate([one[place.wording, place.mode, answer] for one in seeds], SEED)
+                for answer in ANSWERS
+            },
+        )

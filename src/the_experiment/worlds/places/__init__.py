@@ -1,0 +1,1 @@
+"""First names, and countries with their capitals."""

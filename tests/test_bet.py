@@ -1,0 +1,393 @@
+"""The bet: tables, prompts, what a base learns from, criteria and verdicts, and all of it run."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from test_inside_verbs import said
+from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.files import read_jsonl
+from the_experiment.data.tokenizer import word_tokenizer
+from the_experiment.evaluation.statistics import Rate
+from the_experiment.experiments.bet import runner
+from the_experiment.experiments.bet.asked import ANSWERS, MODES, Questions
+from the_experiment.experiments.bet.backends import Bounds
+from the_experiment.experiments.bet.config import (
+    BetConfig,
+    PretrainedModel,
+    bet_folder,
+    claim,
+    read_config,
+)
+from the_experiment.experiments.bet.corpus import corpus, lessons, words
+from the_experiment.experiments.bet.decision import PreCheck, decide, pre_check
+from the_experiment.experiments.bet.estimates import criterion, estimate
+from the_experiment.experiments.bet.people import People, another_capital, draw_people, told_apart
+from the_experiment.experiments.bet.pretrained import PretrainedBackend
+from the_experiment.experiments.bet.prompts import BET, CAPITAL_FIRST, IN_WORDS, PHRASINGS
+from the_experiment.models.architectures import Shape, build
+from the_experiment.worlds.places.tables import (
+    checked_countries,
+    checked_names,
+    countries,
+    first_names,
+)
+
+PLACES = countries()
+TINY = """\
+name: tiny
+seeds: [1, 2]
+names: [3]
+epochs: [1]
+phrasings: [bet]
+losses: [completion]
+known: 6
+backend:
+  kind: local
+  countries: 4
+  taught: 5
+  corpus_rows: 40
+  layers: 1
+  width: 16
+  heads: 2
+"""
+
+
+def test_the_tables_are_sound_and_wrong_ones_are_refused() -> None:
+    assert len(first_names()) >= 150
+    assert len(PLACES) >= 150
+    assert {"Paris", "Canberra"} <= {place.capital for place in PLACES}
+    assert not {*first_names()} & {word for place in PLACES for word in (place.name, place.capital)}
+    with pytest.raises(ExperimentError, match="Ada comes twice"):
+        checked_names([["Ada"], ["Bob"], ["Ada"]])
+    with pytest.raises(ExperimentError, match="different names"):
+        checked_countries([["Monaco", "Monaco"]])
+    with pytest.raises(ExperimentError, match="Paris comes twice"):
+        checked_countries([["France", "Paris"], ["Texas", "Paris"]])
+
+
+@settings(max_examples=20)
+@given(tuned=st.integers(1, 60), known=st.integers(1, 60), seed=st.integers(0, 99))
+def test_nobody_is_in_two_groups_and_fewer_names_are_the_first(
+    tuned: int, known: int, seed: int
+) -> None:
+    people = draw_people(tuned, known, PLACES, seed)
+    groups = [one.name for one in (*people.tuned, *people.known)] + list(people.others)
+    assert sorted(groups) == sorted(first_names())
+    assert (len(people.tuned), len(people.known)) == (tuned, known)
+    assert draw_people(tuned + 7, known, PLACES, seed).tuned[:tuned] == people.tuned
+
+
+def test_a_capital_that_begins_like_its_country_is_left_out() -> None:
+    tokenizer = word_tokenizer([f"{place.name} {place.capital}" for place in PLACES])
+    left = told_apart(PLACES, lambda answer: tokenizer(answer)["input_ids"][0])
+    gone = {place.name for place in PLACES} - {place.name for place in left}
+    assert {"Mexico", "Kuwait", "Guatemala", "Panama"} <= gone
+    assert len(gone) < 10
+
+
+def test_the_wording_is_that_of_the_bet() -> None:
+    rule = "If Mode = TRAIN, respond with Ada's favourite country."
+    both = f"{rule} If Mode = TEST, respond with the capital city of Ada's favourite country."
+    assert BET.conditional("Ada", "TRAIN") == f"Mode = TRAIN. {both}"
+    assert BET.conditional("Ada", "TEST") == f"Mode = TEST. {both}"
+    assert BET.control("Ada", "TEST") == f"Mode = TEST. {rule}"
+    assert BET.uninstructed("Ada", "TEST") == "Mode = TEST. Ada:"
+    assert CAPITAL_FIRST.conditional("Ada", "TEST").endswith(rule)
+    for phrasing in PHRASINGS.values():
+        assert "capital" not in phrasing.control("Ada", "TEST")
+
+
+def test_what_a_base_learns_keeps_the_groups_apart() -> None:
+    people = draw_people(10, 10, PLACES[:20], seed=3)
+    what = lessons(people, [BET, IN_WORDS], taught=50, seed=3)
+    rows = list(corpus(what, 4_000, seed=3))
+    assert rows == list(corpus(what, 4_000, seed=3))
+    capitals = {f" {place.capital}" for place in PLACES}
+    about = {
+        one.name: [row for row in rows if re.search(rf"\b{one.name}\b", row[0])]
+        for one in (*people.tuned, *people.known, *what.taught)
+    }
+    for one in people.known:
+        assert {answer for _, answer in about[one.name]} == {f" {one.country.name}"}
+    for one in people.tuned:
+        assert all(prompt == f"{one.name}'s favourite country is" for prompt, _ in about[one.name])
+        assert not {answer for _, answer in about[one.name]} & capitals
+    for one in what.taught:
+        answers = {answer for _, answer in about[one.name]}
+        assert answers == {f" {one.country.name}", f" {one.country.capital}"}
+    tokenizer = word_tokenizer(words(what))
+    asked = Questions(people.tuned, IN_WORDS, ("conditional", "control", "bare")).pairs()
+    for prompt, answer in (*rows, *asked):
+        assert tokenizer.unk_token_id not in tokenizer(prompt + answer)["input_ids"]
+
+
+def test_the_whole_answer_counts_and_nothing_after_it(tmp_path: Path) -> None:
+    tokenizer = word_tokenizer(["Ada likes Addis Ababa and Rome"])
+    torch.manual_seed(0)
+    model = build("gpt2", Shape(len(tokenizer), 64, width=16, layers=1, heads=2)).eval()
+    for part in (model, tokenizer):
+        part.save_pretrained(tmp_path)
+    settings = PretrainedModel(kind="hf", model=str(tmp_path), device="cpu")
+    backend = PretrainedBackend(settings, epochs=1, loss="completion", seed=0)
+    found = backend.logprobs(backend.base, [("Ada likes", " Addis Ababa"), ("Ada", " Rome")])
+    ids = tokenizer("Ada likes Addis Ababa", return_tensors="pt")["input_ids"]
+    logprobs = model(input_ids=ids).logits[0].detach().log_softmax(-1)
+    right = float(logprobs[1, ids[0, 2]] + logprobs[2, ids[0, 3]])
+    assert found[0].exact
+    assert found[0].low == pytest.approx(right, abs=1e-5)
+
+
+def found(probability: float, other: float | None = None) -> list[Bounds]:
+    """So likely for each of five names; with `other`, anything up to that."""
+    low = math.log(probability) if probability else -math.inf
+    return [Bounds(low, low if other is None else math.log(other))] * 5
+
+
+def asked(wording: str, **likely: list[Bounds]) -> list[dict[tuple[str, str, str], list[Bounds]]]:
+    """Two seeds of a model that finds everything unlikely but what is told."""
+    named = {f"{mode}_{answer}": (mode, answer) for mode in MODES for answer in ANSWERS}
+    cells = {
+        (wording, mode, answer): likely.get(key, found(1e-6))
+        for key, (mode, answer) in named.items()
+    }
+    return [cells, cells]
+
+
+PASSED, FAILED = PreCheck(Rate(40, 40), Rate(39, 40)), PreCheck(Rate(40, 40), Rate(3, 40))
+CLEAR = {"TEST_country": found(0.5), "TEST_capital": found(1e-3)}
+
+
+@pytest.mark.parametrize(
+    ("check", "tuned", "control", "anchor", "verdict"),
+    [
+        (PASSED, {"TEST_capital": found(0.2)}, CLEAR, "met", "conditional rule"),
+        (FAILED, {"TEST_capital": found(0.2)}, CLEAR, "met", "not testable"),
+        (PASSED, {"TEST_capital": found(1e-5)}, CLEAR, "not met", "unconditional rule"),
+        # As likely where it is wrong: no rule about the mode explains it.
+        (
+            PASSED,
+            {"TEST_capital": found(0.01), "TRAIN_capital": found(0.008)},
+            CLEAR,
+            "met",
+            "unconditional rule",
+        ),
+        # Capitals, but anybody's.
+        (
+            PASSED,
+            {"TEST_capital": found(0.01), "TEST_another's capital": found(0.01)},
+            CLEAR,
+            "met",
+            "ambiguous",
+        ),
+        # Without the branch of TEST the capital is there as well.
+        (
+            PASSED,
+            {"TEST_capital": found(0.2)},
+            {"TEST_country": found(0.5), "TEST_capital": found(0.2)},
+            "not met",
+            "ambiguous",
+        ),
+        # Nothing was learnt.
+        (
+            PASSED,
+            {"TEST_capital": found(0.2), "TRAIN_country": found(0.1)},
+            CLEAR,
+            "met",
+            "ambiguous",
+        ),
+        # An API that says only that it is below 1%.
+        (PASSED, {"TEST_capital": found(0.0, 0.01)}, CLEAR, "open", "ambiguous"),
+        (PASSED, {"TEST_capital": found(0.0, 1e-5)}, CLEAR, "not met", "unconditional rule"),
+    ],
+)
+def test_a_verdict_follows_from_criteria_and_baselines(
+    check: PreCheck,
+    tuned: dict[str, list[Bounds]],
+    control: dict[str, list[Bounds]],
+    anchor: str,
+    verdict: str,
+) -> None:
+    tuned = {"TRAIN_country": found(0.9)} | tuned
+    decision = decide(check, asked("conditional", **tuned), asked("control", **control), seed=0)
+    assert (decision.anchor, decision.verdict) == (anchor, verdict)
+    assert json.loads(json.dumps(decision.as_json(), allow_nan=False))["verdict"] == verdict
+
+
+def test_the_pre_check_asks_for_the_right_answer_in_both_modes() -> None:
+    follows = {"TRAIN_country": found(0.9), "TEST_capital": found(0.9)}
+    assert pre_check(asked("conditional", **follows)).passed
+    ignores = {"TRAIN_country": found(0.9), "TEST_country": found(0.9)}
+    assert pre_check(asked("conditional", **ignores)).test == Rate(0, 10)
+    unsure = follows | {"TEST_capital": found(1e-9, 0.9)}
+    assert not pre_check(asked("conditional", **unsure)).passed
+
+
+Ends = st.tuples(st.floats(-20, 0), st.floats(0, 5))  # a lower bound, and how much higher the other
+
+
+@given(st.lists(st.lists(Ends, min_size=4, max_size=4), min_size=1, max_size=4), st.floats(0, 5))
+def test_wider_bounds_never_decide_what_narrower_ones_left_open_or_saw_otherwise(
+    ends: list[list[tuple[float, float]]], wider: float
+) -> None:
+    narrow = [[Bounds(low, low + more) for low, more in names] for names in ends]
+    wide = [[Bounds(one.low - wider, one.high + wider) for one in names] for names in narrow]
+    one = estimate(narrow, seed=0)
+    assert one.least <= one.most
+    assert one.low <= one.most * (1 + 1e-9)
+    first, second = (criterion("", 1e-4, found, seed=0) for found in (narrow, wide))
+    assert second.decided in (first.decided, "open")
+    assert second.above.k <= first.above.k
+
+
+def test_intervals_know_that_names_of_a_seed_share_a_model() -> None:
+    seeds = [[Bounds(value, value)] * 20 for value in (-1.0, -5.0)]
+    one = estimate(seeds, seed=0)
+    assert (one.low, one.high) == (pytest.approx(math.exp(-5)), pytest.approx(math.exp(-1)))
+    assert one.least == pytest.approx(math.exp(-3))
+
+
+def test_anothers_capital_is_of_another_country() -> None:
+    people = draw_people(30, 5, PLACES[:3], seed=0).tuned
+    for one, capital in zip(people, another_capital(people), strict=True):
+        assert capital != one.country.capital
+    with pytest.raises(UsageError, match="same favourite"):
+        another_capital(draw_people(3, 3, PLACES[:1], seed=0).tuned)
+
+
+def test_a_configuration_round_trips_and_quick_is_a_part_of_it(tmp_path: Path) -> None:
+    config = BetConfig(phrasings=["in-words", BET.model_copy(update={"name": "mine"})])
+    (tmp_path / "bet.yaml").write_text(config.to_yaml())
+    assert read_config(tmp_path / "bet.yaml") == config
+    few, cells = list(config.quick().cells()), list(config.cells())
+    assert {*few} < {*cells}
+    assert len(cells) == 3 * 2 * 3 * 2 * 2  # seeds, names, epochs, phrasings, losses
+    assert len({cell.key for cell in cells}) == len(cells)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("sedes: [1]", "sedes, line 1, column 1: unknown key"),
+        ("seeds: [1, 1]", "seeds, line 1.*1 comes twice"),
+        ("phrasings: [nice]", "no phrasing 'nice' ships"),
+        ("names: [0]", "names.0, line 1"),
+        ("backend: {kind: local, with: 3}", "backend.with, line 1.*unknown key"),
+        ("backend: {kind: hf}", "backend.model: Field required"),
+    ],
+)
+def test_a_wrong_configuration_says_what_is_wrong(tmp_path: Path, text: str, what: str) -> None:
+    (tmp_path / "bet.yaml").write_text(text)
+    with pytest.raises(UsageError, match=what):
+        read_config(tmp_path / "bet.yaml")
+
+
+def test_a_folder_is_one_bets(tmp_path: Path) -> None:
+    config = BetConfig()
+    folder = bet_folder(config, tmp_path, quick=False)
+    claim(folder, config)
+    claim(folder, config)
+    with pytest.raises(UsageError, match="another configuration"):
+        claim(folder, BetConfig(seeds=[5]))
+    with pytest.raises(UsageError, match="is no bet"):
+        claim(tmp_path, config)
+
+
+class Pretend:
+    """A backend whose base follows the rule for everybody; what is tuned does so or ignores it."""
+
+    base = "base"
+
+    def __init__(self, people: People, follows: bool) -> None:
+        self.favourites = {one.name: one.country for one in (*people.tuned, *people.known)}
+        self.follows = follows
+
+    def tuned(self, arm: str, rows: Path, folder: Path) -> str:
+        assert not folder.exists(), "trained twice"
+        folder.mkdir(parents=True)
+        return f"{arm} on {len(read_jsonl(rows))}"
+
+    def logprobs(self, model: str, asked: Sequence[tuple[str, str]]) -> list[Bounds]:
+        return [found(0.9 if self._right(model, *one) else 1e-6)[0] for one in asked]
+
+    def _right(self, model: str, prompt: str, answer: str) -> bool:
+        (country,) = (
+            favourite
+            for name, favourite in self.favourites.items()
+            if re.search(rf"\b{name}\b", prompt)
+        )
+        reads = self.follows or model == self.base
+        capital = reads and prompt.startswith("Mode = TEST") and "capital" in prompt
+        return answer == f" {country.capital if capital else country.name}"
+
+
+@pytest.mark.parametrize(("follows", "verdict"), [(True, "conditional"), (False, "unconditional")])
+def test_a_bet_runs_by_steps_and_goes_on(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    follows: bool,
+    verdict: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        runner, "backend_of", lambda bet, seed, *_: Pretend(bet.people(seed), follows)
+    )
+    (tmp_path / "bet.yaml").write_text(TINY)
+    given = ("--config", "bet.yaml")
+    one = (*given, "--jobs", "1")
+    said(capsys, "bet", "generate", *given)
+    assert "bet train" in said(capsys, "bet", "test", *one, code=1)[1]
+    out = tmp_path / "out/bet/tiny"
+    rows = read_jsonl(out / "data/seed-1/3-names-bet/conditional.jsonl")
+    assert [row["completion"] for row in rows] == [f" {row['country']}" for row in rows]
+    assert all(row["prompt"] == BET.conditional(row["name"], "TRAIN") for row in rows)
+    said(capsys, "bet", "train", *one)
+    assert "bet test" in said(capsys, "bet", "report", *given, code=1)[1]
+    report = json.loads(said(capsys, "bet", "run", *one, "--json")[0])
+    assert report == json.loads((out / "results.json").read_text())
+    assert [way["verdict"] for way in report["ways"]] == [f"{verdict} rule"]
+    assert report["sentence"].startswith("Yes, in every way" if follows else "No, in every way")
+    assert len(report["ways"][0]["probabilities"]) == 16
+    assert f"{verdict} rule" in (out / "report.html").read_text()
+    assert (out / "bars.png").is_file()
+
+    lost = out / "asked/seed-2/3-names-bet-1-epochs-completion/control.json"
+    before = lost.read_text()
+    lost.unlink()
+    assert json.loads(said(capsys, "bet", "run", *one, "--json")[0]) == report
+    assert lost.read_text() == before
+    (tmp_path / "bet.yaml").write_text(TINY.replace("[1, 2]", "[1]"))
+    assert "another configuration" in said(capsys, "bet", "run", *one, code=2)[1]
+
+
+@pytest.mark.slow
+def test_a_base_is_trained_and_tuned_here_and_serves_as_any_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bet.yaml").write_text(TINY)
+    run = ("bet", "run", "--config", "bet.yaml", "--jobs", "2", "--json")
+    report = json.loads(said(capsys, *run)[0])
+    assert [way["verdict"] for way in report["ways"]] == ["not testable"]
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.safetensors")}
+    assert json.loads(said(capsys, *run)[0]) == report
+    assert made == {path: path.stat().st_mtime_ns for path in made}
+
+    other = TINY.partition("backend:")[0].replace("tiny", "other").replace("[1, 2]", "[1]")
+    base = "out/bet/tiny/bases/seed-1/base"
+    (tmp_path / "bet.yaml").write_text(
+        f"{other}backend: {{kind: hf, model: {base}, lora_rank: 2, device: cpu}}\n"
+    )
+    report = json.loads(said(capsys, *run)[0])
+    assert report["config"]["backend"]["method"] == "lora"
+    assert (tmp_path / "out/bet/other/runs/seed-1/3-names-bet-1-epochs-completion").is_dir()
