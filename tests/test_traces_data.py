@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import Command
@@ -182,6 +182,7 @@ def test_no_graph_is_on_two_sides_and_no_row_is_lost(rows: Path, puzzles: Path) 
     assert {json.dumps(row) for row in sides["test"]} <= drawn
 
 
+@settings(max_examples=20)
 @given(st.integers(0, 100), st.floats(0, 0.5), st.floats(0, 0.5))
 def test_sides_have_about_the_shares_asked_for(seed: int, valid: float, test: float) -> None:
     sides = [side_of(str(graph), seed, valid, test) for graph in range(400)]
