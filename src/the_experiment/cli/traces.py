@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from the_experiment.base import defaults
-from the_experiment.cli import options
+from the_experiment.cli import options, traces_tuning
+from the_experiment.cli.traces_tuning import Arm
 
 app = typer.Typer(
-    help="Tune a model on traces of causal reasoning, beside controls: generate, prepare.",
+    help="Tune a model on traces of causal reasoning, beside controls: generate, prepare, train, "
+    "evaluate, report, chat, or all of it: run.",
     no_args_is_help=True,
     epilog=options.examples(
         "the-experiment traces generate mine --count 3000",
@@ -30,14 +32,6 @@ class Naming(str, Enum):
     letters = "letters"
     words = "words"
     nonsense = "nonsense"
-
-
-class Arm(str, Enum):
-    """What is trained on: the trace, its form alone, or no trace."""
-
-    causal = "causal"
-    form = "format"
-    answers = "answers"
 
 
 class Tags(str, Enum):
@@ -167,3 +161,10 @@ def prepare(
         against=tuple(source_of(one, out) for one in against or ()),
     )
     stdout.print(rows_summary(prepared([source_of(one, out) for one in sources], folder, how)))
+
+
+app.command("train", epilog=traces_tuning.TRAIN)(traces_tuning.train)
+app.command("evaluate", epilog=traces_tuning.EVALUATE)(traces_tuning.evaluate)
+app.command("report", epilog=traces_tuning.REPORT)(traces_tuning.report)
+app.command("chat", epilog=traces_tuning.CHAT)(traces_tuning.chat)
+app.command("run", epilog=traces_tuning.RUN)(traces_tuning.run)

@@ -1,0 +1,1 @@
+"""Tuning on traces of causal reasoning, beside controls: a base, arms, and what they answer."""
