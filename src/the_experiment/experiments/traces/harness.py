@@ -46,13 +46,13 @@ def through_lm_eval(model: Any, asked: PuzzleSet) -> Rate:
     `model` is one of `harness_model`, or any other that lm-eval can ask.
     """
     with TemporaryDirectory(prefix="the-experiment-") as folder:
-        found = _evaluated(model, [puzzle_task(asked, Path(folder))])
+        found = _evaluated(model, [puzzle_task(asked, Path(folder))], shipped=False)
     return Rate(round(found[TASK][FILTERED] * len(asked.puzzles)), len(asked.puzzles))
 
 
 def benchmarked(model: Any, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """What lm-eval finds on benchmarks, by the report's names. Their questions are downloaded."""
-    found = _evaluated(model, [BENCHMARKS[name] for name in names])
+    found = _evaluated(model, [BENCHMARKS[name] for name in names], shipped=True)
     return {name: found[BENCHMARKS[name]] for name in names}
 
 
@@ -70,9 +70,17 @@ def harness_model(name: str, out: Path) -> Any:
     return HFLM(pretrained=model, tokenizer=tokenizer, batch_size=BATCH)
 
 
-def _evaluated(model: Any, tasks: list[Any]) -> dict[str, dict[str, Any]]:
+def _evaluated(model: Any, tasks: list[Any], *, shipped: bool) -> dict[str, dict[str, Any]]:
+    """`shipped`: whether these are tasks of lm-eval; looking through them all takes a while."""
     from lm_eval import simple_evaluate
+    from lm_eval.tasks import TaskManager
 
-    found: Any = simple_evaluate(model=model, tasks=tasks, bootstrap_iters=0, log_samples=False)
+    found: Any = simple_evaluate(
+        model=model,
+        tasks=tasks,
+        task_manager=TaskManager(include_defaults=shipped),
+        bootstrap_iters=0,
+        log_samples=False,
+    )
     results: dict[str, dict[str, Any]] = found["results"]
     return results

@@ -90,14 +90,15 @@ def _blocks(table: Table) -> Blocks:
 
 
 def traces_figure(results: TraceResults) -> Figure:
-    """A panel for each set and one for each kind of each set: share right with intervals."""
+    """A panel for each set, then for each kind in each set: share right with intervals."""
     panels: dict[str, list[Bar]] = {}
     rates = {asked.name: results.rates(asked) for asked in results.sets}
     for name, found in rates.items():
         panels[f"{name}, n = {found[COMMONEST][ALL].n}"] = _bars(found, ALL)
-    for name, found in rates.items():
-        for kind in found[COMMONEST]:
-            if kind != ALL:
+    kinds = dict.fromkeys(kind for found in rates.values() for kind in found[COMMONEST])
+    for kind in [kind for kind in kinds if kind != ALL]:
+        for name, found in rates.items():
+            if kind in found[COMMONEST]:
                 panels[f"{name}: {kind}, n = {found[COMMONEST][kind].n}"] = _bars(found, kind)
     return bars_figure(panels)
 
