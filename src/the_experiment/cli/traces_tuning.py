@@ -63,13 +63,17 @@ EVALUATE = options.examples(
     "the-experiment traces evaluate claire -m Qwen/Qwen2.5-0.5B -m qwen-causal --set mine-rows "
     "--lm-eval --benchmark gsm8k",
 )
-REPORT = options.examples("the-experiment traces report mine")
+REPORT = options.examples(
+    "the-experiment traces report mine", "the-experiment traces report mine --json"
+)
 CHAT = options.examples(
     "the-experiment traces chat mine-rows-causal",
     "the-experiment traces chat mine-rows-causal --ask 'W causes B. B causes C. "
     "What is the root cause of C?'",
 )
-RUN = options.examples("the-experiment traces run mine --quick")
+RUN = options.examples(
+    "the-experiment traces run mine --quick", "the-experiment traces run mine-in-full"
+)
 
 
 def train(
