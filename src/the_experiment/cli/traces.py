@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from the_experiment.base import defaults
-from the_experiment.cli import options, traces_endpoint
+from the_experiment.cli import options, traces_endpoint, traces_tuning
+from the_experiment.cli.traces_tuning import Arm
 
 app = typer.Typer(
-    help="Tune a model on traces of causal reasoning, beside controls: "
-    "generate, ask, prepare, judge.",
+    help="Tune a model on traces of causal reasoning, beside controls: generate, ask, prepare, "
+    "train, evaluate, report, chat, judge, or all of it: run.",
     no_args_is_help=True,
     epilog=options.examples(
         "the-experiment traces generate mine --count 3000",
@@ -31,14 +32,6 @@ class Naming(str, Enum):
     letters = "letters"
     words = "words"
     nonsense = "nonsense"
-
-
-class Arm(str, Enum):
-    """What is trained on: the trace, its form alone, or no trace."""
-
-    causal = "causal"
-    form = "format"
-    answers = "answers"
 
 
 class Tags(str, Enum):
@@ -172,3 +165,8 @@ def prepare(
 
 app.command("ask", epilog=traces_endpoint.ASK_EXAMPLES)(traces_endpoint.ask)
 app.command("judge", epilog=traces_endpoint.JUDGE_EXAMPLES)(traces_endpoint.judge)
+app.command("train", epilog=traces_tuning.TRAIN)(traces_tuning.train)
+app.command("evaluate", epilog=traces_tuning.EVALUATE)(traces_tuning.evaluate)
+app.command("report", epilog=traces_tuning.REPORT)(traces_tuning.report)
+app.command("chat", epilog=traces_tuning.CHAT)(traces_tuning.chat)
+app.command("run", epilog=traces_tuning.RUN)(traces_tuning.run)
