@@ -43,7 +43,11 @@ def _steps(step: str, of: str) -> str:
     return options.examples(f"the-experiment bet {step} --quick", f"the-experiment bet {step} {of}")
 
 
-@app.command(epilog=options.examples("the-experiment bet new bet.yaml"))
+@app.command(
+    epilog=options.examples(
+        "the-experiment bet new bet.yaml", "the-experiment bet run --config bet.yaml --quick"
+    )
+)
 def new(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
     """Start a bet file of your own; a file already there is left alone."""
     from the_experiment.experiments.bet.config import write_new_config
