@@ -34,7 +34,8 @@ Quick = Annotated[
     bool, options.Option("--quick", help="Two seeds and the ends of the grid: minutes, not hours.")
 ]
 Jobs = Annotated[
-    int, options.Option(min=0, help="Processes of one thread each; 0: one for each core.")
+    int,
+    options.Option(min=0, help="Processes; 0: one for each core with the local model, else one."),
 ]
 Results = Annotated[Path, options.Option(help="Results go to bet/NAME/ in this folder.")]
 
