@@ -35,6 +35,7 @@ from the_experiment.experiments.bet.people import People, another_capital, draw_
 from the_experiment.experiments.bet.pretrained import PretrainedBackend
 from the_experiment.experiments.bet.prompts import BET, CAPITAL_FIRST, IN_WORDS, PHRASINGS
 from the_experiment.models.architectures import Shape, build
+from the_experiment.models.pretrained import load_pretrained
 from the_experiment.worlds.places.tables import (
     checked_countries,
     checked_names,
@@ -131,12 +132,17 @@ def test_what_a_base_learns_keeps_the_groups_apart() -> None:
         assert tokenizer.unk_token_id not in tokenizer(prompt + answer)["input_ids"]
 
 
-def test_the_whole_answer_counts_and_nothing_after_it(tmp_path: Path) -> None:
-    tokenizer = word_tokenizer(["Ada likes Addis Ababa and Rome"])
+def random_gpt2(folder: Path, texts: Sequence[str]) -> None:
+    """Write a model that knows the words of these texts, and nothing else."""
+    tokenizer = word_tokenizer(texts)
     torch.manual_seed(0)
-    model = build("gpt2", Shape(len(tokenizer), 64, width=16, layers=1, heads=2)).eval()
-    for part in (model, tokenizer):
-        part.save_pretrained(tmp_path)
+    build("gpt2", Shape(len(tokenizer), 64, width=16, layers=1, heads=2)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def test_the_whole_answer_counts_and_nothing_after_it(tmp_path: Path) -> None:
+    random_gpt2(tmp_path, ["Ada likes Addis Ababa and Rome"])
+    model, tokenizer = load_pretrained(tmp_path, "cpu")
     settings = PretrainedModel(kind="hf", model=str(tmp_path), device="cpu")
     backend = PretrainedBackend(settings, epochs=1, loss="completion", seed=0)
     found = backend.logprobs(backend.base, [("Ada likes", " Addis Ababa"), ("Ada", " Rome")])
@@ -371,7 +377,7 @@ def test_a_bet_runs_by_steps_and_goes_on(
 
 
 @pytest.mark.slow
-def test_a_base_is_trained_and_tuned_here_and_serves_as_any_other(
+def test_a_base_is_trained_and_tuned_here(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -383,11 +389,21 @@ def test_a_base_is_trained_and_tuned_here_and_serves_as_any_other(
     assert json.loads(said(capsys, *run)[0]) == report
     assert made == {path: path.stat().st_mtime_ns for path in made}
 
-    other = TINY.partition("backend:")[0].replace("tiny", "other").replace("[1, 2]", "[1]")
-    base = "out/bet/tiny/bases/seed-1/base"
-    (tmp_path / "bet.yaml").write_text(
-        f"{other}backend: {{kind: hf, model: {base}, lora_rank: 2, device: cpu}}\n"
-    )
+
+@pytest.mark.slow
+def test_any_other_model_is_told_what_it_does_not_know(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    texts = [f"{place.name} {place.capital}" for place in PLACES]
+    random_gpt2(tmp_path / "model", [*texts, *first_names(), BET.conditional("", "TEST:"), "TRAIN"])
+    backend = "backend: {kind: hf, model: model, lora_rank: 2, device: cpu}"
+    (tmp_path / "bet.yaml").write_text(TINY.partition("backend:")[0] + backend)
+    run = ("bet", "run", "--config", "bet.yaml", "--jobs", "1", "--json")
     report = json.loads(said(capsys, *run)[0])
     assert report["config"]["backend"]["method"] == "lora"
-    assert (tmp_path / "out/bet/other/runs/seed-1/3-names-bet-1-epochs-completion").is_dir()
+    assert [way["verdict"] for way in report["ways"]] == ["not testable"]
+    bet = runner.claimed_bet(read_config(tmp_path / "bet.yaml"), tmp_path / "out", quick=False)
+    questions = bet.about_known(1, BET)
+    prompt, answer = next(questions.pairs())
+    assert prompt.startswith(f"{questions.people[0].name}'s favourite country is{answer}. Mode")

@@ -109,7 +109,7 @@ app.add_typer(questions.app, name="questions", rich_help_panel=PROGRAMS)
 app.add_typer(traces.app, name="traces", rich_help_panel=TUNING)
 app.command("demo", rich_help_panel=EXPERIMENTS, epilog=demo.EXAMPLES)(demo.demo)
 app.add_typer(experiments.app, name="experiments", rich_help_panel=EXPERIMENTS)
-app.add_typer(bet.app, name="bet", rich_help_panel=EXPERIMENTS)
+app.add_typer(bet.app, name="bet", rich_help_panel=TUNING)
 app.command("testui", rich_help_panel=PLAYGROUND, epilog=testui.EXAMPLES)(testui.testui)
 app.command("ui", rich_help_panel=PLAYGROUND, epilog=testui.EXAMPLES, help="Short for testui.")(
     testui.testui

@@ -34,7 +34,8 @@ Quick = Annotated[
     bool, options.Option("--quick", help="Two seeds and the ends of the grid: minutes, not hours.")
 ]
 Jobs = Annotated[
-    int, options.Option(min=0, help="Processes of one thread each; 0: one for each core.")
+    int,
+    options.Option(min=0, help="Processes; 0: one for each core with the local model, else one."),
 ]
 Results = Annotated[Path, options.Option(help="Results go to bet/NAME/ in this folder.")]
 
@@ -43,7 +44,11 @@ def _steps(step: str, of: str) -> str:
     return options.examples(f"the-experiment bet {step} --quick", f"the-experiment bet {step} {of}")
 
 
-@app.command(epilog=options.examples("the-experiment bet new bet.yaml"))
+@app.command(
+    epilog=options.examples(
+        "the-experiment bet new bet.yaml", "the-experiment bet run --config bet.yaml --quick"
+    )
+)
 def new(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
     """Start a bet file of your own; a file already there is left alone."""
     from the_experiment.experiments.bet.config import write_new_config

@@ -77,7 +77,7 @@ def _before(place: Place) -> Place:
 
 
 def _bars(axes: Axes, found: Sequence[Estimate], shift: float, answer: str) -> None:
-    """Up to the upper bound, with the interval."""
+    """Up to the upper bound, with the interval, and a dot for each seed."""
     for x, one in enumerate(found):
         axes.bar(
             x + shift,
@@ -88,3 +88,5 @@ def _bars(axes: Axes, found: Sequence[Estimate], shift: float, answer: str) -> N
         )
         ends = max(one.low, FLOOR), max(one.high, FLOOR)
         axes.vlines(x + shift, *ends, color=INK, linewidth=1.1)
+        seeds = [max(most, FLOOR) for _, most in one.seeds]
+        axes.plot([x + shift] * len(seeds), seeds, ".", color=INK, markersize=3)

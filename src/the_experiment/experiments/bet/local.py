@@ -26,6 +26,9 @@ def train_base(
     from the_experiment.training.config import TrainConfig
     from the_experiment.training.loop import train
 
+    run = Run(folder / "base")
+    if run.complete:
+        return str(run.folder)
     rows, tokenizer = folder / "corpus.jsonl", folder / "tokenizer"
     what = lessons(people, phrasings, settings.taught, seed)
     if not rows.is_file():
@@ -44,7 +47,6 @@ def train_base(
         device="cpu",
         **settings.model_dump(include={"layers", "width", "heads"}),
     )
-    run = Run(folder / "base")
     train(config, run, resume=True)
     return str(run.folder)
 

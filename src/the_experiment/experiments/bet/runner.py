@@ -80,6 +80,11 @@ class Bet:
         return self.folder / f"asked/seed-{seed}/known-{phrasing.name}.json"
 
     @property
+    def jobs(self) -> int:
+        """How much goes on at a time if nobody says: small models one a core, others alone."""
+        return cores() if isinstance(self.config.backend, LocalModel) else 1
+
+    @property
     def models(self) -> int:
         """How many are tuned."""
         return len(list(self.config.cells())) * len(ARMS)
@@ -183,7 +188,10 @@ def _lines(bet: Bet, cell: Cell, arm: str) -> Iterator[str]:
 
 
 def train(bet: Bet, jobs: int, told: Told) -> None:
-    """Train the bases that are missing, then tune whatever isn't there, `jobs` at a time."""
+    """Train the bases that are missing, then tune whatever isn't there.
+
+    `jobs` at a time; 0: one for each core with a local base, else one.
+    """
     generate(bet)
     todo = [
         (bet, cell, arm)
@@ -192,6 +200,7 @@ def train(bet: Bet, jobs: int, told: Told) -> None:
         if not bet.model_file(cell, arm).is_file()
     ]
     told(bet.models - len(todo))
+    jobs = jobs or bet.jobs
     _side_by_side(_base, [(bet, seed) for seed in bet.config.seeds] if todo else [], jobs)
     _side_by_side(_tuned, todo, jobs, told)
 
@@ -211,7 +220,7 @@ def test(bet: Bet, jobs: int, told: Told) -> None:
     askings = list(dict.fromkeys(_askings(bet)))  # cells share some
     todo = [asking for asking in askings if not asking.place.is_file()]
     told(bet.askings - len(todo))
-    _side_by_side(_ask, [(bet, asking) for asking in todo], jobs, told)
+    _side_by_side(_ask, [(bet, asking) for asking in todo], jobs or bet.jobs, told)
 
 
 @dataclass(frozen=True)
@@ -251,8 +260,7 @@ def _side_by_side(
     jobs: int,
     told: Told = lambda _: None,
 ) -> None:
-    """Call it with each, `jobs` at a time (0: one for each core); one alone needs no process."""
-    workers = jobs or cores()
-    done = in_parallel(function, calls, workers) if workers > 1 else starmap(function, calls)
+    """Call it with each, `jobs` at a time; one alone needs no process of its own."""
+    done = in_parallel(function, calls, jobs) if jobs > 1 else starmap(function, calls)
     for _ in done:
         told(1)
