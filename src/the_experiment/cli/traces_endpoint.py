@@ -23,6 +23,8 @@ ASK_EXAMPLES = options.examples(
 JUDGE_EXAMPLES = options.examples(
     "the-experiment traces judge gsm8k-judged --rows out/traces/gsm8k/traces.jsonl "
     "--model gpt-4.1 --yes",
+    "the-experiment traces judge local --rows traces.jsonl --model mine "
+    "--base-url http://localhost:8000/v1",
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the results.")]
