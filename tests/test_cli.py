@@ -79,6 +79,7 @@ def test_verbs_stand_in_the_order_of_an_experiment(the_experiment: Command) -> N
         *("inspect", "attribute", "patch", "ablate", "force", "probe", "damage"),
         *("faithfulness", "replay"),
         *("programs", "questions"),
+        "traces",
         *("demo", "experiments", "bet", "testui", "ui"),
     ]
 

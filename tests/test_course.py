@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from test_inside_verbs import said
 from the_experiment.base.errors import ExperimentError
@@ -17,6 +18,7 @@ from the_experiment.experiments.course_looks import ALL, FOLLOWED, MISLED, Look,
 from the_experiment.experiments.course_report import stretches
 from the_experiment.experiments.course_runner import Learnt
 from the_experiment.experiments.declaration import find_experiment
+from the_experiment.models.architectures import Shape, configured
 from the_experiment.worlds import find_world
 from the_experiment.worlds.files import world_from_text
 from the_experiment.worlds.programs.interpreter import answer_of
@@ -131,6 +133,43 @@ def test_a_course_is_run_reported_and_not_run_again(
     assert any("held-out programs are right" in told for told in report["sentences"])
 
 
+LESSONS = """
+  architecture: {model_type: qwen3, hidden_size: 32, intermediate_size: 48, num_hidden_layers: 2,
+    num_attention_heads: 2, num_key_value_heads: 2, head_dim: 16, use_sliding_window: true,
+    sliding_window: 3, layer_types: [sliding_attention, full_attention]}
+  lessons:
+    - {rows: 100, questions: 5, references: false, batch_size: 10, learning_rate: 1.0e-3}
+    - {rows: 300, questions: 2, references: true, batch_size: 10, learning_rate: 1.0e-3}
+"""
+
+
+def test_a_course_with_lessons_goes_on_from_each_to_the_next(
+    course: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(course.parent)
+    course.write_text(COURSE + LESSONS)
+    call = ("experiments", "run", str(course), "--quick", "--json")
+    report = json.loads(said(capsys, *call)[0])
+    folder = course.parent / "out" / "experiments" / "little" / "quick"
+    runs = {path.name[-8:]: Run(path) for path in (folder / "runs").iterdir()}
+    assert [run.record()["steps"] for _, run in sorted(runs.items())][:1] == [30]
+    assert [runs[name].record()["steps"] for name in ("lesson-1", "lesson-2")] == [10, 30]
+    assert [*report["models"][0]["looks"]] == [str(step) for step in range(10, 71, 10)]
+    assert report["models"][0]["lessons"] == [10, 40]
+    (lessons,) = (folder / "lessons").iterdir()
+    seen = {row["prompt"] for row in read_jsonl(next((folder / "data").iterdir()) / "train.jsonl")}
+    taught = read_jsonl(lessons / "2.jsonl")
+    assert len(taught) == 300
+    for row in taught:
+        assert any(program.startswith(row["prompt"] + "#") for program in seen)
+        for question in row["completion"].split("\n"):
+            query, told = question.split(":")
+            assert answer_of(f"{row['prompt']}{query}:") == int(told)
+    assert not any("a" <= row["prompt"][2] <= "z" for row in read_jsonl(lessons / "1.jsonl"))
+    assert json.loads((runs["lesson-2"].final / "config.json").read_text())["sliding_window"] == 3
+    assert json.loads(said(capsys, *call)[0]) == report
+
+
 def test_a_wrong_course_says_what_is_wrong(course: Path) -> None:
     course.write_text(COURSE.replace("look_every", "look_evry"))
     with pytest.raises(ExperimentError, match="unknown key; known are world, seeds"):
@@ -143,9 +182,13 @@ def test_a_wrong_course_says_what_is_wrong(course: Path) -> None:
         find_experiment(str(course))
 
 
-def test_the_shipped_course_is_sound() -> None:
-    course = find_experiment("binding")
+@pytest.mark.parametrize("name", ["binding", "binding-names"])
+def test_the_shipped_courses_are_sound(name: str) -> None:
+    course = find_experiment(name)
     assert isinstance(course, Course)
     for scale in (course.full, course.quick):
         assert find_world(scale.world).inputs["hops"].low == 1
         assert scale.width % scale.heads == 0
+        if scale.architecture:
+            with torch.device("meta"):
+                assert configured(scale.architecture, Shape(40, 256)).num_parameters() > 100_000

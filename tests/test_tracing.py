@@ -20,6 +20,7 @@ from looked_into import MAKERS, SMALL
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.inside import tracing_cells
+from the_experiment.inside.layout import layout_of
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.program_pairs import (
     Asking,
@@ -31,7 +32,7 @@ from the_experiment.inside.program_pairs import (
 from the_experiment.inside.traced import OTHER, RANDOM
 from the_experiment.inside.tracing import roles_of, trace
 from the_experiment.inside.tracing_cells import TracingRequest, run_tracing
-from the_experiment.models.architectures import Shape, build
+from the_experiment.models.architectures import Shape, build, configured
 from the_experiment.models.kept import KeptModels
 from the_experiment.models.scoring import greedy
 from the_experiment.models.texts import padded
@@ -54,6 +55,9 @@ LARGER: dict[str, Callable[[int], PreTrainedModel]] = {  # more channels than pr
     "gpt2": lambda tokens: build("gpt2", Shape(tokens, 64, width=96, layers=2)),
     "llama": lambda tokens: LlamaForCausalLM(LlamaConfig(**WIDE, vocab_size=tokens)),
     "qwen3": lambda tokens: Qwen3(Qwen3Config(**WIDE, head_dim=16, vocab_size=tokens)),
+    "lfm2": lambda tokens: configured(
+        WIDE | {"model_type": "lfm2", "layer_types": ["conv", "full_attention"]}, Shape(tokens, 64)
+    ),
 }
 
 
@@ -74,7 +78,7 @@ def answering(name: str, folder: Path) -> str:
     read = padded([text.ids[:-1] for text in texts], 0)
     last = torch.tensor([len(text.ids) - 2 for text in texts])
     with torch.inference_mode():
-        norm = model.get_submodule("transformer.ln_f" if name == "gpt2" else "model.norm")
+        norm = model.get_submodule(layout_of(model).norm)
         kept: list[Tensor] = []
         hook = norm.register_forward_hook(lambda *called: kept.append(called[-1]))
         model(input_ids=read)
@@ -104,7 +108,12 @@ def opened(model: str) -> Opened:
 PAIRS = [counterfactual_pair(COPY.format(n), 9 - n) for n in range(5)]
 
 
-def test_every_patch_is_what_a_single_patch_by_hand_gives(opened: Opened) -> None:
+@pytest.mark.parametrize("name", ["gpt2", "lfm2"])  # the second has a layer of convolutions
+def test_every_patch_is_what_a_single_patch_by_hand_gives(
+    name: str, tmp_path: Path, model: str
+) -> None:
+    folder = model if name == "gpt2" else answering(name, tmp_path / name)
+    opened = Opened(KeptModels().loaded(folder, "cpu", "float32")[0])
     pair = PAIRS[2]
     traced = trace(opened, ASKING, [pair], "by hand")
     base, source = (TOKENIZER(t)["input_ids"] for t in (pair.program, pair.counterfactual))
@@ -130,7 +139,7 @@ def last_logits(
     opened: Opened, ids: list[int], layer: int = 0, change: Callable[[Tensor], Tensor] | None = None
 ) -> Tensor:
     """The logits after the last token, with what a block reads changed."""
-    block = opened.model.get_submodule(f"transformer.h.{layer}")
+    block = opened.blocks[layer]
     hook = block.register_forward_pre_hook(
         lambda _, given: (change(given[0]) if change else given[0], *given[1:])
     )

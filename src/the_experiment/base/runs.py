@@ -11,8 +11,9 @@ from the_experiment.base.files import read_json
 from the_experiment.base.names import name_from, refuse_no_name
 
 ARCHIVE = "archive"
-BETS, EXPERIMENTS, PROGRAMS, QUESTIONS = "bet", "experiments", "programs", "questions"
-BESIDE = (ARCHIVE, BETS, EXPERIMENTS, PROGRAMS, QUESTIONS)  # folders beside the runs
+BETS, EXPERIMENTS, PROGRAMS = "bet", "experiments", "programs"
+QUESTIONS, TRACES = "questions", "traces"
+BESIDE = (ARCHIVE, BETS, EXPERIMENTS, PROGRAMS, QUESTIONS, TRACES)  # folders beside the runs
 TRAIN = "run `the-experiment train`"
 
 

@@ -27,6 +27,7 @@ from the_experiment.cli import (
     replay,
     test,
     testui,
+    traces,
     train,
     worlds,
 )
@@ -76,8 +77,9 @@ TRAINING = "2. Models that learn from it"
 TESTING = "3. Rule or pattern?"
 INSIDE = "4. Look inside, and break it"
 PROGRAMS = "5. Programs and questions, and any model"
-EXPERIMENTS = "6. Whole experiments"
-PLAYGROUND = "7. By hand"
+TUNING = "6. Tuning a model that there is"
+EXPERIMENTS = "7. Whole experiments"
+PLAYGROUND = "8. By hand"
 
 app.add_typer(worlds.app, name="worlds", rich_help_panel=WORLDS_AND_DATA)
 app.command("generate", rich_help_panel=WORLDS_AND_DATA, epilog=generate.EXAMPLES)(
@@ -104,6 +106,7 @@ app.command("faithfulness", rich_help_panel=INSIDE, epilog=faithfulness.EXAMPLES
 app.command("replay", rich_help_panel=INSIDE, epilog=replay.EXAMPLES)(replay.replay)
 app.add_typer(programs.app, name="programs", rich_help_panel=PROGRAMS)
 app.add_typer(questions.app, name="questions", rich_help_panel=PROGRAMS)
+app.add_typer(traces.app, name="traces", rich_help_panel=TUNING)
 app.command("demo", rich_help_panel=EXPERIMENTS, epilog=demo.EXAMPLES)(demo.demo)
 app.add_typer(experiments.app, name="experiments", rich_help_panel=EXPERIMENTS)
 app.add_typer(bet.app, name="bet", rich_help_panel=EXPERIMENTS)

@@ -1,8 +1,8 @@
-"""Tokenizers made for what is read: one token for each character, or one for each word."""
+"""Tokenizers made for what is read: one token for each character, each word, or piece of a word."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,5 +60,37 @@ def _tokenizer(
         eos_token=EOS,
         unk_token=UNKNOWN,
         padding_side="left",  # so that completions of a batch start at the same place
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def subword_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
+    """A Hugging Face tokenizer of the commonest pieces of words in `texts`, and of single bytes.
+
+    Pairs are joined from bytes upwards until there are `vocabulary` tokens (Sennrich et al. 2016),
+    so that it can write any text.
+
+    >>> tokenizer = subword_tokenizer(["rain causes mud, mud causes rain"] * 9, 300)
+    >>> tokenizer.decode(tokenizer("mud causes é")["input_ids"])
+    'mud causes é'
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[PAD, EOS],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=EOS,
+        padding_side="left",
         clean_up_tokenization_spaces=False,
     )

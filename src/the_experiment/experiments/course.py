@@ -14,6 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from the_experiment.base import defaults
 from the_experiment.base.names import NAME
 
+# A value in a YAML file as transformers wants it: our reader gives texts.
+Single = Annotated[int | float | bool | str, Field(union_mode="left_to_right")]
+Setting = Annotated[Single | list[Single], Field(union_mode="left_to_right")]
+
 
 class Strict(BaseModel):
     """A part of an experiment file: unknown keys are refused."""
@@ -37,11 +41,23 @@ class Published(Strict):
     phases: list[Phase]
 
 
+class Lesson(Strict):
+    """What a model is taught before: programs, and many questions about each, all answered."""
+
+    rows: int = Field(ge=1)
+    questions: int = Field(ge=1)  # about each program
+    references: bool  # without them every line has a digit of its own
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+
+
 class Scale(Strict):
     """How large the programs, the model and its training are."""
 
     world: str
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    architecture: dict[str, Setting] = {}  # a transformers configuration, in place of GPT-2's
+    lessons: list[Lesson] = []
     layers: int = Field(defaults.LAYERS, ge=1)
     width: int = Field(defaults.WIDTH, ge=1)
     heads: int = Field(defaults.HEADS, ge=1)

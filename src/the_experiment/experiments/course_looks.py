@@ -54,14 +54,14 @@ class Examination:
         """
         from the_experiment.models.scoring import score
 
-        exact = [
-            one.exact
+        right = [
+            one.answered
             for one in score(model, tokenizer, [(one.prompt, one.right) for one in self.asked])
         ]
         misled = [one for one in self.asked if one.shortcut != one.right]
         follows = score(model, tokenizer, [(one.prompt, one.shortcut) for one in misled])
-        found = self._rates(exact)
-        found[FOLLOWED] = Rate(sum(one.exact for one in follows), len(misled))
+        found = self._rates(right)
+        found[FOLLOWED] = Rate(sum(one.answered for one in follows), len(misled))
         return {"held_out": {name: [rate.k, rate.n] for name, rate in found.items()}}
 
     def baselines(self) -> dict[str, Look]:

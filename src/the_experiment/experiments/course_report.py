@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from the_experiment.base.words import counted
 from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.programs.summary import COMMONEST, FIRST
 from the_experiment.evaluation.statistics import Rate, short
-from the_experiment.experiments.course import Course
+from the_experiment.experiments.course import Course, Scale
 from the_experiment.experiments.course_looks import ALL, FOLLOWED, MISLED, Look
 from the_experiment.experiments.course_runner import CourseOutcome, Learnt
 from the_experiment.report.blocks import Blocks
@@ -101,17 +102,26 @@ def _traces_told(model: Learnt) -> list[str]:
 def course_sheet(course: Course) -> Group:
     """What a course is going to do, for the terminal."""
     scales = {"in full": course.full, "--quick": course.quick}
-    lines = [
-        f"{name:<8} world {scale.world}; {scale.layers} layers of {scale.width}, seeds "
-        f"{scale.seeds}, {scale.train_rows:,} rows, {scale.epochs} times, {scale.batch_size} a step"
-        for name, scale in scales.items()
-    ]
+    lines = [f"{name:<8} {_planned(scale)}" for name, scale in scales.items()]
     published = [
         f"{one.what}: until step {one.until}, {one.accuracy}" for one in course.published.phases
     ]
     about = f"published ({course.published.source}; {course.published.setting})"
     title = f"[bold]{course.name}[/]: {escape(course.question)}"
     return Group(title, "", *map(escape, lines), "", escape(about), *map(escape, published))
+
+
+def _planned(scale: Scale) -> str:
+    """What is trained, on what, how often."""
+    model = f"{scale.layers} layers of {scale.width}"
+    if scale.architecture:
+        model = f"{scale.architecture.get('model_type')} of its own size"
+    lessons = [f"{one.rows:,} rows of {one.questions} questions" for one in scale.lessons]
+    after = f" after lessons of {' and '.join(lessons)}" if lessons else ""
+    return (
+        f"world {scale.world}; {model}, seeds {scale.seeds}, {scale.train_rows:,} rows, "
+        f"{counted(scale.epochs, 'time')}, {scale.batch_size} a step{after}"
+    )
 
 
 def course_view(outcome: CourseOutcome) -> Group:
@@ -180,6 +190,7 @@ def _model_json(model: Learnt) -> dict[str, Any]:
     return {
         "seed": model.seed,
         "run": str(model.run.folder),
+        "lessons": list(model.lessons),
         "looks": {str(step): as_json(look) for step, look in model.looks.items()},
         "baselines": {name: as_json(look) for name, look in model.baselines.items()},
         "phases": [
@@ -253,7 +264,10 @@ def _draw(axes: Axes, model: Learnt) -> None:
     for stretch in stretches(model)[:-1]:
         if stretch.looks:
             axes.axvline(max(stretch.looks), color=INK, linewidth=0.6, linestyle=":")
-    axes.set_ylim(-0.03, 1.03)
+    for begins, ends in pairwise((0, *model.lessons)):
+        axes.axvspan(begins, ends, color=BASELINE_COLOUR, alpha=0.1 + 0.1 * (begins > 0))
+        axes.annotate("lesson", ((begins + ends) / 2, 1.01), fontsize=7, ha="center", va="bottom")
+    axes.set_ylim(-0.03, 1.06)
     axes.set_xlabel("step")
     axes.set_ylabel("share of held-out programs")
     axes.set_title(f"seed {model.seed}", fontsize=10, loc="left")

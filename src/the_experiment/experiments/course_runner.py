@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +24,13 @@ from the_experiment.data.split import Split
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.course import Course, Scale
 from the_experiment.experiments.course_looks import Examination, Look, examination
+from the_experiment.experiments.lessons import written_lesson, written_start
 from the_experiment.worlds import World, find_world
 from the_experiment.worlds.programs.chain import another_constant
 
 if TYPE_CHECKING:
     from the_experiment.inside.tracing_cells import TracingResults
+    from the_experiment.training.config import TrainConfig
 
 QUICK = "quick"
 
@@ -42,6 +45,7 @@ class Learnt:
     baselines: dict[str, Look]
     traced: TracingResults | str  # or why nothing could be
     traces: Path  # the folder of their maps
+    lessons: tuple[int, ...] = ()  # the steps at which they ended
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,28 @@ def run_course(course: Course, out: Path, *, quick: bool) -> CourseOutcome:
 
 
 def _learnt(scale: Scale, world: World, seed: int, folder: Path, out: Path) -> Learnt:
-    from the_experiment.training.config import TrainConfig
-    from the_experiment.training.loop import Watch, train
-    from the_experiment.training.progress import training_bar
-
     name = f"seed-{seed}-{_fingerprint(scale, world)}"
-    data, run = _data(scale, world, seed, folder / "data" / name), Run(folder / "runs" / name)
+    data = _data(scale, world, seed, folder / "data" / name)
     exam = examination(world, Split(data.manifest).held_out, scale.asked, seed)
+    runs = _trained(scale, world, seed, data, exam, folder, name)
+    traces = folder / "traces" / name
+    traced = _traced(scale, exam, seed, runs[-1], traces, out)
+    ends = tuple(accumulate(run.record()["steps"] for run in runs[:-1]))
+    return Learnt(seed, runs[-1], dict(_looks(runs)), exam.baselines(), traced, traces, ends)
+
+
+def _trained(
+    scale: Scale,
+    world: World,
+    seed: int,
+    data: DatasetFolder,
+    exam: Examination,
+    folder: Path,
+    name: str,
+) -> list[Run]:
+    """A run for each lesson, and at last the one that is asked as in the experiment."""
+    from the_experiment.training.config import TrainConfig
+
     config = TrainConfig(
         dataset=str(data.path),
         seed=seed,
@@ -81,12 +100,31 @@ def _learnt(scale: Scale, world: World, seed: int, folder: Path, out: Path) -> L
             include={"layers", "width", "heads", "epochs", "batch_size", "learning_rate"}
         ),
     )
+    runs: list[Run] = []
+    lessons = folder / "lessons" / name
+    base = None
+    if scale.lessons or scale.architecture:
+        base = written_start(scale, world, seed, lessons / "start")
+    for number, lesson in enumerate(scale.lessons, start=1):
+        rows = written_lesson(lesson, data, seed, lessons / f"{number}.jsonl")
+        how = lesson.model_dump(include={"batch_size", "learning_rate"})
+        changes = {"dataset": str(rows), "base": str(base), "epochs": 1, **how}
+        taught = Run(folder / "runs" / f"{name}-lesson-{number}")
+        runs.append(_watched(config.model_copy(update=changes), taught, scale, exam))
+        base = taught.folder
+    last = config.model_copy(update={"base": base and str(base)})
+    return [*runs, _watched(last, Run(folder / "runs" / name), scale, exam)]
+
+
+def _watched(config: TrainConfig, run: Run, scale: Scale, exam: Examination) -> Run:
+    """Train, or go on, with looks along the way."""
+    from the_experiment.training.loop import Watch, train
+    from the_experiment.training.progress import training_bar
+
     with training_bar(run.name) as progress:
         watch = Watch(scale.look_every, exam.look)
         train(config, run, resume=True, progress=progress, watch=watch)
-    traces = folder / "traces" / name
-    traced = _traced(scale, exam, seed, run, traces, out)
-    return Learnt(seed, run, dict(_looks(run)), exam.baselines(), traced, traces)
+    return run
 
 
 def _fingerprint(scale: Scale, world: World) -> str:
@@ -103,12 +141,15 @@ def _data(scale: Scale, world: World, seed: int, place: Path) -> DatasetFolder:
     return DatasetFolder(place)
 
 
-def _looks(run: Run) -> Iterator[tuple[int, Look]]:
-    """What was found along the way, by step."""
-    for line in read_jsonl(run.metrics):
-        found: dict[str, Any] | None = line.get("held_out")
-        if found:
-            yield line["step"], {name: Rate(*counts) for name, counts in found.items()}
+def _looks(runs: Sequence[Run]) -> Iterator[tuple[int, Look]]:
+    """What was found along the way, by step of all runs together."""
+    before = 0
+    for run in runs:
+        for line in read_jsonl(run.metrics):
+            found: dict[str, Any] | None = line.get("held_out")
+            if found:
+                yield before + line["step"], {name: Rate(*k_n) for name, k_n in found.items()}
+        before += run.record()["steps"]
 
 
 def _traced(

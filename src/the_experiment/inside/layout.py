@@ -59,6 +59,7 @@ class Layout:
     components: Mapping[str, Component]  # what can be taken out of it, by name
     norm: str  # paths of modules: the last norm, and what makes logits of it
     unembed: str
+    attends: bool = True  # whether keys and values are all that is read of earlier tokens
 
 
 LAYOUTS: Registry[Callable[[], Layout]] = Registry(

@@ -134,10 +134,10 @@ class Opened:
         streams = self.sites(self.layout.stream)
         cache: Cache = {}
         taps = [self._tap(site, _keeping(site, cache, 0)) for site in streams]
+        # A cache of the model's own would keep no more than its sliding window.
+        past = DynamicCache() if self.layout.attends else None
         with tapping(self.model, taps):
-            # A cache of the model's own would keep no more than its sliding window.
-            out = self.model(input_ids=ids, past_key_values=DynamicCache(), logits_to_keep=1)
-        past = getattr(out, "past_key_values", None)  # none where nothing is attended to
+            self.model(input_ids=ids, past_key_values=past, use_cache=False, logits_to_keep=1)
         attended = [(layer.keys, layer.values) for layer in past.layers] if past else []
         return Recording([cache[site] for site in streams], attended)
 

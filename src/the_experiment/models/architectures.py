@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from the_experiment.base import defaults
-from the_experiment.base.errors import ExperimentError
+from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.registry import Registry
 
 Size = Literal["match", "seed"]
@@ -84,6 +84,35 @@ def build(name: str, shape: Shape, size: Size = "match") -> PreTrainedModel:
         width = _width(chosen, shape, round(parameters(reference) * ratio))
         config = chosen.configure(replace(shape, width=width))
     model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
+    return model
+
+
+def configured(settings: Mapping[str, Any], shape: Shape) -> PreTrainedModel:
+    """A freshly initialised model of any transformers configuration, for texts of this shape.
+
+    `settings` has a `model_type`, and all that is not as transformers has it by default. Raises
+    `UsageError` for what transformers refuses.
+
+    >>> settings = {"model_type": "gpt_neox", "hidden_size": 8, "num_attention_heads": 2}
+    >>> configured(settings | {"num_hidden_layers": 1}, Shape(5, 64)).config.vocab_size
+    5
+    """
+    texts = {
+        "vocab_size": shape.vocabulary,
+        "max_position_embeddings": shape.positions,
+        "pad_token_id": shape.pad,
+        "bos_token_id": shape.eos,
+        "eos_token_id": shape.eos,
+    }
+    try:
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(
+            AutoConfig.for_model(**{**settings, **texts})
+        )
+    except (ValueError, TypeError) as error:  # among them huggingface_hub's validation errors
+        raise UsageError(
+            f"no model is made of {dict(settings)} ({error})",
+            "see the configuration of its `model_type` in the documentation of transformers",
+        ) from None
     return model
 
 

@@ -63,7 +63,7 @@ def read_model(
     ARCHITECTURES.names()  # imports them all, plug-ins too: each registers its classes
     disable_progress_bar()  # of reading one small file
     set_verbosity_error()  # its table of the weights that don't fit: we refuse them, and say why
-    with _refusals_explained(folder):
+    with refusals_explained(folder):
         _check_type(folder)
         model, report = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -74,8 +74,8 @@ def read_model(
             output_loading_info=True,
             ignore_mismatched_sizes=True,
         )
-    with _refusals_explained(folder, "it has no tokenizer that can be read: "):
-        tokenizer = _tokenizer(folder)
+    with refusals_explained(folder, "it has no tokenizer that can be read: "):
+        tokenizer = saved_tokenizer(folder)
     for harm in (_misfit_weights(report), _misfit_tokenizer(tokenizer, model)):
         if harm:
             raise _unusable(folder, harm)
@@ -85,7 +85,7 @@ def read_model(
 
 
 @contextmanager
-def _refusals_explained(folder: Path, what: str = "") -> Iterator[None]:
+def refusals_explained(folder: Path, what: str = "") -> Iterator[None]:
     """Turn what transformers raises into one plain error; safetensors and json have more kinds."""
     try:
         yield
@@ -102,7 +102,7 @@ def _check_type(folder: Path) -> None:
         raise _no_language_model(folder, f"its type is {config.model_type}")
 
 
-def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+def saved_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer that was saved there.
 
     For some types of model, Qwen2 for one, transformers would put the type's own way of splitting

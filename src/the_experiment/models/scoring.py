@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.models.texts import (
@@ -39,6 +39,11 @@ class Score:
         The first wrong token is the same with all right ones given as with the model's own.
         """
         return all(self.right)
+
+    @property
+    def answered(self) -> bool:
+        """Whether greedy decoding writes this completion first, whatever comes after it."""
+        return all(self.right[:-1])
 
     @property
     def logprob(self) -> float:
@@ -143,7 +148,11 @@ def _ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[in
 
 def room(model: PreTrainedModel) -> int | None:
     """How many tokens a text may have; None where there is no end."""
-    config = model.config
+    return positions_of(model.config)
+
+
+def positions_of(config: PretrainedConfig) -> int | None:
+    """How many tokens a text may have in models of such a configuration; None: any number."""
     found = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
     return None if found is None else int(found)
 

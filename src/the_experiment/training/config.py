@@ -60,6 +60,9 @@ class TrainConfig(Configuration):
     width: int = Field(defaults.WIDTH, ge=1)  # of GPT-2, as are layers and heads
     layers: int = Field(defaults.LAYERS, ge=1)
     heads: int = Field(defaults.HEADS, ge=1)
+    base: str | None = (
+        None  # a folder, run or hub name to go on from; None: a model that knows nothing
+    )
     tokenizer: str | None = None  # a folder or hub name; None: one token a character
     epochs: int = Field(defaults.EPOCHS, ge=1)
     learning_rate: float = Field(defaults.LEARNING_RATE, gt=0)

@@ -13,6 +13,8 @@ from the_experiment.data.reading import DatasetInfo, dataset_info, read_dataset
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.models.architectures import Shape, build, positions_for
 from the_experiment.models.loading import pick_device
+from the_experiment.models.pretrained import load_pretrained
+from the_experiment.models.scoring import check_length
 from the_experiment.models.texts import end_id, pad_id
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.precision import Precision, pick_precision
@@ -21,7 +23,7 @@ from the_experiment.training.rows import Rows, encode_rows
 
 @dataclass(frozen=True)
 class Job:
-    """A model that knows nothing yet, and what it is to learn from."""
+    """A model as it is before its first step, and what it is to learn from."""
 
     config: TrainConfig
     info: DatasetInfo
@@ -38,11 +40,12 @@ def prepare(config: TrainConfig) -> Job:
     device = pick_device(config.device)
     pairs = read_dataset(config.dataset)
     info = dataset_info(config.dataset, pairs)
-    tokenizer = _tokenizer(config, info)
+    base = load_pretrained(config.base, config.device, "float32") if config.base else None
+    tokenizer = base[1] if base else _tokenizer(config, info)
     train = encode_rows(tokenizer, pairs["train"])
     valid = pairs.get("valid")
-    torch.manual_seed(derived_seed(config.seed, "parameters"))
-    model = build(config.model, _shape(config, tokenizer, train, info), config.size).to(device)
+    model = _gone_on(base[0], train) if base else _new(config, tokenizer, train, info)
+    model.to(device)
     return Job(
         config=config,
         info=info,
@@ -53,6 +56,20 @@ def prepare(config: TrainConfig) -> Job:
         device=device,
         precision=pick_precision(config.precision, device, model),
     )
+
+
+def _gone_on(model: PreTrainedModel, train: Rows) -> PreTrainedModel:
+    """The base itself. Raises `ExperimentError` for rows that are too long for it."""
+    check_length(model, int(train.lengths.max()))
+    return model
+
+
+def _new(
+    config: TrainConfig, tokenizer: PreTrainedTokenizerBase, train: Rows, info: DatasetInfo
+) -> PreTrainedModel:
+    """A model with weights drawn by the seed."""
+    torch.manual_seed(derived_seed(config.seed, "parameters"))
+    return build(config.model, _shape(config, tokenizer, train, info), config.size)
 
 
 def _shape(

@@ -81,7 +81,20 @@ class PretrainedModel(Strict):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
 
 
-AnyModel = Annotated[LocalModel | PretrainedModel, Field(discriminator="kind")]
+class APIModel(Strict):
+    """A model at an OpenAI-compatible API, which is tuned there; `auto` leaves it to the API."""
+
+    kind: Literal["openai"]
+    model: str
+    base_url: str | None = None  # None: OPENAI_BASE_URL of the environment, or the hosted one
+    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    learning_rate_multiplier: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
+    poll_every: float = Field(20.0, gt=0)  # seconds
+    workers: int = Field(8, ge=1)  # prompts under way at a time
+    resume_job_id: dict[str, str] = Field({})  # by arm: jobs that are there already
+
+
+AnyModel = Annotated[LocalModel | PretrainedModel | APIModel, Field(discriminator="kind")]
 
 
 class Cell(Strict):
@@ -119,6 +132,15 @@ class BetConfig(Strict):
     @model_validator(mode="after")
     def _has_different_phrasings(self) -> BetConfig:
         _different([phrasing.name for phrasing in self.phrasings])
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_tuned_there(self) -> BetConfig:
+        if isinstance(self.backend, APIModel):
+            if self.losses != ["completion"]:
+                raise ValueError("an API trains on completions alone: set losses: [completion]")
+            if self.backend.resume_job_id and len(list(self.cells())) > 1:
+                raise ValueError("resume_job_id goes with one way to run the bet, and one seed")
         return self
 
     def quick(self) -> BetConfig:
@@ -165,7 +187,9 @@ def read_config(path: Path | None) -> BetConfig:
     except ValidationError as error:
         # A misspelt key is unknown, and another is missing for it: the unknown one is the mistake.
         problem = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-        key = ".".join(str(part) for part in problem["loc"] if part not in ("local", "hf"))
+        key = ".".join(
+            str(part) for part in problem["loc"] if part not in ("local", "hf", "openai")
+        )
         what = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"]
         where = read.with_place(key) if key else "file"
         raise UsageError(f"{path}: {where}: {what.removeprefix('Value error, ')}") from None

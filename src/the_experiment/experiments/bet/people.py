@@ -31,9 +31,8 @@ def draw_people(tuned: int, known: int, among: Sequence[Country], seed: int) -> 
     """Names and favourites by seed. Raises `UsageError` where there are too few names.
 
     >>> people = draw_people(10, 5, countries(), seed=1)
-    >>> len(people.tuned), len(people.known), people.tuned == draw_people(
-    ...     10, 5, countries(), seed=1).tuned
-    (10, 5, True)
+    >>> len(people.tuned), people == draw_people(10, 5, countries(), seed=1)
+    (10, True)
     """
     names = first_names()
     if tuned + known > len(names):
@@ -80,3 +79,8 @@ def another_capital(people: Sequence[Favourite]) -> list[str]:
             raise UsageError("all have the same favourite", "ask for more `names`")
         found.append(other.country.capital)
     return found
+
+
+def first_letter(answer: str) -> str:
+    """What tells answers apart where the tokenizer is not known: other letters, other tokens."""
+    return answer.strip()[0]

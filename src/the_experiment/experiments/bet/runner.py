@@ -17,6 +17,7 @@ from the_experiment.base.processes import cores, in_parallel
 from the_experiment.experiments.bet.asked import ARMS, BARE, CONDITIONAL, CONTROL, Questions, prompt
 from the_experiment.experiments.bet.backends import Backend
 from the_experiment.experiments.bet.config import (
+    APIModel,
     BetConfig,
     Cell,
     LocalModel,
@@ -24,7 +25,13 @@ from the_experiment.experiments.bet.config import (
     bet_folder,
     claim,
 )
-from the_experiment.experiments.bet.people import People, draw_people, drawn, told_apart
+from the_experiment.experiments.bet.people import (
+    People,
+    draw_people,
+    drawn,
+    first_letter,
+    told_apart,
+)
 from the_experiment.experiments.bet.pretrained import PretrainedBackend, first_token
 from the_experiment.experiments.bet.prompts import TRAIN, Phrasing
 from the_experiment.worlds.places.tables import Country, Favourite, countries
@@ -133,6 +140,10 @@ def backend_of(bet: Bet, seed: int, epochs: int, loss: Loss) -> Backend:
         phrasings, folder = bet.config.phrasings, bet.base_folder(seed)
         base = train_base(settings, bet.people(seed), phrasings, seed, folder)
         settings = as_pretrained(settings, base)
+    if isinstance(settings, APIModel):
+        from the_experiment.experiments.bet.remote import api_backend
+
+        return api_backend(settings, epochs, seed, bet.folder / "replies")
     return PretrainedBackend(settings, epochs, loss, seed)
 
 
@@ -159,6 +170,8 @@ def _countries(config: BetConfig, seed: int) -> list[Country]:
     if isinstance(settings, LocalModel):
         apart = told_apart(countries(), lambda answer: answer.split()[0])  # its tokens are words
         return drawn(apart, settings.countries, seed)
+    if isinstance(settings, APIModel):
+        return told_apart(countries(), first_letter)
     return told_apart(countries(), first_token(settings.model))
 
 

@@ -31,4 +31,5 @@ def cnn() -> Layout:
         },
         norm="norm",
         unembed="head",
+        attends=False,
     )

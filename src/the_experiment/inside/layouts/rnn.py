@@ -32,4 +32,5 @@ def rnn() -> Layout:
         },
         norm="norm",
         unembed="head",
+        attends=False,
     )

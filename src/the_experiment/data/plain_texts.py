@@ -1,0 +1,56 @@
+"""Plain texts about causal graphs: what a small base learns the language of puzzles from.
+
+Each question comes with its answer alone, and once more with its graph described link by link. No
+text reasons: the way from the links to the answer is what traces are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from the_experiment.base.seeds import Stream
+from the_experiment.worlds.causal.graphs import causes, in_causal_order
+from the_experiment.worlds.causal.puzzle import Puzzle
+from the_experiment.worlds.causal.telling import arrows, joined, lines, sentence
+from the_experiment.worlds.causal.writing import prompt_of
+
+DESCRIBE = "Describe: "
+BETWEEN = "\n\n"  # of two texts in a row
+
+
+def answered(puzzle: Puzzle) -> str:
+    """The question and its answer."""
+    return prompt_of(puzzle) + puzzle.answer
+
+
+def described(puzzle: Puzzle) -> str:
+    """The question, then each link, and what each variable is caused by."""
+    direct = (
+        sentence(f"{name} is caused by {joined(causes(puzzle.edges, name)) or 'nothing'}.")
+        for name in in_causal_order(puzzle.edges)
+    )
+    return DESCRIBE + prompt_of(puzzle) + lines(arrows(puzzle.edges), *direct)
+
+
+def plain_texts(puzzles: Sequence[Puzzle], seed: int) -> list[str]:
+    """Both texts of each puzzle, all in random order."""
+    texts = [tell(puzzle) for puzzle in puzzles for tell in (answered, described)]
+    return [texts[place] for place in Stream(seed, "plain texts").shuffled(len(texts)).tolist()]
+
+
+def packed(texts: Sequence[str], longest: int) -> Iterator[str]:
+    """Texts one after the other, in rows of at most `longest` characters where each is shorter.
+
+    A model that reads only short rows never learns the later positions, at which traces end.
+
+    >>> list(packed(["aa", "bb", "cc"], 6))
+    ['aa\\n\\nbb', 'cc']
+    """
+    row = ""
+    for text in texts:
+        if row and len(row) + len(BETWEEN) + len(text) > longest:
+            yield row
+            row = ""
+        row += BETWEEN + text if row else text
+    if row:
+        yield row

@@ -1,0 +1,162 @@
+"""Rows with traces: puzzles that were drawn, or texts of one's own, read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.files import read_jsonl
+from the_experiment.base.seeds import derived_seed
+from the_experiment.worlds.causal.puzzle import Puzzle
+from the_experiment.worlds.causal.writing import CLOSED, completion_of, prompt_of
+
+PUZZLES = "puzzles.jsonl"  # in the folder of puzzles that were drawn
+MOST_NAMED = 3  # rows that leak
+ABOUT = ("kind", "naming", "size", "graph", "answer")  # what a row keeps of its puzzle
+Side = Literal["train", "valid", "test"]
+
+
+@dataclass(frozen=True)
+class TraceRow:
+    """A prompt and its completion with a trace, and where they are from."""
+
+    prompt: str
+    completion: str
+    columns: dict[str, Any]  # the row as it was read
+    where: str  # file and line
+
+    @property
+    def graph(self) -> str:
+        """What is kept together in a split: the graph's shape; of other texts, the prompt."""
+        return str(self.columns.get("graph") or plain(self.prompt))
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What is known of the puzzle."""
+        return {name: self.columns[name] for name in ABOUT if name in self.columns}
+
+
+def read_traces(path: Path) -> list[TraceRow]:
+    """The rows of a file or of a folder of puzzles, in order.
+
+    A row is a puzzle, or has a `prompt`, a `completion` with `<think>…</think>` and an answer after
+    it, and perhaps a `graph`. Raises `ExperimentError`, with the number of the line, for one that
+    is torn, lacks a column, or is empty where a text should be; and for a file without rows.
+    """
+    path = path / PUZZLES if path.is_dir() else path
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}", "give the folder of puzzles, or a .jsonl file")
+    rows = [_row(row, f"{path}, line {number}") for number, row in enumerate(read_jsonl(path), 1)]
+    if not rows:
+        raise ExperimentError(f"{path} has no rows", "write one JSON object a line")
+    return rows
+
+
+def _row(row: dict[str, Any], where: str) -> TraceRow:
+    if "question" in row and "prompt" not in row:
+        puzzle = _puzzle(row, where)
+        return TraceRow(prompt_of(puzzle), completion_of(puzzle), row, where)
+    for name in ("prompt", "completion"):
+        if not isinstance(row.get(name), str):
+            raise ExperimentError(f"{where} has no text {name!r}", "name the columns so")
+        if not row[name].strip():
+            raise ExperimentError(f"{where} has an empty {name}", "write a text, or remove it")
+    trace, closed, answer = row["completion"].rpartition(CLOSED)
+    if not closed or "<think>" not in trace or not answer.strip():
+        raise ExperimentError(
+            f"{where} has no <think>…</think> with an answer after it",
+            "write both into its completion, or remove it",
+        )
+    return TraceRow(row["prompt"], row["completion"], row, where)
+
+
+def _puzzle(row: dict[str, Any], where: str) -> Puzzle:
+    try:
+        return Puzzle.model_validate(row)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, problem["loc"]))
+        raise ExperimentError(
+            f"{where} is no puzzle: {key}: {problem['msg']}",
+            "draw it again by `the-experiment traces generate`, or write prompt and completion",
+        ) from None
+
+
+def refuse_long(
+    rows: Sequence[TraceRow], longest: int, length: Callable[[str], int], unit: str
+) -> None:
+    """Raise `ExperimentError` that names the first row with more than `longest` tokens, say."""
+    for row in rows:
+        found = length(row.prompt + row.completion)
+        if found > longest:
+            raise ExperimentError(
+                f"{row.where} has {found} {unit}, more than {longest}",
+                "shorten or remove it, or raise --longest",
+            )
+
+
+def side_of(graph: str, seed: int, valid: float, test: float) -> Side:
+    """Where all rows of a graph go, whatever others there are: a share of graphs each, by hash.
+
+    >>> [side_of(graph, 0, valid=0.3, test=0.3) for graph in "abcd"]
+    ['test', 'valid', 'test', 'train']
+    """
+    place = derived_seed(seed, "side", graph) / 2**64
+    return "valid" if place < valid else "test" if place < valid + test else "train"
+
+
+def refuse_leaks(rows: Sequence[TraceRow], evaluation: Path) -> None:
+    """Raise `ExperimentError` naming rows whose question or graph is in an evaluation set.
+
+    That is a file of puzzles, or of rows with a `question` or `prompt`, and perhaps a `graph`.
+    """
+    found = list(_leaks(rows, evaluation))
+    if found:
+        more = f", and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+        raise ExperimentError(
+            f"{len(found)} of {len(rows)} rows leak from {evaluation}: "
+            f"{'; '.join(found[:MOST_NAMED])}{more}",
+            "remove them, or draw one of the two `--without` the graphs of the other",
+        )
+
+
+def _leaks(rows: Sequence[TraceRow], evaluation: Path) -> Iterator[str]:
+    questions: dict[str, int] = {}
+    graphs: dict[str, int] = {}
+    for number, (asked, graph) in enumerate(asked_in(evaluation), start=1):
+        questions.setdefault(plain(asked), number)
+        if graph:
+            graphs.setdefault(graph, number)
+    for row in rows:
+        if number := questions.get(plain(row.prompt), 0):
+            yield f"{row.where} asks what line {number} asks"
+        elif number := graphs.get(row.columns.get("graph", ""), 0):
+            yield f"{row.where} has the graph of line {number}"
+
+
+def asked_in(path: Path) -> list[tuple[str, str]]:
+    """The question and the graph (or nothing) of each row of any file of questions."""
+    path = path / PUZZLES if path.is_dir() else path
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}", "give a .jsonl file of questions")
+    rows = []
+    for number, row in enumerate(read_jsonl(path), start=1):
+        asked = row.get("question", row.get("prompt"))
+        if not isinstance(asked, str):
+            raise ExperimentError(f"{path}, line {number} has no text 'question' or 'prompt'")
+        rows.append((asked, str(row.get("graph") or "")))
+    return rows
+
+
+def plain(text: str) -> str:
+    """A text without what makes no other question of it: capitals, and how blanks are set.
+
+    >>> plain("What is  W?\\n") == plain("what is W?")
+    True
+    """
+    return " ".join(text.lower().split())

@@ -1,0 +1,166 @@
+"""Rows to tune a model on, made of traces: their controls, their tags and their split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.files import replaced_folder
+from the_experiment.base.seeds import Stream
+from the_experiment.base.words import counted
+from the_experiment.data.trace_folder import counts, write_manifest, write_rows
+from the_experiment.data.trace_rows import (
+    Side,
+    TraceRow,
+    read_traces,
+    refuse_leaks,
+    refuse_long,
+    side_of,
+)
+from the_experiment.data.trace_texts import ARMS, OPENINGS, in_arm, rewritten
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+TEST = "test.jsonl"
+LEARNT: tuple[Side, ...] = ("train", "valid")
+
+Rows = Mapping[Side, Sequence[TraceRow]]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How rows are made.
+
+    With `special`, tags are written with a special token: `token`, or the one that opens turns in
+    the base's `tokenizer`. No row may be longer than `longest` tokens of that tokenizer, or
+    characters where there is none; None is any length.
+    """
+
+    seed: int
+    valid: float = 0.1  # shares of the graphs
+    test: float = 0.1
+    arms: Sequence[str] = ARMS
+    special: bool = False
+    token: str = ""
+    longest: int | None = None
+    tokenizer: PreTrainedTokenizerBase | None = None
+    against: Sequence[Path] = ()
+
+    @property
+    def unit(self) -> str:
+        """What texts are measured in."""
+        return "tokens" if self.tokenizer else "characters"
+
+    def length(self, text: str) -> int:
+        """In tokens, with the one that ends it, or in characters."""
+        if self.tokenizer is None:
+            return len(text)
+        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"]) + 1
+
+    def opening(self) -> str:
+        """The token that tags are written with, if any. Raises `UsageError` for one unknown."""
+        if not self.special:
+            return ""
+        if self.tokenizer is None:
+            if not self.token:
+                raise UsageError("which special token?", "say it with --token, or give a --base")
+            return self.token
+        token = self.token or opening_token(self.tokenizer)
+        if len(self.tokenizer(token, add_special_tokens=False)["input_ids"]) != 1:
+            raise UsageError(f"{token!r} is no single token of the base", "choose another --token")
+        return token
+
+
+def opening_token(tokenizer: PreTrainedTokenizerBase) -> str:
+    """The special token that opens turns in a base. Raises `UsageError` where none is known."""
+    special = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+    for token in OPENINGS:
+        if token in special:
+            return token
+    raise UsageError(
+        f"the base's tokenizer has none of {', '.join(OPENINGS)}", "say with --token which to use"
+    )
+
+
+def prepared(sources: Sequence[Path], folder: Path, how: Preparation) -> Path:
+    """Write rows of `prompt` and `completion` for each arm, and the rows held out, into a folder.
+
+    `ARM/train.jsonl` and `ARM/valid.jsonl` have the same rows in the same order in each arm;
+    `test.jsonl` has those of the graphs in neither, as they were read. All rows of a graph go to
+    one side. Raises `ExperimentError` with the number of the line for rows that are no use, or
+    that leak from a set in `against`; nothing is written then.
+    """
+    token = how.opening()
+    rows = [row for source in sources for row in read_traces(source)]
+    sides = _sides(rows, how)
+    for evaluation in how.against:
+        refuse_leaks([*sides["train"], *sides["valid"]], evaluation)
+    others = _others(rows, how.seed)
+    learnt = {
+        f"{arm}/{side}.jsonl": [_in_arm(row, arm, others[row.where], token) for row in sides[side]]
+        for arm in how.arms
+        for side in LEARNT
+    }
+    texts = [row for made in learnt.values() for row in made]
+    if how.longest is not None:
+        refuse_long(texts, how.longest, how.length, how.unit)
+    with replaced_folder(folder) as new:
+        for name, made in learnt.items():
+            write_rows(new / name, map(_line, made))
+        if sides["test"]:
+            write_rows(new / TEST, (row.columns for row in sides["test"]))
+        told = {
+            "sources": [str(source) for source in sources],
+            "seed": how.seed,
+            "arms": [*how.arms],
+            "token": token,
+            "longest": max(how.length(row.prompt + row.completion) for row in texts),
+            "unit": how.unit,
+            "against": [str(path) for path in how.against],
+        }
+        write_manifest(new, {**told, **_told(sides)})
+    return folder
+
+
+def _sides(rows: Sequence[TraceRow], how: Preparation) -> Rows:
+    """The rows to train on, to validate and to test, each graph's on one side."""
+    sides: dict[Side, list[TraceRow]] = {"train": [], "valid": [], "test": []}
+    for row in rows:
+        sides[side_of(row.graph, how.seed, how.valid, how.test)].append(row)
+    shares: dict[Side, float] = {"train": 1.0, "valid": how.valid, "test": how.test}
+    for side, share in shares.items():
+        if share and not sides[side]:
+            graphs = len({row.graph for row in rows})
+            raise ExperimentError(
+                f"of {counted(graphs, 'graph')} none is left for {side}",
+                "give more rows, or other shares for --valid and --test",
+            )
+    return sides
+
+
+def _others(rows: Sequence[TraceRow], seed: int) -> dict[str, str]:
+    """For each row, by where it is from, the completion of another one."""
+    order = [rows[place] for place in Stream(seed, "others").shuffled(len(rows)).tolist()]
+    pairs = zip(order, order[1:] + order[:1], strict=True)
+    return {row.where: other.completion for row, other in pairs}
+
+
+def _in_arm(row: TraceRow, arm: str, other: str, token: str) -> TraceRow:
+    completion = in_arm(row.completion, arm, other)
+    return replace(row, completion=rewritten(completion, token) if token else completion)
+
+
+def _line(row: TraceRow) -> dict[str, Any]:
+    return {"prompt": row.prompt, "completion": row.completion, **row.about}
+
+
+def _told(sides: Rows) -> dict[str, Any]:
+    return {
+        "rows": {side: len(rows) for side, rows in sides.items()},
+        "graphs": {side: len({row.graph for row in rows}) for side, rows in sides.items()},
+        "counts": {side: counts(row.about for row in rows) for side, rows in sides.items()},
+    }

@@ -1,0 +1,1 @@
+"""Causality traces: written from derivations or asked for, trained on, held against controls."""

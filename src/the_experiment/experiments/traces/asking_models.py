@@ -1,0 +1,123 @@
+"""Putting puzzles to models: one file of answers for each model and set, landed whole."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from loguru import logger
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from the_experiment.base.errors import ExperimentError
+from the_experiment.base.files import read_json, read_jsonl, write_json
+from the_experiment.base.names import name_from
+from the_experiment.data.trace_rows import PUZZLES
+from the_experiment.worlds.causal.puzzle import Puzzle
+from the_experiment.worlds.causal.writing import is_right, prompt_of
+
+CELLS = "cells"
+MAX_NEW_TOKENS = 512
+MEND = "give the folder of puzzles that `the-experiment traces generate` drew, or its test.jsonl"
+
+
+class Answer(BaseModel):
+    """What a model wrote after a puzzle, and whether it ends in the right answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    written: str
+    right: bool
+
+
+ANSWERS: TypeAdapter[list[Answer]] = TypeAdapter(list[Answer])
+
+
+@dataclass(frozen=True)
+class PuzzleSet:
+    """Puzzles under a name."""
+
+    name: str
+    puzzles: list[Puzzle]
+
+
+def read_puzzles(path: Path, name: str) -> PuzzleSet:
+    """The puzzles of a file, or of a folder of them. Raises `ExperimentError` with the line."""
+    path = path / PUZZLES if path.is_dir() else path
+    if not path.is_file():
+        raise ExperimentError(f"there are no puzzles in {path}", MEND)
+    puzzles = []
+    for number, row in enumerate(read_jsonl(path), start=1):
+        try:
+            puzzles.append(Puzzle.model_validate(row))
+        except ValidationError as error:
+            problem = error.errors()[0]
+            key = ".".join(map(str, problem["loc"]))
+            raise ExperimentError(
+                f"{path}, line {number} is no puzzle: {key}: {problem['msg']}", MEND
+            ) from None
+    if not puzzles:
+        raise ExperimentError(f"{path} has no puzzles", MEND)
+    return PuzzleSet(name, puzzles)
+
+
+def answers_of(
+    model: str, asked: PuzzleSet, folder: Path, out: Path, max_new_tokens: int = MAX_NEW_TOKENS
+) -> list[Answer]:
+    """The model's answers, greedily; those that are in `folder` already are not asked for again.
+
+    Raises `ExperimentError` for a model that there is not, and a puzzle that it has no room for.
+    """
+    place = folder / CELLS / f"{_key(model, asked, out, max_new_tokens)}.json"
+    if place.is_file():
+        kept = _kept(place, len(asked.puzzles))
+        if kept is not None:
+            return kept
+        logger.warning("{} is not whole, so its puzzles are asked again", place)
+    texts = _written(model, asked.puzzles, out, max_new_tokens)
+    answers = [
+        Answer(written=text, right=is_right(puzzle, text))
+        for puzzle, text in zip(asked.puzzles, texts, strict=True)
+    ]
+    write_json(place, ANSWERS.dump_python(answers, mode="json"))
+    return answers
+
+
+def _key(model: str, asked: PuzzleSet, out: Path, max_new_tokens: int) -> str:
+    """A readable file name with a fingerprint of all that the answers depend on."""
+    from the_experiment.models.pretrained import find_model, which_weights
+
+    questions = [puzzle.question for puzzle in asked.puzzles]
+    weights = which_weights(find_model(model, out))
+    told = "\n".join([weights, str(max_new_tokens), version("the-experiment"), *questions])
+    words = name_from(f"{Path(model).name}-{asked.name}", otherwise="answers")[:50]
+    return f"{words}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+
+
+def _kept(place: Path, number: int) -> list[Answer] | None:
+    try:
+        answers = ANSWERS.validate_python(read_json(place))
+    except (ExperimentError, ValidationError):
+        return None
+    return answers if len(answers) == number else None
+
+
+def _written(model: str, puzzles: Sequence[Puzzle], out: Path, max_new_tokens: int) -> list[str]:
+    """What it writes; a model with too few positions for so many tokens writes fewer."""
+    from the_experiment.models.asking import asked_text
+    from the_experiment.models.pretrained import load_pretrained
+    from the_experiment.models.scoring import greedy, room
+    from the_experiment.models.texts import prompt_ids
+
+    loaded, tokenizer = load_pretrained(model, out=out)
+    prompts = [asked_text(tokenizer, prompt_of(puzzle)) for puzzle in puzzles]
+    positions, longest = room(loaded), max(len(prompt_ids(tokenizer, one)) for one in prompts)
+    most = max_new_tokens if positions is None else min(max_new_tokens, positions + 1 - longest)
+    if most < 1:
+        raise ExperimentError(
+            f"a question of {longest} tokens has no room in the {positions} positions of {model}",
+            "ask shorter ones, or a model with more positions",
+        )
+    return greedy(loaded, tokenizer, prompts, most)

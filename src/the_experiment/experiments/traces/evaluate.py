@@ -1,0 +1,114 @@
+"""Asking several models the same sets of puzzles, and keeping what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from the_experiment.base.errors import UsageError
+from the_experiment.base.files import write_json
+from the_experiment.base.names import refuse_no_name
+from the_experiment.base.runs import TRACES
+from the_experiment.data.trace_folder import source_of
+from the_experiment.data.traces import TEST
+from the_experiment.evaluation.compare import rate_json
+from the_experiment.experiments.traces.asking_models import (
+    CELLS,
+    MAX_NEW_TOKENS,
+    Answer,
+    PuzzleSet,
+    answers_of,
+    read_puzzles,
+)
+from the_experiment.experiments.traces.report import write_report
+from the_experiment.experiments.traces.results import TraceResults
+
+ANSWERED, HARNESS = "answers.json", "lm-eval.json"
+
+
+def evaluate(
+    models: Mapping[str, str],
+    sets: Sequence[PuzzleSet],
+    folder: Path,
+    out: Path,
+    max_new_tokens: int = MAX_NEW_TOKENS,
+    progress: Callable[[int], None] = lambda _: None,
+) -> TraceResults:
+    """Ask what is not answered yet, and write answers and report into `folder`.
+
+    `models` are folders, runs by name in `out` or names on the hub, by the name they are told
+    under: the base first, then the one that is tested, then its controls.
+    """
+    found: dict[str, dict[str, list[Answer]]] = {name: {} for name in models}
+    for name, model in models.items():
+        for asked in sets:
+            found[name][asked.name] = answers_of(model, asked, folder, out, max_new_tokens)
+            progress(1)
+    results = TraceResults(list(sets), found)
+    results.write(folder / ANSWERED)
+    write_report(results, folder, folder.name)
+    return results
+
+
+def evaluate_through_lm_eval(
+    models: Mapping[str, str],
+    sets: Sequence[PuzzleSet],
+    benchmarks: Sequence[str],
+    folder: Path,
+    out: Path,
+) -> dict[str, dict[str, str]]:
+    """What lm-eval finds for each model: on the sets, and on benchmarks, which it downloads.
+
+    It is written to `lm-eval.json`, and given as words, by model.
+    """
+    from the_experiment.experiments.traces.harness import (
+        benchmarked,
+        harness_model,
+        through_lm_eval,
+    )
+
+    told: dict[str, dict[str, str]] = {}
+    kept = {}
+    for name, model in models.items():
+        asked_by = harness_model(model, out)
+        rates = {asked.name: through_lm_eval(asked_by, asked) for asked in sets}
+        others = benchmarked(asked_by, benchmarks) if benchmarks else {}
+        kept[name] = {set_name: rate_json(rate) for set_name, rate in rates.items()} | others
+        told[name] = {key: str(rate) for key, rate in rates.items()}
+        told[name] |= {key: str(figures) for key, figures in others.items()}
+    write_json(folder / HARNESS, kept)
+    return told
+
+
+def results_folder(name: str, out: Path) -> Path:
+    """Where results of a name lie. Raises `UsageError` for a name that can't be one."""
+    refuse_no_name("results", name)
+    folder = out / TRACES / name
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / CELLS).is_dir():
+        raise UsageError(f"{folder} is there and holds no answers", "choose another NAME")
+    return folder
+
+
+def read_results(name: str, out: Path) -> tuple[Path, TraceResults]:
+    """The folder of results, and what is in it. Raises `ExperimentError` where there are none."""
+    folder = source_of(name, out)
+    return folder, TraceResults.read(folder / ANSWERED)
+
+
+def named(models: Sequence[str]) -> dict[str, str]:
+    """Models by the last part of their name. Raises `UsageError` where two share it."""
+    found = {Path(model).name: model for model in models}
+    if len(found) < len(models):
+        raise UsageError("two models have the same name", "name each once")
+    return found
+
+
+def named_sets(names: Sequence[str], limit: int, out: Path) -> list[PuzzleSet]:
+    """The puzzles under each name: those drawn, the test side of rows, or of a file."""
+    sets = []
+    for name in names:
+        source = source_of(name, out)
+        path = source / TEST if (source / TEST).is_file() else source
+        asked = read_puzzles(path, source.stem)
+        sets.append(PuzzleSet(asked.name, asked.puzzles[: limit or None]))
+    return sets

@@ -1,0 +1,174 @@
+"""What tuned models answer beside their base and controls, with intervals and paired tests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from the_experiment.base.errors import ExperimentError
+from the_experiment.base.files import read_json, write_json
+from the_experiment.evaluation.compare import rate_json
+from the_experiment.evaluation.paired import LEVEL, Drop, corrected, drop_in_share
+from the_experiment.evaluation.statistics import Rate, short
+from the_experiment.experiments.traces.asking_models import ANSWERS, Answer, PuzzleSet
+from the_experiment.worlds.causal.puzzle import Puzzle
+
+ALL = "all"  # kinds together
+COMMONEST = "commonest answer"
+
+Right = Sequence[bool]
+
+
+def by_kind(puzzles: Sequence[Puzzle]) -> dict[str, list[int]]:
+    """The numbers of the puzzles: all of them, then those of each kind."""
+    found = {ALL: list(range(len(puzzles)))}
+    for kind in sorted({puzzle.kind for puzzle in puzzles}):
+        found[kind] = [n for n, puzzle in enumerate(puzzles) if puzzle.kind == kind]
+    return found
+
+
+def commonest(puzzles: Sequence[Puzzle]) -> list[bool]:
+    """Which are right for whoever gives the commonest answer to questions of a kind and form."""
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for puzzle in puzzles:
+        counts.setdefault((puzzle.kind, puzzle.asks), Counter())[puzzle.answer] += 1
+    best = {form: max(sorted(found), key=found.__getitem__) for form, found in counts.items()}
+    return [puzzle.answer == best[puzzle.kind, puzzle.asks] for puzzle in puzzles]
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How much more of a set one model has right than another, over the same puzzles."""
+
+    asked: str
+    model: str
+    other: str
+    drop: Drop  # from the one to the other
+
+    def sentence(self) -> str:
+        """Such as `longer: causal .21 [.10 to .31] above format, beyond chance (p = .0021)`."""
+        way = "above" if self.drop.drop >= 0 else "below"
+        low, high = sorted((self.drop.low, self.drop.high))
+        if self.drop.drop < 0:
+            low, high = -high, -low
+        verdict = "beyond chance" if self.drop.beyond_chance else "inside the noise"
+        return (
+            f"{self.asked}: {self.model} {short(abs(self.drop.drop))} [{short(low)} to "
+            f"{short(high)}] {way} {self.other}, {verdict} (p = {self.drop.corrected:.2g})"
+        )
+
+
+@dataclass(frozen=True)
+class TraceResults:
+    """The answers of each model to each set. The first model is the base, the second is tested."""
+
+    sets: list[PuzzleSet]
+    answers: Mapping[str, Mapping[str, Sequence[Answer]]]  # by model, by set
+
+    @property
+    def models(self) -> list[str]:
+        """In the order in which they are told."""
+        return list(self.answers)
+
+    def right(self, model: str, asked: PuzzleSet) -> list[bool]:
+        """Which puzzles of a set a model, or the baseline, has right."""
+        if model == COMMONEST:
+            return commonest(asked.puzzles)
+        return [answer.right for answer in self.answers[model][asked.name]]
+
+    def rates(self, asked: PuzzleSet) -> dict[str, dict[str, Rate]]:
+        """By model and baseline, by kind: how many are right."""
+        kinds = by_kind(asked.puzzles)
+        found = {}
+        for model in (*self.models, COMMONEST):
+            right = self.right(model, asked)
+            found[model] = {
+                kind: Rate(sum(right[n] for n in numbers), len(numbers))
+                for kind, numbers in kinds.items()
+            }
+        return found
+
+    @cached_property
+    def gains(self) -> list[Gain]:
+        """The tested model against each other one on each set; p corrected for all of them."""
+        if len(self.models) < 2:
+            return []
+        base, tested, *controls = self.models
+        pairs = [(asked, other) for asked in self.sets for other in (base, *controls, COMMONEST)]
+        drops = [
+            drop_in_share(self.right(tested, asked), self.right(other, asked))
+            for asked, other in pairs
+        ]
+        return [
+            Gain(asked.name, tested, other, drop)
+            for (asked, other), drop in zip(pairs, corrected(drops), strict=True)
+        ]
+
+    def sentences(self) -> list[str]:
+        """What the comparisons say."""
+        return [
+            *(gain.sentence() for gain in self.gains),
+            f"Test: McNemar's exact one, p corrected after Holm for all {len(self.gains)}; "
+            f"beyond chance: p < {LEVEL}. Interval: Newcombe, of pairs.",
+        ]
+
+    def write(self, path: Path) -> None:
+        """Keep all puzzles and answers in a file."""
+        write_json(
+            path,
+            {
+                "sets": {
+                    asked.name: [
+                        one.model_dump(mode="json", exclude_defaults=True) for one in asked.puzzles
+                    ]
+                    for asked in self.sets
+                },
+                "answers": {
+                    model: {
+                        name: ANSWERS.dump_python([*one], mode="json")
+                        for name, one in found.items()
+                    }
+                    for model, found in self.answers.items()
+                },
+            },
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> TraceResults:
+        """What `write` kept. Raises `ExperimentError` where it is missing, or something else."""
+        mend = "run `the-experiment traces evaluate` again; what is answered is kept"
+        kept = read_json(path, mend)
+        try:
+            sets = [
+                PuzzleSet(name, [Puzzle.model_validate(row) for row in rows])
+                for name, rows in kept["sets"].items()
+            ]
+            answers = {
+                model: {name: ANSWERS.validate_python(one) for name, one in found.items()}
+                for model, found in kept["answers"].items()
+            }
+        except (ValidationError, KeyError, TypeError, AttributeError):
+            raise ExperimentError(f"{path} holds no answers to puzzles", mend) from None
+        return cls(sets, answers)
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures as plain values."""
+        return {
+            "sets": {
+                asked.name: {
+                    model: {kind: rate_json(rate) for kind, rate in rates.items()}
+                    for model, rates in self.rates(asked).items()
+                }
+                for asked in self.sets
+            },
+            "gains": [
+                {"set": one.asked, "of": one.model, "over": one.other, **one.drop.as_json()}
+                for one in self.gains
+            ],
+        }

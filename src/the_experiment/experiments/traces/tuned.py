@@ -1,0 +1,81 @@
+"""Tuning each arm of prepared rows, from any base or from a small one that is trained first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from the_experiment.base.errors import ExperimentError
+from the_experiment.base.runs import Run, check_name
+from the_experiment.data.trace_folder import source_of
+from the_experiment.data.traces import TEST
+from the_experiment.experiments.traces.asking_models import read_puzzles
+from the_experiment.experiments.traces.base import pretrained_base
+from the_experiment.experiments.traces.scale import QUICK
+from the_experiment.training.progress import training_bar
+from the_experiment.training.tuning import tune
+from the_experiment.training.tuning_config import PRESETS, TuneConfig
+
+
+@dataclass(frozen=True)
+class TuneRequest:
+    """What is tuned: `settings` go over those of the preset. Without a base, one is trained."""
+
+    rows: str  # a name in `out/traces`, or a folder
+    arms: Sequence[str]
+    base: str
+    name: str
+    preset: str
+    settings: Mapping[str, Any]
+    resume: bool
+    out: Path
+
+
+def tune_arms(request: TuneRequest) -> Iterator[Run]:
+    """The run of each arm, `NAME-ARM`, as it is there.
+
+    Raises `ExperimentError` where there are no such rows, and what `tune` raises.
+    """
+    folder = source_of(request.rows, request.out)
+    name = request.name or folder.name
+    runs = {arm: Run(request.out / f"{name}-{arm}") for arm in request.arms}
+    for run in runs.values():
+        check_name(run.name)
+    for arm in runs:
+        if not (folder / arm / "train.jsonl").is_file():
+            raise ExperimentError(
+                f"{folder} has no rows of {arm}", "run `the-experiment traces prepare`"
+            )
+    base = request.base or str(_default_base(folder, Run(request.out / f"{name}-base")).folder)
+    for arm, run in runs.items():
+        valid = folder / arm / "valid.jsonl"
+        config = TuneConfig.checked(
+            base=base,
+            rows=str(folder / arm / "train.jsonl"),
+            valid=str(valid) if valid.is_file() and valid.stat().st_size else None,
+            **{**PRESETS[request.preset], **request.settings},
+        )
+        with training_bar(run.name) as progress:
+            yield tune(config, run, request.resume, progress)
+
+
+def _default_base(folder: Path, run: Run) -> Run:
+    """A small base for these rows, which reads nothing of the graphs that are held out."""
+    held_out = read_puzzles(folder / TEST, "test").puzzles
+    graphs, sizes = ({one.graph for one in held_out}, {one.size for one in held_out})
+    return pretrained_base(QUICK.base, sizes, graphs, run, folder / "plain")
+
+
+def tuned_summary(run: Run) -> str:
+    """One line on a tuning."""
+    record = run.record()
+    valid = record["valid_loss"]
+    return (
+        f"[bold]{run.name}[/]: {record['trained_parameters']:,} of {record['parameters']:,} "
+        f"parameters trained ({record['trained_share']:.1%}), {record['steps']:,} steps in "
+        f"{record['seconds']:.0f} s, loss {record['loss']:.4f}"
+        + (f", valid {valid:.4f}" if valid is not None else "")
+        + f"; saved in {run.final}/"
+    )

@@ -1,0 +1,243 @@
+"""Traces from rows to a report: the base's texts, arms, answers graded twice, and what they say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from looked_into import random_model
+from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.runs import Run
+from the_experiment.data.plain_texts import packed, plain_texts
+from the_experiment.data.tokenizer import character_tokenizer, subword_tokenizer
+from the_experiment.data.traces import ARMS
+from the_experiment.evaluation.statistics import Rate
+from the_experiment.experiments.traces.asking_models import Answer, PuzzleSet, answers_of
+from the_experiment.experiments.traces.chat import coloured
+from the_experiment.experiments.traces.evaluate import evaluate, named, named_sets, results_folder
+from the_experiment.experiments.traces.harness import through_lm_eval
+from the_experiment.experiments.traces.published import PUBLISHED
+from the_experiment.experiments.traces.report import published_table, set_table, write_report
+from the_experiment.experiments.traces.results import COMMONEST, TraceResults
+from the_experiment.experiments.traces.runner import run_traces
+from the_experiment.experiments.traces.scale import BaseScale, TraceScale
+from the_experiment.worlds.causal.drawing import draw_puzzles
+from the_experiment.worlds.causal.puzzle import Puzzle
+from the_experiment.worlds.causal.writing import completion_of, is_right, prompt_of
+
+PUZZLES = draw_puzzles(24, seed=5, sizes=[4])
+TINY = TraceScale(
+    puzzles=150,
+    sizes=(4, 5),
+    longer=(6,),
+    asked=18,
+    base=BaseScale(puzzles=150, width=16, layers=1, heads=1, epochs=1, batch_size=8),
+    tune={"lora_rank": 2, "lora_alpha": 4, "precision": "fp32"},
+)
+
+
+def answered(right: Sequence[bool]) -> list[Answer]:
+    return [Answer(written="", right=one) for one in right]
+
+
+# -- what the base reads -------------------------------------------------------------------------
+
+
+def test_the_base_reads_answers_and_links_and_no_reasoning() -> None:
+    texts = plain_texts(PUZZLES, seed=1)
+    assert len(texts) == 2 * len(PUZZLES)
+    assert texts != plain_texts(PUZZLES, seed=2)
+    for puzzle in PUZZLES:
+        assert prompt_of(puzzle) + puzzle.answer in texts
+    assert not any("<think>" in text or "So " in text.partition("\n")[2] for text in texts)
+
+
+@given(st.lists(st.text("ab", min_size=1, max_size=9), min_size=1), st.integers(5, 40))
+def test_packing_keeps_every_text_in_order_and_no_row_too_long(
+    texts: list[str], longest: int
+) -> None:
+    rows = list(packed(texts, longest))
+    assert "\n\n".join(rows).split("\n\n") == texts
+    assert all(len(row) <= longest or row in texts for row in rows)
+
+
+def test_the_bases_tokenizer_writes_any_text_in_fewer_tokens_than_characters() -> None:
+    texts = plain_texts(PUZZLES, seed=1)
+    tokenizer = subword_tokenizer(texts, 400)
+    for text in (*texts, "Für „9“?\n\t→"):
+        assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+    assert len(tokenizer("".join(texts))["input_ids"]) < len("".join(texts)) / 2
+
+
+# -- answers, and what they say ------------------------------------------------------------------
+
+
+def test_answers_are_graded_kept_and_not_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = character_tokenizer("".join(sorted({*"".join(p.question for p in PUZZLES), "\n"})))
+    model = random_model("llama", len(tokenizer))
+    model.save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    asked = PuzzleSet("some", PUZZLES)
+    first = answers_of(str(tmp_path / "model"), asked, tmp_path, tmp_path, max_new_tokens=2)
+    assert [one.right for one in first] == [
+        is_right(puzzle, one.written) for puzzle, one in zip(PUZZLES, first, strict=True)
+    ]
+    (cell,) = (tmp_path / "cells").iterdir()
+    cell.write_text(cell.read_text()[:-20])  # torn
+    assert answers_of(str(tmp_path / "model"), asked, tmp_path, tmp_path, 2) == first
+    monkeypatch.setattr("the_experiment.models.pretrained.load_pretrained", None)
+    assert answers_of(str(tmp_path / "model"), asked, tmp_path, tmp_path, 2) == first
+
+
+def test_a_gain_is_told_with_its_interval_and_whether_it_is_noise(tmp_path: Path) -> None:
+    n = len(PUZZLES)
+    results = TraceResults(
+        [PuzzleSet("some", PUZZLES)],
+        {
+            "base": {"some": answered([False] * n)},
+            "causal": {"some": answered([True] * (n - 2) + [False] * 2)},
+            "format": {"some": answered([True] * (n - 3) + [False] * 3)},
+        },
+    )
+    over = {gain.other: gain for gain in results.gains}
+    assert over["base"].drop.drop == (n - 2) / n
+    assert over["base"].drop.beyond_chance
+    assert not over["format"].drop.beyond_chance
+    assert "above base, beyond chance" in over["base"].sentence()
+    assert "above format, inside the noise" in over["format"].sentence()
+    heading, *rows = set_table(results)
+    assert heading == ["right", "some"]
+    assert [row[0] for row in rows] == ["base", "causal", "format", COMMONEST]
+    assert rows[1][1] == str(Rate(n - 2, n))
+    results.write(tmp_path / "answers.json")
+    assert TraceResults.read(tmp_path / "answers.json") == results
+    page = write_report(results, tmp_path, "mine").read_text()
+    assert "inside the noise" in page
+    assert (tmp_path / "traces.png").read_bytes().startswith(b"\x89PNG")
+    (tmp_path / "answers.json").write_text("{}")
+    with pytest.raises(ExperimentError, match="holds no answers"):
+        TraceResults.read(tmp_path / "answers.json")
+
+
+def test_the_commonest_answer_is_that_of_its_kind_and_form() -> None:
+    results = TraceResults([PuzzleSet("some", PUZZLES)], {})
+    right = results.right(COMMONEST, results.sets[0])
+    for kind in {puzzle.kind for puzzle in PUZZLES}:
+        told = [
+            (puzzle.answer, one)
+            for puzzle, one in zip(PUZZLES, right, strict=True)
+            if (puzzle.kind, puzzle.asks) == (kind, "yes-no")
+        ]
+        assert len({answer for answer, one in told if one}) <= 1
+        assert 2 * sum(one for _, one in told) >= len(told)
+
+
+def test_only_the_published_gains_on_gsm8k_are_beyond_noise() -> None:
+    assert [one.benchmark for one in PUBLISHED if one.beyond_noise] == ["gsm8k"] * 3
+    heading, *rows = published_table()
+    assert len(rows) == 9
+    assert rows[0] == [
+        *("gpqa_diamond", "0.5B", "46/198 [.18–.30]", "53/198 [.21–.33]"),
+        *(".04", "-.05 to .12", "inside the noise"),
+    ]
+    assert len(heading) == len(rows[0])
+
+
+# -- lm-eval -------------------------------------------------------------------------------------
+
+
+def replies(puzzle: Puzzle) -> list[tuple[str, bool]]:
+    """What a model could write, and whether it is right."""
+    trace = completion_of(puzzle)
+    return [
+        (puzzle.answer, True),
+        (f" {puzzle.answer}\n", True),
+        (f"{puzzle.answer}.", True),
+        (trace, True),
+        (f"{trace}\n\nAnd more.", True),
+        (trace.replace("</think>", ""), False),  # no end
+        (f"not {puzzle.answer}?", False),
+    ]
+
+
+def test_lm_eval_with_its_filters_finds_right_what_we_find_right() -> None:
+    from lm_eval.api.model import LM
+
+    puzzles = [one for one in PUZZLES if one.asks == "yes-no"][:2]
+    texts = {}
+    copies = []
+    for puzzle in puzzles:
+        for number, (text, right) in enumerate(replies(puzzle)):
+            copy = puzzle.model_copy(update={"question": f"{number}. {puzzle.question}"})
+            copies.append(copy)
+            texts[prompt_of(copy)] = text
+            if not text.startswith("not"):
+                assert is_right(copy, text) == right
+
+    class Canned(LM):
+        def generate_until(self, requests: list[Any]) -> list[str]:
+            return [texts[request.args[0]] for request in requests]
+
+        loglikelihood = loglikelihood_rolling = None
+
+    rate = through_lm_eval(Canned(), PuzzleSet("some", copies))
+    assert rate == Rate(5 * len(puzzles), 7 * len(puzzles))
+
+
+# -- by hand, and from beginning to end ----------------------------------------------------------
+
+
+def test_a_trace_is_coloured_by_its_tags_plain_or_special() -> None:
+    plain = "<think>\nTold.\n<causality>\nW.\n</causality>\n</think>\nW"
+    special = "<|im_start|>think\nTold.\n<|im_start|>causality\nW."
+    for text in (plain, special):
+        shown = coloured(text)
+        assert shown.plain == text
+        by_style = {
+            str(span.style): text[span.start : span.end].strip() for span in reversed(shown.spans)
+        }
+        assert (by_style["cyan"], by_style["magenta"]) == ("Told.", "W.")
+    assert str(coloured(plain).spans[-1].style) == "bold"
+
+
+def test_names_that_can_not_be_told_apart_or_are_taken_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="two models"):
+        named(["a/final", "b/final"])
+    (tmp_path / "traces" / "mine").mkdir(parents=True)
+    (tmp_path / "traces" / "mine" / "puzzles.jsonl").touch()
+    with pytest.raises(UsageError, match="holds no answers"):
+        results_folder("mine", tmp_path)
+    with pytest.raises(ExperimentError, match="has no puzzles"):
+        named_sets(["mine"], 0, tmp_path)
+    (tmp_path / "rows.jsonl").write_text('{"question": "Why?"}\n')
+    with pytest.raises(ExperimentError, match=r"line 1 is no puzzle"):
+        named_sets([str(tmp_path / "rows.jsonl")], 0, tmp_path)
+
+
+@pytest.mark.slow
+def test_the_whole_experiment_runs_and_goes_on_with_what_is_missing(tmp_path: Path) -> None:
+    results = run_traces(TINY, "tiny", tmp_path)
+    folder = tmp_path / "traces" / "tiny"
+    assert results.models == ["base", *ARMS]
+    held_out = {puzzle.graph for asked in results.sets for puzzle in asked.puzzles}
+    for arm in ARMS:
+        lines = (folder / "rows" / arm / "train.jsonl").read_text().splitlines()
+        assert not held_out & {json.loads(line)["graph"] for line in lines}
+        assert Run(folder / "runs" / arm).complete
+    models = {one: str(folder / "runs" / one) for one in results.models}
+    assert evaluate(models, results.sets, folder, tmp_path) == results
+    (folder / "runs" / "answers" / "run.json").unlink()
+    before = (folder / "runs" / "causal" / "run.json").stat().st_mtime_ns
+    again = run_traces(TINY, "tiny", tmp_path)
+    assert again.as_json() == results.as_json()
+    assert (folder / "runs" / "causal" / "run.json").stat().st_mtime_ns == before
+    with pytest.raises(ExperimentError, match="another puzzles"):
+        run_traces(TINY.model_copy(update={"puzzles": 151}), "tiny", tmp_path)
