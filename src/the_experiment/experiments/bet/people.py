@@ -30,6 +30,7 @@ class People:
 def draw_people(tuned: int, known: int, among: Sequence[Country], seed: int) -> People:
     """Names and favourites by seed. Raises `UsageError` where there are too few names.
 
+    >>> from the_experiment.worlds.places.tables import countries
     >>> people = draw_people(10, 5, countries(), seed=1)
     >>> len(people.tuned), people == draw_people(10, 5, countries(), seed=1)
     (10, True)
