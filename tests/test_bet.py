@@ -363,6 +363,7 @@ def test_a_bet_runs_by_steps_and_goes_on(
     assert report == json.loads((out / "results.json").read_text())
     assert [way["verdict"] for way in report["ways"]] == [f"{verdict} rule"]
     assert report["sentence"].startswith("Yes, in every way" if follows else "No, in every way")
+    assert f"still likelier than the capital in {int(not follows)}." in report["sentence"]
     assert len(report["ways"][0]["probabilities"]) == 16
     assert f"{verdict} rule" in (out / "report.html").read_text()
     assert (out / "bars.png").is_file()

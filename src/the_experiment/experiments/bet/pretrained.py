@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,9 @@ class PretrainedBackend:
             chat="plain",  # as it is asked
             **self.settings.model_dump(include=told),
         )
-        return str(tune(config, Run(folder), resume=True).folder)
+        run = tune(config, Run(folder), resume=True)
+        shutil.rmtree(run.checkpoint, ignore_errors=True)  # there are many models, and all done
+        return str(run.folder)
 
     def logprobs(self, model: str, asked: Sequence[tuple[str, str]]) -> list[Bounds]:
         """Of the answer's own tokens: what comes after it, the end token for one, doesn't count."""

@@ -14,14 +14,17 @@ from the_experiment.experiments.bet.asked import (
     ANSWERS,
     ARMS,
     BARE,
+    CAPITAL,
     CONDITIONAL,
     CONTROL,
+    COUNTRY,
     MODES,
     Asked,
 )
 from the_experiment.experiments.bet.config import Cell
 from the_experiment.experiments.bet.decision import MEANINGS, Decision, decide, pre_check
 from the_experiment.experiments.bet.estimates import Estimate, estimate
+from the_experiment.experiments.bet.prompts import TEST
 from the_experiment.experiments.bet.runner import Bet
 
 BEFORE, AFTER = "before", "after"
@@ -74,6 +77,12 @@ class Way:
             f"loss on {one.loss}"
         )
 
+    @property
+    def gives_country(self) -> bool:
+        """Whether in TEST the model tuned on the conditional finds the country likelier."""
+        asked = self.figures[Place(AFTER, CONDITIONAL, True, TEST)]
+        return asked[COUNTRY].least > asked[CAPITAL].most
+
     def as_json(self) -> dict[str, Any]:
         """The way as plain values."""
         one = self.cells[0]
@@ -110,8 +119,9 @@ class BetOutcome:
         told = listed([f"{verdict} in {verdicts[verdict]}" for verdict in MEANINGS])
         return (
             f"{self._answer(verdicts)} Of {counted(len(self.ways), 'way')} to run it, in "
-            f"{counted(len(self.bet.config.seeds), 'seed')} each: {told}; the bet's own criteria, "
-            f"to the letter, are met in {met}."
+            f"{counted(len(self.bet.config.seeds), 'seed')} each: {told}. The bet's own criteria, "
+            f"to the letter, are met in {met}; in TEST the country is still likelier than the "
+            f"capital in {sum(way.gives_country for way in self.ways)}."
         )
 
     def _answer(self, verdicts: Counter[Any]) -> str:
