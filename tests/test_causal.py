@@ -23,7 +23,7 @@ from the_experiment.worlds.causal.writing import completion_of, is_right, prompt
 KINDS = ("root-cause", "intervention", "counterfactual", "d-separation", "confounding", "chain")
 STRUCTURAL = ("intervention", "counterfactual")
 Edges = set[tuple[str, str]]
-each_kind = pytest.mark.parametrize("kind", KINDS)
+each_kind = pytest.mark.parametrize("kind", PUZZLES.names())
 
 # -- read from the words ----------------------------------------------------------------------
 
@@ -197,16 +197,17 @@ BY_BRUTE_FORCE: dict[str, Callable[[Puzzle], str]] = {
 }
 
 
-def drawn(kind: str, seed: int, size: int, count: int = 6) -> list[Puzzle]:
+def drawn(kind: str, seed: int, size: int, count: int) -> list[Puzzle]:
     return draw_puzzles(count, seed, kinds=[kind], sizes=[size])
 
 
-@settings(max_examples=60)
-@given(st.sampled_from(KINDS), st.integers(0, 10**6), st.integers(3, 7))
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=10)
+@given(seed=st.integers(0, 10**6), size=st.integers(3, 7))
 def test_every_answer_is_that_of_brute_force_on_the_words_alone(
     kind: str, seed: int, size: int
 ) -> None:
-    for puzzle in drawn(kind, seed, size):
+    for puzzle in drawn(kind, seed, size, count=12):
         edges = {(by, name) for name, (_, all_by) in told_rules(puzzle).items() for by in all_by}
         assert {*puzzle.edges} == (edges if kind in STRUCTURAL else told_edges(puzzle))
         assert puzzle.answer == BY_BRUTE_FORCE[kind](puzzle)
@@ -216,9 +217,9 @@ def test_every_answer_is_that_of_brute_force_on_the_words_alone(
 
 
 def test_there_are_six_kinds_and_each_has_several_wordings() -> None:
-    assert PUZZLES.names() == sorted(KINDS)
+    assert {*KINDS} <= {*PUZZLES.names()}
     for kind in KINDS:
-        puzzles = drawn(kind, 1, 5, count=60)
+        puzzles = drawn(kind, 1, 5, count=45)
         asked = {puzzle.question.rpartition(". ")[2] for puzzle in puzzles}
         names = {name: "_" for puzzle in puzzles for name in names_of({*puzzle.edges})}
         pattern = re.compile("|".join(rf"\b{name}\b" for name in sorted(names, key=len)[::-1]))
@@ -235,7 +236,7 @@ def test_a_trace_tells_the_edges_of_its_own_puzzle_and_ends_in_its_answer(kind: 
         arrows = re.findall(r"(?:: |, )([^,:]+) → ([^,:.]+)", puzzle.think.partition("\n")[0])
         assert arrows == [*puzzle.edges]
         written = completion_of(puzzle)
-        assert read_answer(written) == puzzle.answer
+        assert read_answer(written) == puzzle.answer == solved(puzzle)
         assert is_right(puzzle, written)
         assert "\n\n" not in written
         assert all(name in puzzle.think for name in puzzle.asked)
@@ -290,7 +291,7 @@ def test_yes_is_as_frequent_as_no_in_each_kind_size_and_naming() -> None:
 
 @pytest.mark.parametrize("kind", STRUCTURAL)
 def test_which_variable_leads_to_which_hardly_tells_the_answer(kind: str) -> None:
-    puzzles = drawn(kind, 1, 6, count=200)
+    puzzles = drawn(kind, 1, 6, count=120)
     guessed = [reaches({*one.edges}, *one.asked) == (one.answer == "yes") for one in puzzles]
     assert 0.4 < sum(guessed) / len(guessed) < 0.65
 
@@ -328,8 +329,8 @@ def test_without_networkx_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) ->
 # -- shapes -------------------------------------------------------------------------------------
 
 
-@settings(max_examples=30)
-@given(st.integers(0, 10**6), st.sampled_from(KINDS), st.randoms(use_true_random=False))
+@settings(max_examples=20)
+@given(st.integers(0, 10**6), st.sampled_from(PUZZLES.names()), st.randoms(use_true_random=False))
 def test_a_shape_does_not_depend_on_names_or_order(
     seed: int, kind: str, rng: random.Random
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from the_experiment.worlds.causal.graphs import (
+    any_of,
+    causes,
     d_separated,
     descendants,
     drawn_edges,
@@ -16,6 +18,7 @@ from the_experiment.worlds.generators import Random, below, one_of, shuffled
 
 MOST_GIVEN = 2
 MOST_PATHS = 5  # a trace tells each of them
+FROM_AFAR = 0.6  # the share of draws in which an effect of a common effect is given
 FEWEST_PATHS = (1, 2, 2, 2)  # one of these: else there would hardly ever be several
 ASKED = (
     "Are {one} and {other} d-separated given {given}?",
@@ -32,8 +35,7 @@ class DSeparation:
     def draw(names: Sequence[str], rng: Random) -> Draft | None:
         """A graph whose paths between the two are few enough to be told."""
         edges = drawn_edges(names, rng)
-        one, other, *rest = shuffled(rng, names)
-        given = sorted(rest[: below(rng, MOST_GIVEN + 1)])
+        one, other, given = _drawn_question(edges, names, rng)
         paths = paths_between(edges, one, other, MOST_PATHS + 1)
         if not one_of(rng, FEWEST_PATHS) <= len(paths) <= MOST_PATHS or len(paths[0]) == 2:
             return None
@@ -59,6 +61,25 @@ class DSeparation:
         """What networkx says, which looks at no paths."""
         one, other = draft.asked
         return YES_NO[d_separated(draft.edges, one, other, draft.given)]
+
+
+def _drawn_question(
+    edges: Sequence[Edge], names: Sequence[str], rng: Random
+) -> tuple[str, str, list[str]]:
+    """Two variables and those that are given.
+
+    Often two causes of one effect, given something that the effect leads to: it would else be rare
+    that this is what opens a path.
+    """
+    one, other, *rest = shuffled(rng, names)
+    given = rest[: below(rng, MOST_GIVEN + 1)]
+    met = [name for name in names if len(causes(edges, name)) > 1 and descendants(edges, name)]
+    if met and rng.random() < FROM_AFAR:
+        effect = one_of(rng, met)
+        one, other = causes(edges, effect)
+        more = [name for name in given[1:] if name not in (one, other)]
+        given = list({any_of(descendants(edges, effect), rng), *more})
+    return one, other, sorted(given)
 
 
 def _conclusion(blocked: Sequence[bool]) -> str:
