@@ -1,20 +1,23 @@
 """Plain texts about causal graphs: what a small base learns the language of puzzles from.
 
 Each question comes with its answer alone, and once more with its graph described link by link. No
-text reasons: the way from the links to the answer is what traces are for.
+text reasons: the way from the links to the answer is what traces are for. But the words of traces
+are there, out of order: LoRA leaves the embedding as it is, and can't teach a token never seen.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from the_experiment.base.seeds import Stream
 from the_experiment.worlds.causal.graphs import causes, in_causal_order
 from the_experiment.worlds.causal.puzzle import Puzzle
 from the_experiment.worlds.causal.telling import arrows, joined, lines, sentence
-from the_experiment.worlds.causal.writing import prompt_of
+from the_experiment.worlds.causal.writing import completion_of, prompt_of
 
-DESCRIBE = "Describe: "
+DESCRIBE, WORDS = "Describe: ", "Words: "
+JUMBLED = 4  # one of so many traces
 BETWEEN = "\n\n"  # of two texts in a row
 
 
@@ -32,9 +35,20 @@ def described(puzzle: Puzzle) -> str:
     return DESCRIBE + prompt_of(puzzle) + lines(arrows(puzzle.edges), *direct)
 
 
+def jumbled(puzzle: Puzzle, seed: int) -> str:
+    """The words of the trace and its tags in random order, each with what blank follows it.
+
+    A word at the beginning of a line is another token than one after a blank.
+    """
+    words = re.findall(r"\S+\s*", completion_of(puzzle))
+    order = Stream(seed, "words", puzzle.question).shuffled(len(words)).tolist()
+    return WORDS + "".join(words[place] for place in order).strip()
+
+
 def plain_texts(puzzles: Sequence[Puzzle], seed: int) -> list[str]:
-    """Both texts of each puzzle, all in random order."""
+    """Both texts of each puzzle, and the words of some traces, all in random order."""
     texts = [tell(puzzle) for puzzle in puzzles for tell in (answered, described)]
+    texts += [jumbled(puzzle, seed) for puzzle in puzzles[::JUMBLED]]
     return [texts[place] for place in Stream(seed, "plain texts").shuffled(len(texts)).tolist()]
 
 

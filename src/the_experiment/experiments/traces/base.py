@@ -47,14 +47,11 @@ def pretrained_base(
 def _write_texts(
     scale: BaseScale, sizes: Collection[int], without: Collection[str], seed: int, texts: Path
 ) -> None:
-    """Rows of plain texts, and a tokenizer of their words, the tags of traces among them."""
-    from the_experiment.worlds.causal.writing import CAUSALITY, THINK
-
+    """Rows of plain texts, and a tokenizer of the pieces of their words."""
     puzzles = draw_puzzles(scale.puzzles, seed + 1, sizes=sorted(sizes), without=without)
     rows = list(packed(plain_texts(puzzles, seed), scale.row))
-    tags = [f"<{tag}>\n</{tag}>\n" for tag in (THINK, CAUSALITY)] * (len(rows) // 10 + 1)
     with replaced_folder(texts) as folder:
-        subword_tokenizer([*rows, *tags], scale.vocabulary).save_pretrained(folder / TOKENIZER)
+        subword_tokenizer(rows, scale.vocabulary).save_pretrained(folder / TOKENIZER)
         with (folder / ROWS).open("w", encoding="utf-8") as file:
             for row in rows:
                 prompt, line_break, rest = row.partition("\n")
