@@ -31,7 +31,7 @@ Config = Annotated[
     ),
 ]
 Quick = Annotated[
-    bool, options.Option("--quick", help="Two seeds and the ends of the grid: minutes, not hours.")
+    bool, options.Option("--quick", help="The ends of the grid: minutes, not hours.")
 ]
 Jobs = Annotated[
     int,
