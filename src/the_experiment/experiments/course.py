@@ -7,7 +7,7 @@ hops, and traces what it has learnt.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -46,7 +46,8 @@ class Lesson(Strict):
 
     rows: int = Field(ge=1)
     questions: int = Field(ge=1)  # about each program
-    references: bool  # without them every line has a digit of its own
+    # none: every line gets a digit of its own; told: each comes with its value; else as they are.
+    references: Literal["none", "told", "plain"]
     batch_size: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
 
