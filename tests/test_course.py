@@ -138,8 +138,8 @@ LESSONS = """
     num_attention_heads: 2, num_key_value_heads: 2, head_dim: 16, use_sliding_window: true,
     sliding_window: 3, layer_types: [sliding_attention, full_attention]}
   lessons:
-    - {rows: 100, questions: 5, references: none, batch_size: 10, learning_rate: 1.0e-3}
-    - {rows: 300, questions: 2, references: plain, batch_size: 10, learning_rate: 1.0e-3}
+    - {rows: 100, questions: 5, references: false, batch_size: 10, learning_rate: 1.0e-3}
+    - {rows: 300, questions: 2, references: true, batch_size: 10, learning_rate: 1.0e-3}
 """
 
 

@@ -7,7 +7,7 @@ hops, and traces what it has learnt.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -46,8 +46,7 @@ class Lesson(Strict):
 
     rows: int = Field(ge=1)
     questions: int = Field(ge=1)  # about each program
-    # none: every line gets a digit of its own; told: each comes with its value; else as they are.
-    references: Literal["none", "told", "plain"]
+    references: bool  # without them every line has a digit of its own
     batch_size: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
 

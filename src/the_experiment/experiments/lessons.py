@@ -1,13 +1,13 @@
 """Lessons: what a model is taught before it is asked as in the experiment.
 
 One answer a program says little of how names are matched. A lesson asks about a program many times
-over; in an early one every line has a digit of its own, or each reference comes with its value.
+over; the first one gives every line a digit of its own.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import cycle, islice
 from pathlib import Path
 from string import digits
@@ -21,7 +21,7 @@ from the_experiment.data.folder import DatasetFolder
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.experiments.course import Lesson, Scale
 from the_experiment.worlds import World
-from the_experiment.worlds.generators import Answer, Random, one_of
+from the_experiment.worlds.generators import Random, one_of
 from the_experiment.worlds.programs.interpreter import variables_of
 
 if TYPE_CHECKING:
@@ -30,30 +30,26 @@ if TYPE_CHECKING:
 Row = dict[str, str]  # `prompt` and `completion`
 
 
-def lesson_rows(programs: Iterable[str], lesson: Lesson, rng: Random) -> Iterator[Row]:
-    """Each program, then questions about its variables, which can come again, answered.
+def lesson_rows(
+    programs: Iterable[str], questions: int, rng: Random, *, references: bool
+) -> Iterator[Row]:
+    """Each program, then so many questions about its variables, which can come again, answered.
 
-    Where values are told, they are to be learnt as well: the prompt is the first line alone.
+    Without `references` every line gets a digit of its own.
 
     >>> rng = np.random.RandomState(0)
-    >>> how = {"rows": 1, "questions": 2, "batch_size": 1, "learning_rate": 1}
-    >>> list(lesson_rows(["a=1\\nb=a\\n#b:"], Lesson(references="plain", **how), rng))
+    >>> list(lesson_rows(["a=1\\nb=a\\n#b:"], 2, rng, references=True))
     [{'prompt': 'a=1\\nb=a\\n', 'completion': '#b:1\\n#b:1'}]
-    >>> list(lesson_rows(["a=1\\nb=a\\n#b:"], Lesson(references="told", **how), rng))
-    [{'prompt': 'a=1\\n', 'completion': 'b=a1\\n#b:1\\n#b:1'}]
+    >>> list(lesson_rows(["a=1\\nb=a\\n#b:"], 1, rng, references=False))
+    [{'prompt': 'a=6\\nb=5\\n', 'completion': '#a:6'}]
     """
     for program in programs:
         body = program[: program.rindex("#")]
-        if lesson.references == "none":
-            body = _with_digits(body, rng)
-        values = variables_of(body)
-        asked = [one_of(rng, list(values)) for _ in range(lesson.questions)]
+        told = body if references else _with_digits(body, rng)
+        values = variables_of(told)
+        asked = [one_of(rng, list(values)) for _ in range(questions)]
         answers = "\n".join(f"#{name}:{values[name]}" for name in asked)
-        if lesson.references == "told":
-            first, rest = body.split("\n", 1)
-            yield {"prompt": first + "\n", "completion": _told(rest, values) + answers}
-        else:
-            yield {"prompt": body, "completion": answers}
+        yield {"prompt": told, "completion": answers}
 
 
 def _with_digits(body: str, rng: Random) -> str:
@@ -62,21 +58,13 @@ def _with_digits(body: str, rng: Random) -> str:
     return "".join(f"{name}={one_of(rng, digits)}\n" for name in names)
 
 
-def _told(lines: str, values: Mapping[str, Answer]) -> str:
-    """The same lines, with its value after each reference: `b=a1`."""
-    pairs = (line.split("=") for line in lines.splitlines())
-    return "".join(
-        f"{name}={source}{'' if source in digits else values[source]}\n" for name, source in pairs
-    )
-
-
 def written_lesson(lesson: Lesson, data: DatasetFolder, seed: int, path: Path) -> Path:
     """The rows of a lesson, about programs that are trained on anyway, in the file `path`."""
     if not path.is_file():
         rng = np.random.RandomState(derived_seed(seed, "lesson", path.name) % 2**32)
         seen = (row["prompt"] for row in read_jsonl(data.path / "train.jsonl"))
         programs = islice(cycle(seen), lesson.rows)
-        rows = lesson_rows(programs, lesson, rng)
+        rows = lesson_rows(programs, lesson.questions, rng, references=lesson.references)
         write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
     return path
 
