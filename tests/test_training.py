@@ -41,6 +41,7 @@ from the_experiment.training.masks import Masks
 from the_experiment.training.precision import Precision, autocast
 from the_experiment.training.record import TrainResult
 from the_experiment.training.rows import Batches, encode_rows
+from the_experiment.training.several import train_each
 from the_experiment.training.step import Step
 from the_experiment.worlds import find_world
 
@@ -246,6 +247,25 @@ def test_loss_over_the_completion_leaves_prompts_unlearned(dataset: Path, tmp_pa
     train(short(dataset, epochs=4, loss="completion"), completion)
     assert both.record()["valid_loss"] < completion.record()["valid_loss"]
     assert metrics(completion)[-1]["loss"] < metrics(both)[-1]["loss"]  # prompts are a coin toss
+
+
+def test_a_base_goes_on_with_its_weights_and_tokenizer(dataset: Path, tmp_path: Path) -> None:
+    base, after = Run(tmp_path / "base"), Run(tmp_path / "after")
+    train(short(dataset, model="cnn", epochs=1), base)
+    before = (base.final / "model.safetensors").read_bytes()
+    train(short(dataset, base=str(base.folder), epochs=1, learning_rate=1e-12), after)
+    assert after.record()["model"] == load(base.final)[0].config.model_type
+    assert (base.final / "model.safetensors").read_bytes() == before
+    (one, its), (other, others) = load(base.final), load(after.final)
+    assert its.get_vocab() == others.get_vocab()
+    for name, weights in one.state_dict().items():
+        assert torch.allclose(weights, other.state_dict()[name], atol=1e-6), name
+    long = tmp_path / "long.jsonl"
+    long.write_text(json.dumps({"prompt": "1" * 100, "completion": "1"}))
+    with pytest.raises(ExperimentError, match="positions"):
+        train(short(long, base=str(base.folder)), Run(tmp_path / "long"))
+    with pytest.raises(UsageError, match="--base is one model"):
+        list(train_each("all", short(dataset, base=str(base.folder)), tmp_path))
 
 
 # ---- interrupted and resumed

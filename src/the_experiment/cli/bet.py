@@ -30,9 +30,7 @@ Config = Annotated[
         "--config", metavar="FILE", help="A bet as YAML.", show_default="the bet that ships"
     ),
 ]
-Quick = Annotated[
-    bool, options.Option("--quick", help="The ends of the grid: minutes, not hours.")
-]
+Quick = Annotated[bool, options.Option("--quick", help="The ends of the grid: minutes, not hours.")]
 Jobs = Annotated[
     int,
     options.Option(min=0, help="Processes; 0: one for each core with the local model, else one."),

@@ -15,6 +15,7 @@ EXAMPLES = options.examples(
     "the-experiment train gpt2",
     "the-experiment train all --until-fit",
     "the-experiment train rnn --size seed --name big-rnn --resume",
+    "the-experiment train --base out/tiny-gpt2-causal --dataset more.jsonl --name tuned",
 )
 
 
@@ -56,6 +57,12 @@ def train(
     width: Annotated[int, options.Option(min=1, help="Of GPT-2's embedding.")] = defaults.WIDTH,
     layers: Annotated[int, options.Option(min=1, help="Of GPT-2.")] = defaults.LAYERS,
     heads: Annotated[int, options.Option(min=1, help="Of each of its layers.")] = defaults.HEADS,
+    base: Annotated[
+        str,
+        options.Option(
+            metavar="MODEL", help="Go on from its weights and tokenizer.", show_default="a new one"
+        ),
+    ] = "",
     tokenizer: Annotated[
         str,
         options.Option(help="A Hugging Face tokenizer.", show_default="one token a character"),
@@ -97,6 +104,7 @@ def train(
         width=width,
         layers=layers,
         heads=heads,
+        base=base or None,
         tokenizer=tokenizer or None,
         epochs=epochs,
         learning_rate=learning_rate,

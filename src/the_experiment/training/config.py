@@ -60,9 +60,7 @@ class TrainConfig(Configuration):
     width: int = Field(defaults.WIDTH, ge=1)  # of GPT-2, as are layers and heads
     layers: int = Field(defaults.LAYERS, ge=1)
     heads: int = Field(defaults.HEADS, ge=1)
-    base: str | None = (
-        None  # a folder, run or hub name to go on from; None: a model that knows nothing
-    )
+    base: str | None = None  # goes on from this folder, run or hub name; None: a new model
     tokenizer: str | None = None  # a folder or hub name; None: one token a character
     epochs: int = Field(defaults.EPOCHS, ge=1)
     learning_rate: float = Field(defaults.LEARNING_RATE, gt=0)

@@ -263,7 +263,7 @@ class Training:
             valid_loss = finite(mean_loss(job.model, job.valid), self.run, self.done)
         return {
             "name": self.run.name,
-            "model": config.model,
+            "model": config.model if config.base is None else job.model.config.model_type,
             "size": config.size,
             "world": job.info.world_name,
             "parameters": count(job.model),

@@ -27,11 +27,13 @@ def train_each(
     """Train `model`, or every architecture for `all`, and yield the results once no bar is drawn.
 
     All of them run in processes of one thread each, as many at a time as there are cores.
-    Raises `UsageError` for an unknown model, and for one name for several models.
+    Raises `UsageError` for an unknown model, and for one name or base for several models.
     """
     names = ARCHITECTURES.names()
     if model not in (ALL, *names):
         raise UsageError(f"there is no model called {model!r}", f"one of {', '.join(names)}, all")
+    if model == ALL and shared.base:
+        raise UsageError("--base is one model, and can't be all of them", "leave `all` out")
     if model == ALL and name:
         raise UsageError("--name can't name all models", "train them one by one to name them")
     if name:
