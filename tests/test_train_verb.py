@@ -194,6 +194,7 @@ def test_a_disk_that_is_full_or_read_only_is_told(
     assert mend in raised.value.mend
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["cnn", pytest.param("all", marks=pytest.mark.slow)])
 def test_a_log_in_whose_place_something_stands_is_told_once(
     data: str, tmp_path: Path, model: str
@@ -213,6 +214,7 @@ def test_a_log_in_whose_place_something_stands_is_told_once(
     assert len(told.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_log_that_a_full_disk_refuses_is_told_once(data: str, tmp_path: Path) -> None:
     words = ("train", "cnn", "--dataset", data, "--epochs", "1", "--out", str(tmp_path / "out"))
     with mounted(tmp_path / "disk", "size=16k") as disk:
@@ -223,6 +225,7 @@ def test_a_log_that_a_full_disk_refuses_is_told_once(data: str, tmp_path: Path) 
     assert len(told.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_log_of_100_mb_is_put_aside_for_ten_days(data: str, tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     logs.mkdir()
@@ -315,6 +318,7 @@ def test_a_terminal_shows_every_line_of_several_models(data: str, tmp_path: Path
         assert all(map(str.startswith, lines, sorted(expected))), lines
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_log_lines_beside_the_result(data: str, tmp_path: Path) -> None:
     words = ("train", "cnn", "--dataset", data, "--epochs", "1")
     screen(*words, cwd=tmp_path)

@@ -241,6 +241,7 @@ def test_until_fit_says_when_it_did_not(dataset: Path, tmp_path: Path) -> None:
     assert result.epochs == 1
 
 
+@pytest.mark.slow
 def test_loss_over_the_completion_leaves_prompts_unlearned(dataset: Path, tmp_path: Path) -> None:
     both, completion = Run(tmp_path / "both"), Run(tmp_path / "completion")
     train(short(dataset, epochs=4), both)

@@ -457,6 +457,7 @@ def test_a_plugged_in_model_is_trained_and_tested_beside_a_plugged_in_baseline(
     )
 
 
+@pytest.mark.slow
 def test_a_plugged_in_experiment_is_listed_shown_and_has_cells(
     plugged_in: Path, the_experiment: Command
 ) -> None:
