@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from the_experiment.base.errors import ExperimentError
 
 INSTALL = "pip install 'the-experiment[finetune]'"
+IN_A_CHECKOUT = "pip install '.[finetune]'"
 
 
 def needed(*modules: str) -> None:
@@ -16,4 +17,7 @@ def needed(*modules: str) -> None:
     """
     missing = [name for name in modules if find_spec(name) is None]
     if missing:
-        raise ExperimentError(f"not installed: {', '.join(missing)}", f"run `{INSTALL}`")
+        raise ExperimentError(
+            f"not installed: {', '.join(missing)}",
+            f"run `{INSTALL}`, in a checkout `{IN_A_CHECKOUT}`",
+        )
