@@ -15,7 +15,7 @@ from the_experiment.base.runs import Run
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.course import Course
 from the_experiment.experiments.course_looks import ALL, FOLLOWED, MISLED, Look, examination
-from the_experiment.experiments.course_report import stretches
+from the_experiment.experiments.course_report import _sentences, stretches
 from the_experiment.experiments.course_runner import Learnt
 from the_experiment.experiments.declaration import find_experiment
 from the_experiment.models.architectures import Shape, configured
@@ -102,6 +102,23 @@ def test_phases_end_where_the_shortcut_is_found_and_where_it_is_left(tmp_path: P
         "1.0 (1 look)",
     ]
     assert [one.until for one in found] == ["20", "40", "60", "70"]
+
+
+@pytest.mark.parametrize(
+    ("right", "shortcut", "told"),
+    [
+        (98, 2, "follows references."),
+        (61, 34, "follows references in part."),
+        (45, 40, "does not follow references."),
+    ],
+)
+def test_following_is_told_by_where_the_first_line_misleads(
+    right: int, shortcut: int, told: str, tmp_path: Path
+) -> None:
+    look = {ALL: Rate(80, 100), MISLED: Rate(right, 100), FOLLOWED: Rate(shortcut, 100)}
+    baselines = {"commonest answer": looked(0.1, 0.1), "first line's constant": looked(0.6, 0)}
+    model = Learnt(1, Run(tmp_path), {5: look}, baselines, "too little", tmp_path)
+    assert _sentences(model)[0].endswith(f"the model {told}")
 
 
 def test_a_model_that_learns_at_once_has_no_first_phases(tmp_path: Path) -> None:
