@@ -50,6 +50,14 @@ class Dtype(str, Enum):
     float16 = "float16"
 
 
+class Precision(str, Enum):
+    """Of the matrix products."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
 class Device(str, Enum):
     """Where models run."""
 
@@ -63,6 +71,9 @@ AskedIn: TypeAlias = Annotated[
     Chat, Option("--chat", help="auto: the model's chat template if it has one.")
 ]
 OfDtype: TypeAlias = Annotated[Dtype, Option("--dtype", help="auto: as the model was saved.")]
+OfPrecision: TypeAlias = Annotated[
+    Precision, Option("--precision", help="auto: bf16 where it pays.")
+]
 OnDevice: TypeAlias = Annotated[Device, Option("--device", help="auto: a GPU where there is one.")]
 
 

@@ -34,14 +34,6 @@ class Method(str, Enum):
     full = "full"
 
 
-class Precision(str, Enum):
-    """Of the matrix products."""
-
-    auto = "auto"
-    fp32 = "fp32"
-    bf16 = "bf16"
-
-
 class Benchmark(str, Enum):
     """What lm-eval downloads."""
 
@@ -103,9 +95,7 @@ def train(
     ] = None,
     seed: options.Seed = defaults.SEED,
     device: options.OnDevice = options.Device.auto,
-    precision: Annotated[Precision, options.Option(help="auto: bf16 where it pays.")] = (
-        Precision.auto
-    ),
+    precision: options.OfPrecision = options.Precision.auto,
     resume: Annotated[
         bool, options.Option("--resume", help="Go on from the last checkpoint.")
     ] = False,

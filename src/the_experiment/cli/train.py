@@ -33,14 +33,6 @@ class Loss(str, Enum):
     completion = "completion"
 
 
-class Precision(str, Enum):
-    """Of the matrix products."""
-
-    auto = "auto"
-    fp32 = "fp32"
-    bf16 = "bf16"
-
-
 def train(
     model: Annotated[
         str, typer.Argument(metavar="gpt2|rnn|cnn|all", help="Which model.")
@@ -80,9 +72,7 @@ def train(
     ] = False,
     seed: options.Seed = defaults.SEED,
     device: options.OnDevice = options.Device.auto,
-    precision: Annotated[Precision, options.Option(help="auto: bf16 where it pays.")] = (
-        Precision.auto
-    ),
+    precision: options.OfPrecision = options.Precision.auto,
     checkpoint_every: Annotated[int, options.Option(min=1, help="Steps.")] = (
         defaults.CHECKPOINT_EVERY
     ),
