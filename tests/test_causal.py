@@ -48,17 +48,21 @@ def sentences(puzzle: Puzzle) -> list[str]:
 
 
 def told_edges(puzzle: Puzzle) -> Edges:
+    return {*edges_in_order(puzzle)}
+
+
+def edges_in_order(puzzle: Puzzle) -> list[tuple[str, str]]:
     first, *_ = told = sentences(puzzle)
     if first.lower().startswith("let "):
         pairs = re.split(r", | and ", first[4:])
-        return {tuple(pair.split(" cause ")) for pair in pairs}  # type: ignore[misc]
-    found = set()
+        return [tuple(pair.split(" cause ")) for pair in pairs]  # type: ignore[misc]
+    found = []
     for sentence in told:
         for wording in EDGE:
             if match := re.fullmatch(wording, sentence.replace("One", "one")):
                 names = match["cause"], match["effect"]
                 if all(name in NAMES[puzzle.naming] for name in names):
-                    found.add(names)
+                    found.append(names)
                     break
     return found
 
@@ -228,6 +232,14 @@ def test_there_are_six_kinds_and_each_has_several_wordings() -> None:
 
 
 # -- traces ---------------------------------------------------------------------------------------
+
+
+@each_kind
+def test_edges_are_in_the_order_in_which_the_question_tells_them(kind: str) -> None:
+    for puzzle in drawn(kind, 2, 6, count=30):
+        rules = told_rules(puzzle).items()
+        told = [(cause, effect) for effect, (_, causes) in rules for cause in causes]
+        assert [*puzzle.edges] == (told or edges_in_order(puzzle))
 
 
 @each_kind

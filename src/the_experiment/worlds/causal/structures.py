@@ -57,11 +57,11 @@ class Model:
         return values
 
     def told(self, known: Values, rng: Random) -> str:
-        """The rules as sentences of one wording, in random order, then what is known."""
+        """The rules as sentences of one wording, then what is known."""
         wording = one_of(rng, TOLD)
         rules = [
             wording.format(effect=name, condition=_condition(rule, causes(self.edges, name)))
-            for name, rule in shuffled(rng, list(self.rules.items()))
+            for name, rule in self.rules.items()
         ]
         facts = [f"{occurs(name, value)}." for name, value in known.items()]
         return " ".join(map(sentence, [*rules, *facts]))
@@ -94,14 +94,15 @@ def drawn_model(names: Sequence[str], rng: Random) -> tuple[Model, dict[str, boo
     """A model of these variables, and whether each of them without a cause occurs.
 
     A variable with two causes takes all or any of them; one with one cause is the same, or not.
+    Rules come in random order, and edges in that of the rules, in which they are told.
     """
-    edges = drawn_edges(names, rng)
+    drawn = drawn_edges(names, rng)
+    effects = [name for name in shuffled(rng, variables(drawn)) if causes(drawn, name)]
+    edges = [(cause, effect) for effect in effects for cause in causes(drawn, effect)]
     several: tuple[Rule, ...] = ("all", "any")
     single: tuple[Rule, ...] = ("all", "not")
     rules = {
-        name: one_of(rng, several if len(by) > 1 else single)
-        for name in variables(edges)
-        if (by := causes(edges, name))
+        name: one_of(rng, several if len(causes(edges, name)) > 1 else single) for name in effects
     }
     return Model(edges, rules), {name: below(rng, 2) == 1 for name in roots(edges)}
 
