@@ -231,6 +231,20 @@ def test_rows_of_ones_own_are_kept_together_by_prompt(tmp_path: Path) -> None:
     assert not (folder / "test.jsonl").exists()
 
 
+def test_rows_that_are_known_to_be_wrong_are_left_out_and_told(
+    tmp_path: Path, the_experiment: Command
+) -> None:
+    own = [
+        {**OWN, "prompt": f"{number}?\n", "right": [True, False, None][number % 3]}
+        for number in range(30)
+    ]
+    write(tmp_path / "asked.jsonl", *own)
+    words = ("traces", "prepare", "asked.jsonl", "--name", "rows", "--test", "0", "--valid", "0")
+    assert "10 rows with a wrong answer left out" in the_experiment(*words).stdout
+    prompts = {row["prompt"] for row in rows_of(tmp_path / "out/traces/rows", "causal", "train")}
+    assert prompts == {row["prompt"] for row in own if row["right"] is not False}
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from the_experiment.worlds.causal.puzzle import Puzzle
 from the_experiment.worlds.causal.writing import CLOSED, completion_of, prompt_of
 
 PUZZLES = "puzzles.jsonl"  # in the folder of puzzles that were drawn
+REDRAW = "draw it again by `the-experiment traces generate`, or write prompt and completion"
 MOST_NAMED = 3  # rows that leak
 ABOUT = ("kind", "naming", "size", "graph", "answer")  # what a row keeps of its puzzle
 Side = Literal["train", "valid", "test"]
@@ -59,7 +60,7 @@ def read_traces(path: Path) -> list[TraceRow]:
 
 def _row(row: dict[str, Any], where: str) -> TraceRow:
     if "question" in row and "prompt" not in row:
-        puzzle = _puzzle(row, where)
+        puzzle = puzzle_in(row, where, REDRAW)
         return TraceRow(prompt_of(puzzle), completion_of(puzzle), row, where)
     for name in ("prompt", "completion"):
         if not isinstance(row.get(name), str):
@@ -75,16 +76,14 @@ def _row(row: dict[str, Any], where: str) -> TraceRow:
     return TraceRow(row["prompt"], row["completion"], row, where)
 
 
-def _puzzle(row: dict[str, Any], where: str) -> Puzzle:
+def puzzle_in(row: Mapping[str, Any], where: str, mend: str) -> Puzzle:
+    """The puzzle that is this row of a file. Raises `ExperimentError` for one that is none."""
     try:
         return Puzzle.model_validate(row)
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(map(str, problem["loc"]))
-        raise ExperimentError(
-            f"{where} is no puzzle: {key}: {problem['msg']}",
-            "draw it again by `the-experiment traces generate`, or write prompt and completion",
-        ) from None
+        raise ExperimentError(f"{where} is no puzzle: {key}: {problem['msg']}", mend) from None
 
 
 def refuse_long(

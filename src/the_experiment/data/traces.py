@@ -91,11 +91,13 @@ def prepared(sources: Sequence[Path], folder: Path, how: Preparation) -> Path:
 
     `ARM/train.jsonl` and `ARM/valid.jsonl` have the same rows in the same order in each arm;
     `test.jsonl` has those of the graphs in neither, as they were read. All rows of a graph go to
-    one side. Raises `ExperimentError` with the number of the line for rows that are no use, or
-    that leak from a set in `against`; nothing is written then.
+    one side. Rows that say of themselves that they are not `right` are left out. Raises
+    `ExperimentError` with the number of the line for rows that are no use, or that leak from a set
+    in `against`; nothing is written then.
     """
     token = how.opening()
-    rows = [row for source in sources for row in read_traces(source)]
+    read = [row for source in sources for row in read_traces(source)]
+    rows = [row for row in read if row.columns.get("right") is not False]
     sides = _sides(rows, how)
     for evaluation in how.against:
         refuse_leaks([*sides["train"], *sides["valid"]], evaluation)
@@ -115,6 +117,7 @@ def prepared(sources: Sequence[Path], folder: Path, how: Preparation) -> Path:
             write_rows(new / TEST, (row.columns for row in sides["test"]))
         told = {
             "sources": [str(source) for source in sources],
+            "wrong": len(read) - len(rows),
             "seed": how.seed,
             "arms": [*how.arms],
             "token": token,

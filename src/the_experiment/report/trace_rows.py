@@ -29,9 +29,11 @@ def rows_summary(folder: Path) -> str:
     sides = ", ".join(
         f"{side} {count:,} ({counted(graphs[side], 'graph')})" for side, count in rows.items()
     )
+    wrong = manifest["wrong"]
     return "\n".join(
         [
             f"[bold]{escape(str(folder))}/[/]: {sides}; no graph is on two sides",
+            *([f"{counted(wrong, 'row')} with a wrong answer left out"] if wrong else []),
             f"arms: {', '.join(manifest['arms'])}; "
             f"longest {manifest['longest']:,} {manifest['unit']}; tags: "
             + escape(f"{manifest['token']}think" if manifest["token"] else "<think>"),

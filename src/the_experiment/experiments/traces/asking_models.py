@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json, read_jsonl, write_json
 from the_experiment.base.names import name_from
-from the_experiment.data.trace_rows import PUZZLES
+from the_experiment.data.trace_rows import PUZZLES, puzzle_in
 from the_experiment.worlds.causal.puzzle import Puzzle
 from the_experiment.worlds.causal.writing import is_right, prompt_of
 
@@ -48,16 +48,10 @@ def read_puzzles(path: Path, name: str) -> PuzzleSet:
     path = path / PUZZLES if path.is_dir() else path
     if not path.is_file():
         raise ExperimentError(f"there are no puzzles in {path}", MEND)
-    puzzles = []
-    for number, row in enumerate(read_jsonl(path), start=1):
-        try:
-            puzzles.append(Puzzle.model_validate(row))
-        except ValidationError as error:
-            problem = error.errors()[0]
-            key = ".".join(map(str, problem["loc"]))
-            raise ExperimentError(
-                f"{path}, line {number} is no puzzle: {key}: {problem['msg']}", MEND
-            ) from None
+    puzzles = [
+        puzzle_in(row, f"{path}, line {number}", MEND)
+        for number, row in enumerate(read_jsonl(path), start=1)
+    ]
     if not puzzles:
         raise ExperimentError(f"{path} has no puzzles", MEND)
     return PuzzleSet(name, puzzles)
