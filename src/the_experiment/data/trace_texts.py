@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from itertools import cycle
+from collections.abc import Iterable
+from itertools import count, cycle, islice
 
 from the_experiment.base.errors import UsageError
 from the_experiment.worlds.causal.writing import CAUSALITY, CLOSED, TAG, THINK
@@ -18,16 +19,15 @@ FILLER = (
 OPENINGS = ("<|im_start|>", "<|start_header_id|>", "<|start|>", "<start_of_turn>")
 
 
-def in_arm(completion: str, arm: str, other: str) -> str:
+def in_arm(completion: str, arm: str, filler: str) -> str:
     r"""A completion as one arm of the experiment trains on it; the answer is the same in each.
 
-    `causal` has the trace, `answers` none. `format` has the tags, and filler of the form of the
-    trace of the `other` completion: its own would tell by its length how long the derivation is.
+    `causal` has the trace, `answers` none, and `format` the `filler` in its place.
     Raises `UsageError` for another arm.
 
-    >>> one, other = "<think>\nW → B.\n</think>\nW", "<think>\nB is caused by W.\n</think>\nW"
-    >>> in_arm(one, "format", other), in_arm(one, "answers", other)
-    ('<think>\nthese words are here to\n</think>\nW', 'W')
+    >>> completion, filler = "<think>\nW → B.\n</think>\nW", filled("<think>\nB is caused by W.\n")
+    >>> in_arm(completion, "format", filler), in_arm(completion, "answers", filler)
+    ('<think>\nline 1 these words are\n</think>\nW', 'W')
     """
     if arm not in ARMS:
         raise UsageError(f"there is no arm {arm!r}", f"one of {', '.join(ARMS)}")
@@ -36,16 +36,31 @@ def in_arm(completion: str, arm: str, other: str) -> str:
         return completion
     if arm == "answers":
         return answer.lstrip()
-    return filled(other.rpartition(CLOSED)[0]) + CLOSED + answer
+    return filler + CLOSED + answer
+
+
+def filler_for(completions: Iterable[str]) -> str:
+    """The one filler for all of these: the trace with the median number of words, filled.
+
+    Filler as long as each row's own trace would tell how long its derivation is. Of one whose
+    length is left to chance a model that answers greedily never comes to an end.
+    """
+    traces = (completion.rpartition(CLOSED)[0] for completion in completions)
+    by_length = sorted(traces, key=lambda trace: (len(trace.split()), trace))
+    return filled(by_length[len(by_length) // 2])
 
 
 def filled(trace: str) -> str:
-    """Each word between the tags replaced by the next one of the filler, line for line."""
-    words = cycle(FILLER.split())
+    """Each line between the tags by a number and words that say nothing, as many as it had."""
+    numbers, words = count(1), cycle(FILLER.split())
+
+    def line(found: re.Match[str]) -> str:
+        told = ("line", str(next(numbers)))
+        return " ".join([*told, *islice(words, max(0, len(found[0].split()) - len(told)))])
+
     pieces = re.split(f"({TAG.pattern})", trace)
     return "".join(
-        piece if TAG.fullmatch(piece) else re.sub(r"\S+", lambda _: next(words), piece)
-        for piece in pieces
+        piece if TAG.fullmatch(piece) else re.sub(r"\S.*", line, piece) for piece in pieces
     )
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import replaced_folder
-from the_experiment.base.seeds import Stream
 from the_experiment.base.words import counted
 from the_experiment.data.trace_folder import counts, write_manifest, write_rows
 from the_experiment.data.trace_rows import (
@@ -20,7 +19,7 @@ from the_experiment.data.trace_rows import (
     refuse_long,
     side_of,
 )
-from the_experiment.data.trace_texts import ARMS, OPENINGS, in_arm, rewritten
+from the_experiment.data.trace_texts import ARMS, OPENINGS, filler_for, in_arm, rewritten
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -101,9 +100,9 @@ def prepared(sources: Sequence[Path], folder: Path, how: Preparation) -> Path:
     sides = _sides(rows, how)
     for evaluation in how.against:
         refuse_leaks([*sides["train"], *sides["valid"]], evaluation)
-    others = _others(rows, how.seed)
+    filler = filler_for(row.completion for row in rows)
     learnt = {
-        f"{arm}/{side}.jsonl": [_in_arm(row, arm, others[row.where], token) for row in sides[side]]
+        f"{arm}/{side}.jsonl": [_in_arm(row, arm, filler, token) for row in sides[side]]
         for arm in how.arms
         for side in LEARNT
     }
@@ -145,15 +144,8 @@ def _sides(rows: Sequence[TraceRow], how: Preparation) -> Rows:
     return sides
 
 
-def _others(rows: Sequence[TraceRow], seed: int) -> dict[str, str]:
-    """For each row, by where it is from, the completion of another one."""
-    order = [rows[place] for place in Stream(seed, "others").shuffled(len(rows)).tolist()]
-    pairs = zip(order, order[1:] + order[:1], strict=True)
-    return {row.where: other.completion for row, other in pairs}
-
-
-def _in_arm(row: TraceRow, arm: str, other: str, token: str) -> TraceRow:
-    completion = in_arm(row.completion, arm, other)
+def _in_arm(row: TraceRow, arm: str, filler: str, token: str) -> TraceRow:
+    completion = in_arm(row.completion, arm, filler)
     return replace(row, completion=rewritten(completion, token) if token else completion)
 
 
