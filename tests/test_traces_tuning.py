@@ -26,7 +26,7 @@ from the_experiment.experiments.traces.published import PUBLISHED
 from the_experiment.experiments.traces.report import published_table, set_table, write_report
 from the_experiment.experiments.traces.results import COMMONEST, TraceResults
 from the_experiment.experiments.traces.runner import run_traces
-from the_experiment.experiments.traces.scale import BaseScale, TraceScale
+from the_experiment.experiments.traces.scale import BaseScale, TraceScale, small_lfm2
 from the_experiment.worlds.causal.drawing import draw_puzzles
 from the_experiment.worlds.causal.puzzle import Puzzle
 from the_experiment.worlds.causal.writing import completion_of, is_right, prompt_of
@@ -37,7 +37,7 @@ TINY = TraceScale(
     sizes=(4, 5),
     longer=(6,),
     asked=18,
-    base=BaseScale(puzzles=150, width=16, layers=1, heads=1, epochs=1, batch_size=8),
+    base=BaseScale(puzzles=150, architecture=small_lfm2(width=32, blocks=1), batch_size=8),
     tune={"lora_rank": 2, "lora_alpha": 4, "precision": "fp32"},
 )
 
@@ -51,10 +51,11 @@ def answered(right: Sequence[bool]) -> list[Answer]:
 
 def test_the_base_reads_answers_and_links_and_no_reasoning() -> None:
     texts = plain_texts(PUZZLES, seed=1)
-    assert len(texts) == 2 * len(PUZZLES) + len(PUZZLES) // 4
+    assert len(texts) == len(PUZZLES) + len(PUZZLES) // 4 + len(PUZZLES) // 8
     assert texts != plain_texts(PUZZLES, seed=2)
     for puzzle in PUZZLES:
-        assert prompt_of(puzzle) + puzzle.answer in texts
+        assert any(text.startswith(f"Describe: {prompt_of(puzzle)}Told: ") for text in texts)
+    assert sum(prompt_of(one) + one.answer in texts for one in PUZZLES) == len(PUZZLES) // 4
     words = [text for text in texts if text.startswith("Words: ")]
     assert all("<think>" in text for text in words)
     assert not any("So " in text for text in {*texts} - {*words})
@@ -129,6 +130,19 @@ def test_a_gain_is_told_with_its_interval_and_whether_it_is_noise(tmp_path: Path
     (tmp_path / "answers.json").write_text("{}")
     with pytest.raises(ExperimentError, match="holds no answers"):
         TraceResults.read(tmp_path / "answers.json")
+
+
+def test_a_right_answer_is_told_from_one_that_follows_from_its_derivation() -> None:
+    whole = [Answer(written=completion_of(one), right=True) for one in PUZZLES[:5]]
+    answers = {"base": {"some": answered([False] * len(PUZZLES))}}
+    answers["causal"] = {"some": [*whole, *answered([True] * 3 + [False] * (len(PUZZLES) - 8))]}
+    results = TraceResults([PuzzleSet("some", PUZZLES)], answers)
+    (derived,) = results.derived
+    n = len(PUZZLES)
+    assert derived.whole == Rate(5, n)
+    assert (derived.right, derived.otherwise) == (Rate(5, 5), Rate(3, n - 5))
+    assert f"causal derives 5/{n}" in results.sentences()[0]
+    assert results.as_json()["derived"][0]["whole"]["n"] == n
 
 
 def test_the_commonest_answer_is_that_of_its_kind_and_form() -> None:

@@ -1,8 +1,9 @@
 """Plain texts about causal graphs: what a small base learns the language of puzzles from.
 
-Each question comes with its answer alone, and once more with its graph described link by link. No
-text reasons: the way from the links to the answer is what traces are for. But the words of traces
-are there, out of order: LoRA leaves the embedding as it is, and can't teach a token never seen.
+Each question comes with its graph described link by link, and some once more with their answer
+alone. No text reasons: the way from the links to the answer is what traces are for. But the words
+of traces are there, out of order: LoRA leaves the embedding as it is, and can't teach a token never
+seen.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import re
 from collections.abc import Iterator, Sequence
 
 from the_experiment.base.seeds import Stream
-from the_experiment.worlds.causal.graphs import causes, in_causal_order
+from the_experiment.worlds.causal.graphs import causes, effects, in_causal_order, variables
 from the_experiment.worlds.causal.puzzle import Puzzle
 from the_experiment.worlds.causal.telling import arrows, joined, lines, sentence
 from the_experiment.worlds.causal.writing import completion_of, prompt_of
 
 DESCRIBE, WORDS = "Describe: ", "Words: "
-JUMBLED = 4  # one of so many traces
+ANSWERED, JUMBLED = 4, 8  # one of so many puzzles
 BETWEEN = "\n\n"  # of two texts in a row
 
 
@@ -27,12 +28,19 @@ def answered(puzzle: Puzzle) -> str:
 
 
 def described(puzzle: Puzzle) -> str:
-    """The question, then each link, and what each variable is caused by."""
-    direct = (
+    """The question, then the links, whom it is about, and the causes and effects of each."""
+    asked = [*puzzle.asked, *puzzle.given]
+    by = (
         sentence(f"{name} is caused by {joined(causes(puzzle.edges, name)) or 'nothing'}.")
         for name in in_causal_order(puzzle.edges)
     )
-    return DESCRIBE + prompt_of(puzzle) + lines(arrows(puzzle.edges), *direct)
+    # Lines of a trace begin with a name as it is, which is another token than after a blank.
+    to = (
+        f"{name} → {joined(effects(puzzle.edges, name)) or 'nothing'}"
+        for name in variables(puzzle.edges)
+    )
+    told = lines(arrows(puzzle.edges), f"About: {joined(asked)}.", *by, *to)
+    return DESCRIBE + prompt_of(puzzle) + told
 
 
 def jumbled(puzzle: Puzzle, seed: int) -> str:
@@ -46,8 +54,9 @@ def jumbled(puzzle: Puzzle, seed: int) -> str:
 
 
 def plain_texts(puzzles: Sequence[Puzzle], seed: int) -> list[str]:
-    """Both texts of each puzzle, and the words of some traces, all in random order."""
-    texts = [tell(puzzle) for puzzle in puzzles for tell in (answered, described)]
+    """The links of each puzzle, the answers and the words of some traces, all in random order."""
+    texts = [described(puzzle) for puzzle in puzzles]
+    texts += [answered(puzzle) for puzzle in puzzles[::ANSWERED]]
     texts += [jumbled(puzzle, seed) for puzzle in puzzles[::JUMBLED]]
     return [texts[place] for place in Stream(seed, "plain texts").shuffled(len(texts)).tolist()]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from the_experiment.base.files import read_jsonl, replaced_folder, write_text
+from the_experiment.base.files import read_jsonl, write_text
 from the_experiment.base.seeds import derived_seed
 from the_experiment.data.folder import DatasetFolder
 from the_experiment.data.tokenizer import character_tokenizer
@@ -71,21 +71,11 @@ def written_lesson(lesson: Lesson, data: DatasetFolder, seed: int, path: Path) -
 
 def written_start(scale: Scale, world: World, seed: int, path: Path) -> Path:
     """The model as it is before the first lesson, with its tokenizer, in the folder `path`."""
-    if not path.is_dir():
-        import torch
+    from the_experiment.models.untrained import untrained
 
-        from the_experiment.models.architectures import build, configured
-
-        tokenizer = character_tokenizer(world.alphabet)
-        shape = _shape(scale, world, len(tokenizer))
-        torch.manual_seed(derived_seed(seed, "parameters"))
-        model = (
-            configured(scale.architecture, shape) if scale.architecture else build("gpt2", shape)
-        )
-        with replaced_folder(path) as folder:
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
-    return path
+    tokenizer = character_tokenizer(world.alphabet)
+    shape = _shape(scale, world, len(tokenizer))
+    return untrained(scale.architecture, shape, tokenizer, seed, path)
 
 
 def _shape(scale: Scale, world: World, tokens: int) -> Shape:

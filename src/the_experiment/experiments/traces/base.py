@@ -1,4 +1,4 @@
-"""The default base: a small GPT-2 that reads about causal graphs here, before it is tuned.
+"""The default base: a small model that reads about causal graphs here, before it is tuned.
 
 LoRA on a model that knows nothing learns nothing: what it adds is small beside weights at random.
 """
@@ -6,7 +6,7 @@ LoRA on a model that knows nothing learns nothing: what it adds is small beside 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from the_experiment.base.files import replaced_folder
@@ -15,16 +15,24 @@ from the_experiment.data.plain_texts import packed, plain_texts
 from the_experiment.data.tokenizer import subword_tokenizer
 from the_experiment.experiments.traces.scale import BaseScale
 from the_experiment.worlds.causal.drawing import draw_puzzles
+from the_experiment.worlds.causal.puzzle import Puzzle
 
-ROWS, TOKENIZER = "train.jsonl", "tokenizer"
+ROWS, UNTRAINED = "train.jsonl", "untrained"
+ROOM = 1_024  # tokens of the longest text
 
 
 def pretrained_base(
-    scale: BaseScale, sizes: Collection[int], without: Collection[str], run: Run, texts: Path
+    scale: BaseScale,
+    kinds: Collection[str],
+    sizes: Collection[int],
+    without: Collection[str],
+    run: Run,
+    texts: Path,
 ) -> Run:
     """Train the base into `run`, or go on with it, on plain texts that are written to `texts`.
 
-    The texts have puzzles of these sizes in every naming, and of no graph in `without`.
+    They are of puzzles of these kinds (none: all) and sizes in every naming, and of no graph in
+    `without`.
     """
     from the_experiment.training.config import TrainConfig
     from the_experiment.training.loop import train
@@ -32,26 +40,31 @@ def pretrained_base(
 
     seed = TrainConfig().seed
     if not texts.is_dir():
-        _write_texts(scale, sizes, without, seed, texts)
+        puzzles = draw_puzzles(
+            scale.puzzles, seed + 1, sorted(kinds), sorted(sizes), without=without
+        )
+        _write_texts(scale, puzzles, seed, texts)
     config = TrainConfig(
         dataset=str(texts),
-        tokenizer=str(texts / TOKENIZER),
+        base=str(texts / UNTRAINED),
         seed=seed,
-        **scale.model_dump(exclude={"puzzles", "vocabulary", "row"}),
+        **scale.model_dump(include={"epochs", "batch_size", "learning_rate"}),
     )
     with training_bar(run.name) as progress:
         train(config, run, resume=True, progress=progress)
     return run
 
 
-def _write_texts(
-    scale: BaseScale, sizes: Collection[int], without: Collection[str], seed: int, texts: Path
-) -> None:
-    """Rows of plain texts, and a tokenizer of the pieces of their words."""
-    puzzles = draw_puzzles(scale.puzzles, seed + 1, sizes=sorted(sizes), without=without)
+def _write_texts(scale: BaseScale, puzzles: Sequence[Puzzle], seed: int, texts: Path) -> None:
+    """Rows of plain texts, and a model that has read none, with a tokenizer of their pieces."""
+    from the_experiment.models.architectures import Shape
+    from the_experiment.models.untrained import untrained
+
     rows = list(packed(plain_texts(puzzles, seed), scale.row))
+    tokenizer = subword_tokenizer(rows, scale.vocabulary)
+    shape = Shape(len(tokenizer), ROOM, pad=tokenizer.pad_token_id, eos=tokenizer.eos_token_id)
     with replaced_folder(texts) as folder:
-        subword_tokenizer(rows, scale.vocabulary).save_pretrained(folder / TOKENIZER)
+        untrained(scale.architecture, shape, tokenizer, seed, folder / UNTRAINED)
         with (folder / ROWS).open("w", encoding="utf-8") as file:
             for row in rows:
                 prompt, line_break, rest = row.partition("\n")

@@ -65,6 +65,24 @@ class Gain:
 
 
 @dataclass(frozen=True)
+class Derived:
+    """How often the tested model writes the derivation that code computes, and what follows it."""
+
+    asked: str
+    model: str
+    whole: Rate  # of all puzzles of the set
+    right: Rate  # answers after a derivation that is whole
+    otherwise: Rate  # answers after any other
+
+    def sentence(self) -> str:
+        """Such as `longer: causal derives 7/240 [.01–.06] as computed; then 7/7 [.65–1.0] …`."""
+        return (
+            f"{self.asked}: {self.model} derives {self.whole} as computed; then {self.right} of "
+            f"its answers are right, else {self.otherwise}"
+        )
+
+
+@dataclass(frozen=True)
 class TraceResults:
     """The answers of each model to each set. The first model is the base, the second is tested."""
 
@@ -110,9 +128,29 @@ class TraceResults:
             for (asked, other), drop in zip(pairs, corrected(drops), strict=True)
         ]
 
+    @cached_property
+    def derived(self) -> list[Derived]:
+        """The traces of the tested model, on each set."""
+        return [self._derived(model, asked) for model in self.models[1:2] for asked in self.sets]
+
+    def _derived(self, model: str, asked: PuzzleSet) -> Derived:
+        answers = self.answers[model][asked.name]
+        pairs = [
+            (puzzle.causality in answer.written, answer.right)
+            for puzzle, answer in zip(asked.puzzles, answers, strict=True)
+        ]
+        after = {whole: [right for one, right in pairs if one is whole] for whole in (True, False)}
+        return Derived(
+            asked.name,
+            model,
+            Rate(len(after[True]), len(pairs)),
+            *(Rate(sum(right), len(right)) for right in after.values()),
+        )
+
     def sentences(self) -> list[str]:
         """What the comparisons say."""
         return [
+            *(one.sentence() for one in self.derived),
             *(gain.sentence() for gain in self.gains),
             f"Test: McNemar's exact one, p corrected after Holm for all {len(self.gains)}; "
             f"beyond chance: p < {LEVEL}. Interval: Newcombe, of pairs.",
@@ -167,6 +205,11 @@ class TraceResults:
                 }
                 for asked in self.sets
             },
+            "derived": [
+                {"set": one.asked, "of": one.model}
+                | {name: rate_json(getattr(one, name)) for name in ("whole", "right", "otherwise")}
+                for one in self.derived
+            ],
             "gains": [
                 {"set": one.asked, "of": one.model, "over": one.other, **one.drop.as_json()}
                 for one in self.gains

@@ -38,8 +38,7 @@ def run_traces(scale: TraceScale, name: str, out: Path) -> TraceResults:
     sets = _drawn(scale, folder)
     base = Run(folder / RUNS / BASE)
     held_out = {puzzle.graph for asked in sets for puzzle in asked.puzzles}
-    sizes = {*scale.sizes}
-    pretrained_base(scale.base, sizes, held_out, base, folder / "plain")
+    pretrained_base(scale.base, scale.kinds, scale.sizes, held_out, base, folder / "plain")
     _tuned(scale, folder, base)
     models = {one: str(folder / RUNS / one) for one in (BASE, *ARMS)}
     return evaluate(models, sets, folder, out)
@@ -76,7 +75,7 @@ def _request(
     naming: Sequence[str],
     without: Sequence[str] = (),
 ) -> PuzzleRequest:
-    return PuzzleRequest(count=count, seed=scale.seed, sizes=sizes, naming=naming, without=without)
+    return PuzzleRequest(count, scale.seed, scale.kinds, sizes, naming, without)
 
 
 def _tuned(scale: TraceScale, folder: Path, base: Run) -> None:

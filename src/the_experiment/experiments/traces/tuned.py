@@ -64,8 +64,9 @@ def tune_arms(request: TuneRequest) -> Iterator[Run]:
 def _default_base(folder: Path, run: Run) -> Run:
     """A small base for these rows, which reads nothing of the graphs that are held out."""
     held_out = read_puzzles(folder / TEST, "test").puzzles
-    graphs, sizes = ({one.graph for one in held_out}, {one.size for one in held_out})
-    return pretrained_base(QUICK.base, sizes, graphs, run, folder / "plain")
+    graphs, kinds = {one.graph for one in held_out}, {one.kind for one in held_out}
+    sizes = {one.size for one in held_out}
+    return pretrained_base(QUICK.base, kinds, sizes, graphs, run, folder / "plain")
 
 
 def tuned_summary(run: Run) -> str:

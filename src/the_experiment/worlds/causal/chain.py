@@ -80,7 +80,7 @@ def _asked(asks: Asks, start: str, goal: str, links: int) -> str:
 def _walk(back: Sequence[str]) -> Iterator[str]:
     """From the last variable to its cause, and on, counted."""
     for number, (effect, cause) in enumerate(pairwise(back), start=1):
-        yield f"{number}: {cause} → {effect}"
+        yield f"{number}: {effect} ← {cause}"
 
 
 def _lengths(edges: Sequence[Edge], start: str) -> Iterator[tuple[str, int]]:
