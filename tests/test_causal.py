@@ -245,8 +245,8 @@ def test_edges_are_in_the_order_in_which_the_question_tells_them(kind: str) -> N
 @each_kind
 def test_a_trace_tells_the_edges_of_its_own_puzzle_and_ends_in_its_answer(kind: str) -> None:
     for puzzle in drawn(kind, 2, 6, count=30):
-        arrows = re.findall(r"(?:: |, )([^,:]+) → ([^,:.]+)", puzzle.think.partition("\n")[0])
-        assert arrows == [*puzzle.edges]
+        arrows = re.findall(r"(?:: |, )([^,:]+) ← ([^,:.]+)", puzzle.think.partition("\n")[0])
+        assert [(cause, effect) for effect, cause in arrows] == [*puzzle.edges]
         written = completion_of(puzzle)
         assert read_answer(written) == puzzle.answer == solved(puzzle)
         assert is_right(puzzle, written)

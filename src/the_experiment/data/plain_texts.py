@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from the_experiment.base.seeds import Stream
-from the_experiment.worlds.causal.graphs import causes, effects, in_causal_order, variables
+from the_experiment.worlds.causal.graphs import causes, in_causal_order
 from the_experiment.worlds.causal.puzzle import Puzzle
 from the_experiment.worlds.causal.telling import arrows, joined, lines, sentence
 from the_experiment.worlds.causal.writing import completion_of, prompt_of
@@ -28,18 +28,16 @@ def answered(puzzle: Puzzle) -> str:
 
 
 def described(puzzle: Puzzle) -> str:
-    """The question, then the links, whom it is about, and the causes and effects of each."""
-    asked = [*puzzle.asked, *puzzle.given]
-    by = (
-        sentence(f"{name} is caused by {joined(causes(puzzle.edges, name)) or 'nothing'}.")
-        for name in in_causal_order(puzzle.edges)
+    """The question, then its links, whom it is about, and what causes each variable, told twice."""
+    by = {name: joined(causes(puzzle.edges, name)) for name in in_causal_order(puzzle.edges)}
+    asked = joined([*puzzle.asked, *puzzle.given])
+    told = lines(
+        arrows(puzzle.edges),
+        f"About: {asked}.",
+        *(sentence(f"{name} is caused by {found or 'nothing'}.") for name, found in by.items()),
+        # Lines of a trace begin with a name as it is, which is another token than after a blank.
+        *(f"{name} ← {found}" for name, found in by.items() if found),
     )
-    # Lines of a trace begin with a name as it is, which is another token than after a blank.
-    to = (
-        f"{name} → {joined(effects(puzzle.edges, name)) or 'nothing'}"
-        for name in variables(puzzle.edges)
-    )
-    told = lines(arrows(puzzle.edges), f"About: {joined(asked)}.", *by, *to)
     return DESCRIBE + prompt_of(puzzle) + told
 
 

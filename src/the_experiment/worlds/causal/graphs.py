@@ -76,11 +76,6 @@ def causes(edges: Iterable[Edge], name: str) -> list[str]:
     return [cause for cause, effect in edges if effect == name]
 
 
-def effects(edges: Iterable[Edge], name: str) -> list[str]:
-    """The direct effects of a variable, as told."""
-    return [effect for cause, effect in edges if cause == name]
-
-
 def roots(edges: Collection[Edge]) -> list[str]:
     """The variables without a cause."""
     return [name for name in variables(edges) if not causes(edges, name)]

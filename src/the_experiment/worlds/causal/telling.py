@@ -46,12 +46,14 @@ def joined(names: Sequence[str], last: str = "and") -> str:
 
 
 def arrows(edges: Iterable[Edge]) -> str:
-    """The line that a trace begins with: the edges as told.
+    """The line that a trace begins with: the edges as told, each from its effect.
+
+    Derivations go back from effect to cause: what they look up stands here in the same order.
 
     >>> arrows([("W", "B"), ("B", "C")])
-    'Told: W → B, B → C.'
+    'Told: B ← W, C ← B.'
     """
-    return f"Told: {', '.join(f'{cause} → {effect}' for cause, effect in edges)}."
+    return f"Told: {', '.join(f'{effect} ← {cause}' for cause, effect in edges)}."
 
 
 def along(edges: Collection[Edge], path: Sequence[str]) -> str:
