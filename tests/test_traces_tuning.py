@@ -141,7 +141,7 @@ def test_a_right_answer_is_told_from_one_that_follows_from_its_derivation() -> N
     n = len(PUZZLES)
     assert derived.whole == Rate(5, n)
     assert (derived.right, derived.otherwise) == (Rate(5, 5), Rate(3, n - 5))
-    assert f"causal derives 5/{n}" in results.sentences()[0]
+    assert f"causal has the whole derivation right in 5/{n}" in results.sentences()[0]
     assert results.as_json()["derived"][0]["whole"]["n"] == n
 
 

@@ -75,10 +75,10 @@ class Derived:
     otherwise: Rate  # answers after any other
 
     def sentence(self) -> str:
-        """Such as `longer: causal derives 7/240 [.01–.06] as computed; then 7/7 [.65–1.0] …`."""
+        """Such as `longer: causal has the whole derivation right in 8/240 [.02–.06]; …`."""
         return (
-            f"{self.asked}: {self.model} derives {self.whole} as computed; then {self.right} of "
-            f"its answers are right, else {self.otherwise}"
+            f"{self.asked}: {self.model} has the whole derivation right in {self.whole}; "
+            f"its answers are right in {self.right} of those, and in {self.otherwise} of the others"
         )
 
 
