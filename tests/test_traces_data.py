@@ -20,7 +20,7 @@ from the_experiment.data.puzzles import PuzzleRequest, generate_puzzles
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.data.trace_folder import traces_folder
 from the_experiment.data.trace_rows import read_traces, side_of
-from the_experiment.data.trace_texts import ARMS
+from the_experiment.data.trace_texts import ARMS, filled
 from the_experiment.data.traces import Preparation, prepared
 from the_experiment.worlds.causal.graphs import variables
 from the_experiment.worlds.causal.puzzle import Puzzle, solved
@@ -111,6 +111,13 @@ def test_the_format_arm_has_the_form_of_a_trace_and_the_same_words_in_every_row(
     assert len({*lines}) == len(lines)  # greedy decoding knows where it is in it
     words = sorted(len(row["completion"].split()) for row in causal)
     assert 0.9 < len(form[0]["completion"].split()) / words[len(words) // 2] < 1.1
+
+
+def test_filler_of_one_long_line_can_be_followed_and_keeps_line_ends() -> None:
+    filler = filled("<think>\r\n" + "word " * 200 + "\r\n")
+    assert re.findall(r"line (\d+)", filler) == [str(number) for number in range(1, 10)]
+    assert (filler.count("\r\n"), filler.count("\n")) == (2, 2)
+    assert 190 < len(filler.split()) < 210
 
 
 # -- tags -----------------------------------------------------------------------------------------
@@ -244,6 +251,9 @@ def test_rows_that_are_known_to_be_wrong_are_left_out_and_told(
     assert "10 rows with a wrong answer left out" in the_experiment(*words).stdout
     prompts = {row["prompt"] for row in rows_of(tmp_path / "out/traces/rows", "causal", "train")}
     assert prompts == {row["prompt"] for row in own if row["right"] is not False}
+    wrong = write(tmp_path / "wrong.jsonl", {**OWN, "right": False})
+    with pytest.raises(ExperimentError, match="every row is known to be wrong"):
+        prepared([wrong], tmp_path / "none", Preparation(seed=0, valid=0, test=0))
 
 
 @pytest.mark.parametrize(

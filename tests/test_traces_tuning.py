@@ -27,6 +27,7 @@ from the_experiment.experiments.traces.report import published_table, set_table,
 from the_experiment.experiments.traces.results import COMMONEST, TraceResults
 from the_experiment.experiments.traces.runner import run_traces
 from the_experiment.experiments.traces.scale import BaseScale, TraceScale, small_lfm2
+from the_experiment.experiments.traces.tuned import TuneRequest, tune_arms
 from the_experiment.worlds.causal.drawing import draw_puzzles
 from the_experiment.worlds.causal.puzzle import Puzzle
 from the_experiment.worlds.causal.writing import completion_of, is_right, prompt_of
@@ -238,6 +239,32 @@ def test_names_that_can_not_be_told_apart_or_are_taken_are_refused(tmp_path: Pat
     (tmp_path / "rows.jsonl").write_text('{"question": "Why?"}\n')
     with pytest.raises(ExperimentError, match=r"line 1 is no puzzle"):
         named_sets([str(tmp_path / "rows.jsonl")], 0, tmp_path)
+
+
+def test_an_experiment_of_an_older_version_is_refused(tmp_path: Path) -> None:
+    told = tmp_path / "traces" / "old" / "experiment.json"
+    told.parent.mkdir(parents=True)
+    told.write_text(json.dumps({"seed": 42, "base": {"width": 128}}))
+    with pytest.raises(ExperimentError, match="another"):
+        run_traces(TINY, "old", tmp_path)
+
+
+def test_without_a_base_rows_of_ones_own_are_refused(tmp_path: Path) -> None:
+    row = {"prompt": "W?\n", "completion": "W"}
+    (tmp_path / "rows" / "answers").mkdir(parents=True)
+    (tmp_path / "rows" / "answers" / "train.jsonl").write_text(json.dumps(row) + "\n")
+    request = TuneRequest(
+        rows=str(tmp_path / "rows"),
+        arms=["answers"],
+        base="",
+        name="mine",
+        preset="claire",
+        settings={},
+        resume=False,
+        out=tmp_path,
+    )
+    with pytest.raises(ExperimentError, match="not all its rows are of drawn puzzles: give one"):
+        list(tune_arms(request))
 
 
 @pytest.mark.slow

@@ -81,7 +81,7 @@ def train(
         options.Option(
             metavar="MODEL",
             help="A folder, a trained model by name, or a name on the hub.",
-            show_default="a small one, trained here first",
+            show_default="a small one, trained here first for puzzles that were drawn",
         ),
     ] = "",
     name: Annotated[

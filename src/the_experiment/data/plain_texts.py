@@ -1,9 +1,9 @@
 """Plain texts about causal graphs: what a small base learns the language of puzzles from.
 
 Each question comes with its graph described link by link, and some once more with their answer
-alone. No text reasons: the way from the links to the answer is what traces are for. But the words
-of traces are there, out of order: LoRA leaves the embedding as it is, and can't teach a token never
-seen.
+alone. No text takes two steps: they tell what causes each variable, in words that a trace uses as
+well, but the way from there to the answer is what traces are for. The words of traces are there out
+of order: LoRA leaves the embedding as it is, and can't teach a token never seen.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def answered(puzzle: Puzzle) -> str:
 
 
 def described(puzzle: Puzzle) -> str:
-    """The question, then its links, whom it is about, and what causes each variable, told twice."""
+    """The question, its links, what it is about, and the causes of each, in words and by arrows."""
     by = {name: joined(causes(puzzle.edges, name)) for name in in_causal_order(puzzle.edges)}
     asked = joined([*puzzle.asked, *puzzle.given])
     told = lines(

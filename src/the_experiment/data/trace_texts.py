@@ -15,6 +15,7 @@ FILLER = (
     "these words are here to keep the form of a text and they say nothing of what was asked so "
     "that whoever reads them is as wise as before and may go on to the next line of the same sort"
 )
+LONGEST = 24  # words with one number: less than the filler has
 # What opens a turn or a part of it in the bases that there are: Qwen, Llama 3, gpt-oss, Gemma.
 OPENINGS = ("<|im_start|>", "<|start_header_id|>", "<|start|>", "<start_of_turn>")
 
@@ -25,7 +26,7 @@ def in_arm(completion: str, arm: str, filler: str) -> str:
     `causal` has the trace, `answers` none, and `format` the `filler` in its place.
     Raises `UsageError` for another arm.
 
-    >>> completion, filler = "<think>\nW → B.\n</think>\nW", filled("<think>\nB is caused by W.\n")
+    >>> completion, filler = "<think>\nB ← W.\n</think>\nW", filled("<think>\nB is caused by W.\n")
     >>> in_arm(completion, "format", filler), in_arm(completion, "answers", filler)
     ('<think>\nline 1 these words are\n</think>\nW', 'W')
     """
@@ -51,16 +52,24 @@ def filler_for(completions: Iterable[str]) -> str:
 
 
 def filled(trace: str) -> str:
-    """Each line between the tags by a number and words that say nothing, as many as it had."""
+    """Each line by words that say nothing, about as many as it had, with numbers among them.
+
+    Where the filler begins again, the numbers tell how often it has.
+    """
     numbers, words = count(1), cycle(FILLER.split())
 
-    def line(found: re.Match[str]) -> str:
+    def numbered(length: int) -> str:
         told = ("line", str(next(numbers)))
-        return " ".join([*told, *islice(words, max(0, len(found[0].split()) - len(told)))])
+        return " ".join([*told, *islice(words, max(0, length - len(told)))])
+
+    def line(found: re.Match[str]) -> str:
+        length = len(found[0].split())
+        starts = range(0, length, LONGEST)
+        return " ".join(numbered(min(LONGEST, length - start)) for start in starts)
 
     pieces = re.split(f"({TAG.pattern})", trace)
     return "".join(
-        piece if TAG.fullmatch(piece) else re.sub(r"\S.*", line, piece) for piece in pieces
+        piece if TAG.fullmatch(piece) else re.sub(r"\S(?:.*\S)?", line, piece) for piece in pieces
     )
 
 

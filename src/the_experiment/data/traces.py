@@ -97,6 +97,8 @@ def prepared(sources: Sequence[Path], folder: Path, how: Preparation) -> Path:
     token = how.opening()
     read = [row for source in sources for row in read_traces(source)]
     rows = [row for row in read if row.columns.get("right") is not False]
+    if not rows:
+        raise ExperimentError("every row is known to be wrong", "give others")
     sides = _sides(rows, how)
     for evaluation in how.against:
         refuse_leaks([*sides["train"], *sides["valid"]], evaluation)

@@ -71,11 +71,11 @@ def written_lesson(lesson: Lesson, data: DatasetFolder, seed: int, path: Path) -
 
 def written_start(scale: Scale, world: World, seed: int, path: Path) -> Path:
     """The model as it is before the first lesson, with its tokenizer, in the folder `path`."""
-    from the_experiment.models.untrained import untrained
+    from the_experiment.models.untrained import written_untrained
 
     tokenizer = character_tokenizer(world.alphabet)
     shape = _shape(scale, world, len(tokenizer))
-    return untrained(scale.architecture, shape, tokenizer, seed, path)
+    return written_untrained(scale.architecture, shape, tokenizer, seed, path)
 
 
 def _shape(scale: Scale, world: World, tokens: int) -> Shape:

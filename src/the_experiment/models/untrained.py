@@ -15,7 +15,7 @@ from the_experiment.base.seeds import derived_seed
 from the_experiment.models.architectures import REFERENCE, Shape, build, configured
 
 
-def untrained(
+def written_untrained(
     settings: Mapping[str, Any] | None,
     shape: Shape,
     tokenizer: PreTrainedTokenizerBase,

@@ -18,7 +18,7 @@ from the_experiment.worlds.causal.drawing import draw_puzzles
 from the_experiment.worlds.causal.puzzle import Puzzle
 
 ROWS, UNTRAINED = "train.jsonl", "untrained"
-ROOM = 1_024  # tokens of the longest text
+ROOM = 1_024  # positions: of a question, its trace and its answer
 
 
 def pretrained_base(
@@ -39,7 +39,7 @@ def pretrained_base(
     from the_experiment.training.progress import training_bar
 
     seed = TrainConfig().seed
-    if not texts.is_dir():
+    if not (texts / UNTRAINED).is_dir():
         puzzles = draw_puzzles(
             scale.puzzles, seed + 1, sorted(kinds), sorted(sizes), without=without
         )
@@ -58,13 +58,13 @@ def pretrained_base(
 def _write_texts(scale: BaseScale, puzzles: Sequence[Puzzle], seed: int, texts: Path) -> None:
     """Rows of plain texts, and a model that has read none, with a tokenizer of their pieces."""
     from the_experiment.models.architectures import Shape
-    from the_experiment.models.untrained import untrained
+    from the_experiment.models.untrained import written_untrained
 
     rows = list(packed(plain_texts(puzzles, seed), scale.row))
     tokenizer = subword_tokenizer(rows, scale.vocabulary)
     shape = Shape(len(tokenizer), ROOM, pad=tokenizer.pad_token_id, eos=tokenizer.eos_token_id)
     with replaced_folder(texts) as folder:
-        untrained(scale.architecture, shape, tokenizer, seed, folder / UNTRAINED)
+        written_untrained(scale.architecture, shape, tokenizer, seed, folder / UNTRAINED)
         with (folder / ROWS).open("w", encoding="utf-8") as file:
             for row in rows:
                 prompt, line_break, rest = row.partition("\n")

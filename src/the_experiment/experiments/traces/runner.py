@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from the_experiment.base.files import write_text
+from the_experiment.base.files import read_json, write_text
 from the_experiment.base.processes import cores, in_parallel
 from the_experiment.base.runs import TRACES, Run
 from the_experiment.data.puzzles import PuzzleRequest, generate_puzzles
@@ -24,16 +24,15 @@ LONGER, RENAMED = "longer", "renamed"
 def run_traces(scale: TraceScale, name: str, out: Path) -> TraceResults:
     """Draw, prepare, train the base, tune each arm on it, ask, and report in `out/traces/NAME`.
 
-    A killed run goes on where it was. Raises `UsageError` where the folder has an experiment of
-    another scale.
+    A killed run goes on where it was. Raises `ExperimentError` where the folder has an experiment
+    of another scale.
     """
     from the_experiment.training.checkpoint import refuse_changes
 
     folder = out / TRACES / name
     told = folder / "experiment.json"
     if told.is_file():
-        before = TraceScale.model_validate_json(told.read_text(encoding="utf-8"))
-        refuse_changes(folder, before.model_dump(), scale.model_dump())
+        refuse_changes(folder, read_json(told), scale.model_dump(mode="json"))
     write_text(told, scale.model_dump_json(indent=2) + "\n")
     sets = _drawn(scale, folder)
     base = Run(folder / RUNS / BASE)
@@ -75,7 +74,14 @@ def _request(
     naming: Sequence[str],
     without: Sequence[str] = (),
 ) -> PuzzleRequest:
-    return PuzzleRequest(count, scale.seed, scale.kinds, sizes, naming, without)
+    return PuzzleRequest(
+        count=count,
+        seed=scale.seed,
+        kinds=scale.kinds,
+        sizes=sizes,
+        naming=naming,
+        without=without,
+    )
 
 
 def _tuned(scale: TraceScale, folder: Path, base: Run) -> None:

@@ -16,7 +16,8 @@ class Strict(BaseModel):
 def small_lfm2(width: int, blocks: int) -> dict[str, Any]:
     """Layers in pairs: a short convolution, which sees two tokens back, then an attention.
 
-    It repeats the links of a question after some minutes of reading; GPT-2 didn't (docs/log.md).
+    `width` is a multiple of 32, that of a head. Convolutions let it match names in the minutes
+    that there are; what was tried is in docs/log.md.
     """
     return {
         "model_type": "lfm2",

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from the_experiment.base.errors import ExperimentError
+from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.files import read_jsonl
 from the_experiment.base.runs import Run, check_name
 from the_experiment.data.trace_folder import source_of
+from the_experiment.data.trace_rows import asked_in
 from the_experiment.data.traces import TEST
-from the_experiment.experiments.traces.asking_models import read_puzzles
 from the_experiment.experiments.traces.base import pretrained_base
 from the_experiment.experiments.traces.scale import QUICK
 from the_experiment.training.progress import training_bar
 from the_experiment.training.tuning import tune
 from the_experiment.training.tuning_config import PRESETS, TuneConfig
+
+MEND = "give one with --base"
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,9 @@ def tune_arms(request: TuneRequest) -> Iterator[Run]:
             raise ExperimentError(
                 f"{folder} has no rows of {arm}", "run `the-experiment traces prepare`"
             )
-    base = request.base or str(_default_base(folder, Run(request.out / f"{name}-base")).folder)
+    base = request.base or str(
+        _default_base(folder, request.arms[0], Run(request.out / f"{name}-base")).folder
+    )
     for arm, run in runs.items():
         valid = folder / arm / "valid.jsonl"
         config = TuneConfig.checked(
@@ -61,12 +66,23 @@ def tune_arms(request: TuneRequest) -> Iterator[Run]:
             yield tune(config, run, request.resume, progress)
 
 
-def _default_base(folder: Path, run: Run) -> Run:
-    """A small base for these rows, which reads nothing of the graphs that are held out."""
-    held_out = read_puzzles(folder / TEST, "test").puzzles
-    graphs, kinds = {one.graph for one in held_out}, {one.kind for one in held_out}
-    sizes = {one.size for one in held_out}
-    return pretrained_base(QUICK.base, kinds, sizes, graphs, run, folder / "plain")
+def _default_base(folder: Path, arm: str, run: Run) -> Run:
+    """A small base for these rows, which reads nothing of the graphs that are held out.
+
+    Raises `ExperimentError` where rows are not of puzzles that are drawn, or there are too few.
+    """
+    learnt = list(read_jsonl(folder / arm / "train.jsonl"))
+    if not all({"kind", "size"} <= {*row} for row in learnt):
+        raise ExperimentError(
+            f"no base can be trained for {folder}: not all its rows are of drawn puzzles", MEND
+        )
+    kinds, sizes = {row["kind"] for row in learnt}, {row["size"] for row in learnt}
+    test = folder / TEST
+    held_out = {graph for _, graph in asked_in(test)} if test.is_file() else set()
+    try:
+        return pretrained_base(QUICK.base, kinds, sizes, held_out, run, folder / "plain")
+    except UsageError as error:
+        raise ExperimentError(f"no base can be trained for {folder}: {error.what}", MEND) from None
 
 
 def tuned_summary(run: Run) -> str:

@@ -35,9 +35,9 @@ def read_answer(text: str) -> str | None:
     closing ones, it ends with the first empty line after the last of them. A text without a trace
     is the answer itself.
 
-    >>> read_answer("<think>\nTold: W → B.\n</think>\nW"), read_answer("<think>\nTold: W → B.")
+    >>> read_answer("<think>\nTold: B ← W.\n</think>\nW"), read_answer("<think>\nTold: B ← W.")
     ('W', None)
-    >>> read_answer("<|im_start|>think\nTold: W → B.\n\nW.\n\nSo it is."), read_answer("yes")
+    >>> read_answer("<|im_start|>think\nTold: B ← W.\n\nW.\n\nSo it is."), read_answer("yes")
     ('W', 'yes')
     """
     lines = [line.strip() for line in _after_trace(text).splitlines() if line.strip()]
