@@ -150,7 +150,12 @@ def _handler(fake: FakeEndpoint) -> type[BaseHTTPRequestHandler]:
             self._answer(b"")
 
         def do_POST(self) -> None:
-            self._answer(self.rfile.read(int(self.headers.get("content-length") or 0)))
+            length = int(self.headers.get("content-length") or 0)
+            body = self.rfile.read(length)
+            if len(body) < length:  # who asks was killed over it
+                self.close_connection = True
+                return
+            self._answer(body)
 
         def _answer(self, body: bytes) -> None:
             path = urlsplit(self.path).path

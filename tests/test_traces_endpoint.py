@@ -214,11 +214,10 @@ def test_killed_it_asks_only_what_is_missing(tmp_path: Path) -> None:
         assert killed.exitcode == -signal.SIGKILL
         assert not (tmp_path / "mine" / "traces.jsonl").exists()
         landed = 12 - mine.estimate([prompt.text for prompt in prompts]).prompts
-        before = len(fake.asked)
         fake.slow = 0.0
         assert len(ask_traces(mine, prompts).rows) == 12
         assert 3 <= landed < 12
-        assert len(fake.asked) - before == 12 - landed
+        assert 12 <= len(fake.asked) <= 13  # one may have been under way
 
 
 def test_the_judge_is_held_against_the_exact_grader(
