@@ -320,6 +320,7 @@ def test_an_unfinished_run_is_told(tmp_path: Path) -> None:
         trained_models(tmp_path)
 
 
+@pytest.mark.slow
 def test_test_and_compare_print_json(
     the_experiment: Command, trained: Path, tmp_path: Path
 ) -> None:

@@ -295,6 +295,7 @@ for folder in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_auto_classes_know_the_models_offline(tmp_path: Path) -> None:
     for name in ALL:
         model_of(name).save_pretrained(tmp_path / name)

@@ -48,6 +48,7 @@ def test_texts_of_all_lengths_are_trained_on_without_a_warning(
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_settings_come_from_file_then_environment_then_flags(data: str, tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text(yaml.safe_dump({"epochs": 2, "batch_size": 64, "seed": 5, "dataset": data}))
