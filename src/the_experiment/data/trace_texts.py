@@ -15,7 +15,7 @@ FILLER = (
     "these words are here to keep the form of a text and they say nothing of what was asked so "
     "that whoever reads them is as wise as before and may go on to the next line of the same sort"
 )
-LONGEST = 24  # words with one number: less than the filler has
+A_NUMBER_EVERY = 24  # words, fewer than the filler has
 # What opens a turn or a part of it in the bases that there are: Qwen, Llama 3, gpt-oss, Gemma.
 OPENINGS = ("<|im_start|>", "<|start_header_id|>", "<|start|>", "<start_of_turn>")
 
@@ -64,8 +64,8 @@ def filled(trace: str) -> str:
 
     def line(found: re.Match[str]) -> str:
         length = len(found[0].split())
-        starts = range(0, length, LONGEST)
-        return " ".join(numbered(min(LONGEST, length - start)) for start in starts)
+        starts = range(0, length, A_NUMBER_EVERY)
+        return " ".join(numbered(min(A_NUMBER_EVERY, length - start)) for start in starts)
 
     pieces = re.split(f"({TAG.pattern})", trace)
     return "".join(
