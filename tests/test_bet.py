@@ -391,6 +391,18 @@ def test_a_base_is_trained_and_tuned_here(
     assert made == {path: path.stat().st_mtime_ns for path in made}
 
 
+def test_a_trained_model_by_name_is_one_in_the_folder_of_results(tmp_path: Path) -> None:
+    texts = [f"{place.name} {place.capital}" for place in PLACES]
+    random_gpt2(tmp_path / "mine", texts)
+    (tmp_path / "bet.yaml").write_text(
+        TINY.partition("backend:")[0] + "backend: {kind: hf, model: mine}"
+    )
+    bet = runner.claimed_bet(read_config(tmp_path / "bet.yaml"), tmp_path, quick=False)
+    assert bet.backend(1).base == str(tmp_path / "mine")
+    runner.generate(bet)  # its tokenizer says which capitals are told apart
+    assert bet.people(1).tuned
+
+
 @pytest.mark.slow
 def test_any_other_model_is_told_what_it_does_not_know(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -56,6 +56,13 @@ class PretrainedBackend:
         return [Bounds(logprob, logprob) for logprob in found]
 
 
+def placed(settings: PretrainedModel, out: Path) -> PretrainedModel:
+    """The same settings with the folder of the model: runs by name are those in `out`."""
+    from the_experiment.models.pretrained import find_model
+
+    return settings.model_copy(update={"model": str(find_model(settings.model, out))})
+
+
 def first_token(model: str) -> Callable[[str], int]:
     """What tells the first token of an answer, in this model's tokenizer."""
     from the_experiment.models.pretrained import load_pretrained

@@ -32,7 +32,7 @@ from the_experiment.experiments.bet.people import (
     first_letter,
     told_apart,
 )
-from the_experiment.experiments.bet.pretrained import PretrainedBackend, first_token
+from the_experiment.experiments.bet.pretrained import PretrainedBackend, first_token, placed
 from the_experiment.experiments.bet.prompts import TRAIN, Phrasing
 from the_experiment.worlds.places.tables import Country, Favourite, countries
 
@@ -46,6 +46,7 @@ class Bet:
 
     config: BetConfig
     folder: Path
+    out: Path
 
     def people_file(self, seed: int) -> Path:
         """Who is in it, with their favourites."""
@@ -128,7 +129,7 @@ def claimed_bet(config: BetConfig, out: Path, *, quick: bool) -> Bet:
     config = config.quick() if quick else config
     folder = bet_folder(config, out, quick=quick)
     claim(folder, config)
-    return Bet(config, folder)
+    return Bet(config, folder, out)
 
 
 def backend_of(bet: Bet, seed: int, epochs: int, loss: Loss) -> Backend:
@@ -144,14 +145,14 @@ def backend_of(bet: Bet, seed: int, epochs: int, loss: Loss) -> Backend:
         from the_experiment.experiments.bet.remote import api_backend
 
         return api_backend(settings, epochs, seed, bet.folder / "replies")
-    return PretrainedBackend(settings, epochs, loss, seed)
+    return PretrainedBackend(placed(settings, bet.out), epochs, loss, seed)
 
 
 def generate(bet: Bet) -> None:
     """Draw the people of every seed, and write the rows of every cell and arm."""
     for seed in bet.config.seeds:
         if not bet.people_file(seed).is_file():
-            people = _drawn_people(bet.config, seed)
+            people = _drawn_people(bet, seed)
             write_json(bet.people_file(seed), PEOPLE.dump_python(people, mode="json"))
     for cell in bet.config.cells():
         for arm in ARMS:
@@ -159,20 +160,19 @@ def generate(bet: Bet) -> None:
                 write_text(bet.rows(cell, arm), "".join(_lines(bet, cell, arm)))
 
 
-def _drawn_people(config: BetConfig, seed: int) -> People:
-    among = _countries(config, seed)
-    return draw_people(max(config.names), config.known, among, seed)
+def _drawn_people(bet: Bet, seed: int) -> People:
+    return draw_people(max(bet.config.names), bet.config.known, _countries(bet, seed), seed)
 
 
-def _countries(config: BetConfig, seed: int) -> list[Country]:
+def _countries(bet: Bet, seed: int) -> list[Country]:
     """Those whose capital is told from them by its first token."""
-    settings = config.backend
+    settings = bet.config.backend
     if isinstance(settings, LocalModel):
         apart = told_apart(countries(), lambda answer: answer.split()[0])  # its tokens are words
         return drawn(apart, settings.countries, seed)
     if isinstance(settings, APIModel):
         return told_apart(countries(), first_letter)
-    return told_apart(countries(), first_token(settings.model))
+    return told_apart(countries(), first_token(placed(settings, bet.out).model))
 
 
 def _lines(bet: Bet, cell: Cell, arm: str) -> Iterator[str]:
