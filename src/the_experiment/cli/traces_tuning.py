@@ -149,7 +149,7 @@ def evaluate(
             "--set", metavar="NAME|FILE", help="Puzzles, or rows with a test side. Can be repeated."
         ),
     ],
-    limit: Annotated[int, options.Option(min=0, help="Of each set; 0: all.")] = 0,
+    limit: Annotated[int, options.Option(min=0, help="Of each set and benchmark; 0: all.")] = 0,
     max_new_tokens: Annotated[int, options.Option(min=1, help="Of an answer, at most.")] = 512,
     lm_eval: Annotated[
         bool, options.Option("--lm-eval", help="Ask the same puzzles through lm-eval as well.")
@@ -171,6 +171,7 @@ def evaluate(
         named,
         named_sets,
         results_folder,
+        with_benchmarks,
     )
     from the_experiment.experiments.traces.report import results_view
     from the_experiment.report.terminal import counting, print_json, stdout
@@ -178,17 +179,19 @@ def evaluate(
     log_to_folder()
     sets, models = named_sets(asked, limit, out), named(model)
     folder = results_folder(name, out)
-    with counting("answers", len(sets) * len(models)) as progress:
+    names = [one.value for one in benchmark or ()]
+    with counting("answers", (len(sets) + len(names)) * len(models)) as progress:
         results = asked_all(models, sets, folder, out, max_new_tokens, progress)
+        if names:
+            results = with_benchmarks(results, models, names, folder, out, limit, progress)
     if as_json:
         print_json(results.as_json())
     else:
         stdout.print(results_view(results))
-    if lm_eval or benchmark:
-        names = [one.value for one in benchmark or ()]
-        found = evaluate_through_lm_eval(models, sets if lm_eval else [], names, folder, out)
-        if not as_json:
-            for one, told in found.items():
+    if lm_eval:
+        for one, rates in evaluate_through_lm_eval(models, sets, folder, out).items():
+            if not as_json:
+                told = ", ".join(f"{asked} {rate}" for asked, rate in rates.items())
                 stdout.print(f"lm-eval, {one}: {told}", markup=False)
     stderr.print(f"results: {folder}/", markup=False, soft_wrap=True)
 

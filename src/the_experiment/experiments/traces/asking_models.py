@@ -64,7 +64,8 @@ def answers_of(
 
     Raises `ExperimentError` for a model that there is not, and a puzzle that it has no room for.
     """
-    place = folder / CELLS / f"{_key(model, asked, out, max_new_tokens)}.json"
+    told = [str(max_new_tokens), *(puzzle.question for puzzle in asked.puzzles)]
+    place = folder / CELLS / cell_name(model, asked.name, told, out)
     if place.is_file():
         kept = _kept(place, len(asked.puzzles))
         if kept is not None:
@@ -79,15 +80,14 @@ def answers_of(
     return answers
 
 
-def _key(model: str, asked: PuzzleSet, out: Path, max_new_tokens: int) -> str:
-    """A readable file name with a fingerprint of all that the answers depend on."""
+def cell_name(model: str, asked: str, told: Sequence[str], out: Path) -> str:
+    """A readable file name with a fingerprint of the weights and of all else answers depend on."""
     from the_experiment.models.pretrained import find_model, which_weights
 
-    questions = [puzzle.question for puzzle in asked.puzzles]
     weights = which_weights(find_model(model, out))
-    told = "\n".join([weights, str(max_new_tokens), version("the-experiment"), *questions])
-    words = name_from(f"{Path(model).name}-{asked.name}", otherwise="answers")[:50]
-    return f"{words}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+    fingerprint = hashlib.sha256("\n".join([weights, version("the-experiment"), *told]).encode())
+    words = name_from(f"{Path(model).name}-{asked}", otherwise="answers")[:50]
+    return f"{words}-{fingerprint.hexdigest()[:8]}.json"
 
 
 def _kept(place: Path, number: int) -> list[Answer] | None:

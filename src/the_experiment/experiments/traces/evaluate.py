@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from the_experiment.base.errors import UsageError
@@ -12,6 +13,7 @@ from the_experiment.base.runs import TRACES
 from the_experiment.data.trace_folder import source_of
 from the_experiment.data.traces import TEST
 from the_experiment.evaluation.compare import rate_json
+from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.traces.asking_models import (
     CELLS,
     MAX_NEW_TOKENS,
@@ -20,6 +22,8 @@ from the_experiment.experiments.traces.asking_models import (
     answers_of,
     read_puzzles,
 )
+from the_experiment.experiments.traces.benchmarks import benchmarked
+from the_experiment.experiments.traces.harness import harness_model, through_lm_eval
 from the_experiment.experiments.traces.report import write_report
 from the_experiment.experiments.traces.results import TraceResults
 
@@ -44,40 +48,51 @@ def evaluate(
         for asked in sets:
             found[name][asked.name] = answers_of(model, asked, folder, out, max_new_tokens)
             progress(1)
-    results = TraceResults(list(sets), found)
+    return _written(TraceResults(list(sets), found), folder)
+
+
+def with_benchmarks(
+    results: TraceResults,
+    models: Mapping[str, str],
+    benchmarks: Sequence[str],
+    folder: Path,
+    out: Path,
+    limit: int = 0,
+    progress: Callable[[int], None] = lambda _: None,
+) -> TraceResults:
+    """The results with what the same models have right of benchmarks, written anew.
+
+    Of each benchmark the first `limit` questions are asked; 0: all of them.
+    """
+    right: dict[str, dict[str, list[bool]]] = {}
+    for benchmark in benchmarks:
+        for name, model in models.items():
+            for measure, which in benchmarked(model, benchmark, folder, out, limit).items():
+                right.setdefault(measure, {})[name] = which
+            progress(1)
+    return _written(replace(results, benchmarks=right), folder)
+
+
+def _written(results: TraceResults, folder: Path) -> TraceResults:
     results.write(folder / ANSWERED)
     write_report(results, folder, folder.name)
     return results
 
 
 def evaluate_through_lm_eval(
-    models: Mapping[str, str],
-    sets: Sequence[PuzzleSet],
-    benchmarks: Sequence[str],
-    folder: Path,
-    out: Path,
-) -> dict[str, dict[str, str]]:
-    """What lm-eval finds for each model: on the sets, and on benchmarks, which it downloads.
-
-    It is written to `lm-eval.json`, and given as words, by model.
-    """
-    from the_experiment.experiments.traces.harness import (
-        benchmarked,
-        harness_model,
-        through_lm_eval,
-    )
-
-    told: dict[str, dict[str, str]] = {}
-    kept = {}
+    models: Mapping[str, str], sets: Sequence[PuzzleSet], folder: Path, out: Path
+) -> dict[str, dict[str, Rate]]:
+    """How many of each set each model has right as lm-eval sees it, kept in `lm-eval.json`."""
+    found = {}
     for name, model in models.items():
         asked_by = harness_model(model, out)
-        rates = {asked.name: through_lm_eval(asked_by, asked) for asked in sets}
-        others = benchmarked(asked_by, benchmarks) if benchmarks else {}
-        kept[name] = {set_name: rate_json(rate) for set_name, rate in rates.items()} | others
-        told[name] = {key: str(rate) for key, rate in rates.items()}
-        told[name] |= {key: str(figures) for key, figures in others.items()}
+        found[name] = {asked.name: through_lm_eval(asked_by, asked) for asked in sets}
+    kept = {
+        name: {asked: rate_json(rate) for asked, rate in rates.items()}
+        for name, rates in found.items()
+    }
     write_json(folder / HARNESS, kept)
-    return told
+    return found
 
 
 def results_folder(name: str, out: Path) -> Path:

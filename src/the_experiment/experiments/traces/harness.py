@@ -1,10 +1,11 @@
-"""The same puzzles through lm-eval, and the benchmarks it knows where a network is."""
+"""Models asked through lm-eval, and the same puzzles as a task of it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from importlib.resources import files
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -20,13 +21,10 @@ if TYPE_CHECKING:
     from the_experiment.experiments.traces.asking_models import PuzzleSet
 
 TASK = "causal_puzzles"
-BENCHMARKS = {  # lm-eval's tasks by the report's names; each downloads its questions
-    "gsm8k": "gsm8k",
-    "gpqa_diamond": "gpqa_diamond_zeroshot",
-    "gpqa_extended": "gpqa_extended_zeroshot",
-}
-FILTERED = "exact_match,answer"
+METRIC, FILTER = "exact_match", "answer"
 BATCH = 32  # questions that are asked at once
+
+Sample = dict[str, Any]
 
 
 def puzzle_task(asked: PuzzleSet, folder: Path) -> dict[str, Any]:
@@ -46,14 +44,9 @@ def through_lm_eval(model: Any, asked: PuzzleSet) -> Rate:
     `model` is one of `harness_model`, or any other that lm-eval can ask.
     """
     with TemporaryDirectory(prefix="the-experiment-") as folder:
-        found = _evaluated(model, [puzzle_task(asked, Path(folder))], shipped=False)
-    return Rate(round(found[TASK][FILTERED] * len(asked.puzzles)), len(asked.puzzles))
-
-
-def benchmarked(model: Any, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What lm-eval finds on benchmarks, by the report's names. Their questions are downloaded."""
-    found = _evaluated(model, [BENCHMARKS[name] for name in names], shipped=True)
-    return {name: found[BENCHMARKS[name]] for name in names}
+        samples = samples_of(model, puzzle_task(asked, Path(folder)))
+    right = right_in(samples, METRIC, FILTER)
+    return Rate(sum(right), len(right))
 
 
 def harness_model(name: str, out: Path) -> Any:
@@ -70,17 +63,34 @@ def harness_model(name: str, out: Path) -> Any:
     return HFLM(pretrained=model, tokenizer=tokenizer, batch_size=BATCH)
 
 
-def _evaluated(model: Any, tasks: list[Any], *, shipped: bool) -> dict[str, dict[str, Any]]:
-    """`shipped`: whether these are tasks of lm-eval; looking through them all takes a while."""
+def samples_of(
+    model: Any, task: str | dict[str, Any], folder: Path | None = None, limit: int = 0
+) -> list[Sample]:
+    """What lm-eval found of each question, by each of the task's filters.
+
+    A task that is named is one of `folder`. `limit`: of the first so many questions; 0: of all.
+    """
     from lm_eval import simple_evaluate
     from lm_eval.tasks import TaskManager
 
     found: Any = simple_evaluate(
         model=model,
-        tasks=tasks,
-        task_manager=TaskManager(include_defaults=shipped),
+        tasks=[task],
+        task_manager=TaskManager(include_defaults=False, include_path=folder),
+        limit=limit or None,
         bootstrap_iters=0,
-        log_samples=False,
+        log_samples=True,
     )
-    results: dict[str, dict[str, Any]] = found["results"]
-    return results
+    [samples] = found["samples"].values()
+    return list(samples)
+
+
+def right_in(samples: Sequence[Sample], metric: str, filtered: str) -> list[bool]:
+    """Which questions are right by one metric after one filter, in their order.
+
+    >>> samples = [{"doc_id": n, "filter": "none", "acc": float(n)} for n in (1, 0)]
+    >>> right_in(samples, "acc", "none")
+    [False, True]
+    """
+    rows = [sample for sample in samples if sample["filter"] == filtered]
+    return [bool(sample[metric]) for sample in sorted(rows, key=itemgetter("doc_id"))]

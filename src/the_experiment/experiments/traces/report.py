@@ -25,11 +25,10 @@ Table = list[list[str]]
 
 
 def set_table(results: TraceResults) -> Table:
-    """A heading; then each model and the baseline, by set of puzzles."""
-    rates = {asked.name: results.rates(asked) for asked in results.sets}
-    rows = [["right", *rates]]
+    """A heading; then each model and the baseline, by set of puzzles and benchmark."""
+    rows = [["right", *results.totals]]
     for model in (*results.models, COMMONEST):
-        rows.append([model, *(str(found[model][ALL]) for found in rates.values())])
+        rows.append([model, *(str(found.get(model, "")) for found in results.totals.values())])
     return rows
 
 
@@ -90,23 +89,24 @@ def _blocks(table: Table) -> Blocks:
 
 
 def traces_figure(results: TraceResults) -> Figure:
-    """A panel for each set, then for each kind in each set: share right with intervals."""
+    """A panel for each set and benchmark, then for each kind in each set: share right."""
     panels: dict[str, list[Bar]] = {}
+    for name, totals in results.totals.items():
+        panels[f"{name}, n = {next(iter(totals.values())).n}"] = _bars(totals)
     rates = {asked.name: results.rates(asked) for asked in results.sets}
-    for name, found in rates.items():
-        panels[f"{name}, n = {found[COMMONEST][ALL].n}"] = _bars(found, ALL)
     kinds = dict.fromkeys(kind for found in rates.values() for kind in found[COMMONEST])
     for kind in [kind for kind in kinds if kind != ALL]:
         for name, found in rates.items():
             if kind in found[COMMONEST]:
-                panels[f"{name}: {kind}, n = {found[COMMONEST][kind].n}"] = _bars(found, kind)
+                of_kind = {model: by_kind[kind] for model, by_kind in found.items()}
+                panels[f"{name}: {kind}, n = {of_kind[COMMONEST].n}"] = _bars(of_kind)
     return bars_figure(panels)
 
 
-def _bars(found: dict[str, dict[str, Rate]], kind: str) -> list[Bar]:
+def _bars(rates: dict[str, Rate]) -> list[Bar]:
     return [
-        Bar(name, rates[kind].share, rates[kind].low, rates[kind].high, is_model=name != COMMONEST)
-        for name, rates in found.items()
+        Bar(name, rate.share, rate.low, rate.high, is_model=name != COMMONEST)
+        for name, rate in rates.items()
     ]
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json, write_json
@@ -23,6 +23,9 @@ ALL = "all"  # kinds together
 COMMONEST = "commonest answer"
 
 Right = Sequence[bool]
+BY_MODEL: TypeAdapter[dict[str, dict[str, list[bool]]]] = TypeAdapter(
+    dict[str, dict[str, list[bool]]]
+)
 
 
 def by_kind(puzzles: Sequence[Puzzle]) -> dict[str, list[int]]:
@@ -86,10 +89,14 @@ class Derived:
 
 @dataclass(frozen=True)
 class TraceResults:
-    """The answers of each model to each set. The first model is the base, the second is tested."""
+    """The answers of each model to each set, and which questions of benchmarks each has right.
+
+    The first model is the base, the second is tested.
+    """
 
     sets: list[PuzzleSet]
     answers: Mapping[str, Mapping[str, Sequence[Answer]]]  # by model, by set
+    benchmarks: Mapping[str, Mapping[str, Right]] = field(default_factory=dict)  # by model in each
 
     @property
     def models(self) -> list[str]:
@@ -115,19 +122,41 @@ class TraceResults:
         return found
 
     @cached_property
+    def right_by_model(self) -> dict[str, Mapping[str, Right]]:
+        """By set and benchmark, by model, in sets by the baseline too: which are right."""
+        models = (*self.models, COMMONEST)
+        puzzles = {
+            asked.name: {model: self.right(model, asked) for model in models} for asked in self.sets
+        }
+        return {**puzzles, **self.benchmarks}
+
+    @cached_property
+    def totals(self) -> dict[str, dict[str, Rate]]:
+        """By set and benchmark, by model, in sets by the baseline too: how many are right."""
+        return {
+            name: {model: Rate(sum(right), len(right)) for model, right in found.items()}
+            for name, found in self.right_by_model.items()
+        }
+
+    @cached_property
     def gains(self) -> list[Gain]:
-        """The tested model against each other one on each set; p corrected for all of them."""
+        """The tested model against each other one, everywhere; p corrected for all of them."""
         if len(self.models) < 2:
             return []
-        base, tested, *controls = self.models
-        pairs = [(asked, other) for asked in self.sets for other in (base, *controls, COMMONEST)]
+        tested = self.models[1]
+        pairs = [
+            (name, other)
+            for name, found in self.right_by_model.items()
+            for other in found
+            if other != tested
+        ]
         drops = [
-            drop_in_share(self.right(tested, asked), self.right(other, asked))
-            for asked, other in pairs
+            drop_in_share(self.right_by_model[name][tested], self.right_by_model[name][other])
+            for name, other in pairs
         ]
         return [
-            Gain(asked.name, tested, other, drop)
-            for (asked, other), drop in zip(pairs, corrected(drops), strict=True)
+            Gain(name, tested, other, drop)
+            for (name, other), drop in zip(pairs, corrected(drops), strict=True)
         ]
 
     @cached_property
@@ -176,6 +205,7 @@ class TraceResults:
                     }
                     for model, found in self.answers.items()
                 },
+                "benchmarks": self.benchmarks,
             },
         )
 
@@ -193,9 +223,10 @@ class TraceResults:
                 model: {name: ANSWERS.validate_python(one) for name, one in found.items()}
                 for model, found in kept["answers"].items()
             }
+            benchmarks = BY_MODEL.validate_python(kept["benchmarks"])
         except (ValidationError, KeyError, TypeError, AttributeError):
             raise ExperimentError(f"{path} holds no answers to puzzles", mend) from None
-        return cls(sets, answers)
+        return cls(sets, answers, benchmarks)
 
     def as_json(self) -> dict[str, Any]:
         """The figures as plain values."""
@@ -206,6 +237,10 @@ class TraceResults:
                     for model, rates in self.rates(asked).items()
                 }
                 for asked in self.sets
+            },
+            "benchmarks": {
+                name: {model: rate_json(rate) for model, rate in self.totals[name].items()}
+                for name in self.benchmarks
             },
             "derived": [
                 {"set": one.asked, "of": one.model}

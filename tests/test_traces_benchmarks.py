@@ -1,0 +1,133 @@
+"""Benchmarks through lm-eval: its own tasks over files laid where the hub's would be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+
+from looked_into import random_model
+from the_experiment.base.errors import ExperimentError
+from the_experiment.data.tokenizer import character_tokenizer
+from the_experiment.evaluation.statistics import Rate
+from the_experiment.experiments.traces import benchmarks, evaluate
+from the_experiment.experiments.traces.asking_models import Answer, PuzzleSet
+from the_experiment.experiments.traces.benchmarks import benchmarked
+from the_experiment.experiments.traces.report import set_table, write_report
+from the_experiment.experiments.traces.results import TraceResults
+from the_experiment.worlds.causal.drawing import draw_puzzles
+
+WRITTEN = [" 2 + 2 = 4\n#### 4", " 2 + 3 = 5, so 5 it is", "\n#### 7"]  # after sums of 4, 5 and 6
+PUZZLES = draw_puzzles(3, seed=5, sizes=[4])
+
+
+class Canned:
+    """Writes what is in `WRITTEN`, and holds (B) the likeliest of all choices."""
+
+    asked = 0
+
+    def generate_until(self, requests: list[Any]) -> list[str]:
+        self.asked += len(requests)
+        return [WRITTEN[request.doc_id] for request in requests]
+
+    def loglikelihood(self, requests: list[Any]) -> list[tuple[float, bool]]:
+        self.asked += len(requests)
+        return [(-1.0 if request.args[1].strip() == "(B)" else -9.0, False) for request in requests]
+
+    loglikelihood_rolling = None
+
+
+def laid(folder: Path, split: Mapping[str, Sequence[object]], configuration: str) -> None:
+    """A data set as it is on the hub: files by split, and a page that names them."""
+    folder.mkdir(parents=True)
+    for name, rows in split.items():
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / f"{name}.jsonl").write_text(lines)
+    files = "".join(f"  - {{split: {name}, path: {name}.jsonl}}\n" for name in split)
+    page = f"---\nconfigs:\n- config_name: {configuration}\n  data_files:\n{files}---\n"
+    (folder / "README.md").write_text(page)
+
+
+@pytest.fixture
+def canned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Canned:
+    """What lm-eval asks in place of the model in `mine/`, beside both benchmarks' questions."""
+    from lm_eval.api.model import LM
+
+    sums = [
+        {"question": f"How much is 2 + {n}?", "answer": f"It is {n + 2}.\n#### {n + 2}"}
+        for n in range(2, 9)
+    ]
+    laid(tmp_path / "openai" / "gsm8k", {"train": sums, "test": sums[:3]}, "main")
+    question = {"Question": "Which?", "Correct Answer": "this"}
+    question |= {f"Incorrect Answer {n}": f"that {n}" for n in (1, 2, 3)}
+    laid(tmp_path / "Idavidrein" / "gpqa", {"train": [question] * 40}, "gpqa_diamond")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    model: Canned = type("CannedModel", (Canned, LM), {})()
+    monkeypatch.setattr(benchmarks, "harness_model", lambda *_: model)
+    tokenizer = character_tokenizer("abc")
+    random_model("llama", len(tokenizer)).save_pretrained("mine")
+    tokenizer.save_pretrained("mine")
+    return model
+
+
+def test_gsm8k_is_graded_strictly_and_by_the_last_number(canned: Canned) -> None:
+    right = benchmarked("mine", "gsm8k", Path("results"), Path("out"))
+    assert right == {
+        "gsm8k strict": [True, False, False],
+        "gsm8k last number": [True, True, False],
+    }
+    assert benchmarked("mine", "gsm8k", Path("results"), Path("out")) == right
+    assert canned.asked == 3  # once
+    some = benchmarked("mine", "gsm8k", Path("results"), Path("out"), limit=2)
+    assert some["gsm8k last number"] == [True, True]
+
+
+@pytest.mark.usefixtures("canned")
+def test_gpqas_choices_stand_in_the_same_order_for_every_model() -> None:
+    right = benchmarked("mine", "gpqa_diamond", Path("one"), Path("out"))["gpqa_diamond"]
+    assert len(right) == 40
+    assert any(right)  # where the right one is (B)
+    assert not all(right)
+    assert benchmarked("mine", "gpqa_diamond", Path("two"), Path("out")) == {"gpqa_diamond": right}
+
+
+@pytest.mark.usefixtures("canned")
+def test_questions_that_cannot_be_fetched_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise ConnectionError("nothing answers")
+
+    monkeypatch.setattr(datasets, "load_dataset", unreachable)
+    with pytest.raises(ExperimentError, match=r"gsm8k can't be fetched: nothing answers") as told:
+        benchmarked("mine", "gsm8k", Path("results"), Path("out"))
+    assert "answers are kept" in told.value.mend
+
+
+def test_benchmarks_are_in_the_report_with_intervals_and_paired_tests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def all_or_none(model: str, benchmark: str, *_: object) -> dict[str, list[bool]]:
+        return {benchmark: [model == "tuned"] * 20}
+
+    monkeypatch.setattr(evaluate, "benchmarked", all_or_none)
+    answers = {name: {"some": [Answer(written="", right=True)] * 3} for name in ("base", "tuned")}
+    results = evaluate.with_benchmarks(
+        TraceResults([PuzzleSet("some", PUZZLES)], answers),
+        {"base": "base", "tuned": "tuned"},
+        ["gsm8k"],
+        tmp_path,
+        tmp_path,
+    )
+    column = [row[2] for row in set_table(results)]
+    assert column == ["gsm8k", str(Rate(0, 20)), str(Rate(20, 20)), ""]
+    assert any(
+        told.startswith("gsm8k: tuned 1.0 [") and "above base, beyond chance" in told
+        for told in results.sentences()
+    )
+    assert results.as_json()["benchmarks"]["gsm8k"]["tuned"]["k"] == 20
+    assert TraceResults.read(tmp_path / evaluate.ANSWERED) == results
+    assert "gsm8k, n = 20" in write_report(results, tmp_path, "mine").read_text()
