@@ -18,6 +18,7 @@ from fake_endpoint import CHAT, KEY, FakeEndpoint, Fault, Likely, fake_endpoint
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_jsonl
 from the_experiment.cli.app import app
+from the_experiment.data.trace_rows import read_traces
 from the_experiment.experiments.traces import judging
 from the_experiment.experiments.traces.asking import Asking, Price
 from the_experiment.experiments.traces.endpoint import INSTRUCTIONS, ask_traces, in_form
@@ -170,6 +171,7 @@ def test_traces_are_asked_once_graded_and_written(tmp_path: Path) -> None:
     assert written[0]["prompt"] == "0 apples?\n"
     assert written[0]["graph"] == "g"
     assert all(in_form(row["completion"]) for row in written)
+    assert [row.columns for row in read_traces(Path("out/traces/mine"))] == written
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert len(files) > len(rows)
     assert all(KEY not in file.read_text() for file in files)

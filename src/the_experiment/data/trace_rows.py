@@ -16,6 +16,7 @@ from the_experiment.worlds.causal.puzzle import Puzzle
 from the_experiment.worlds.causal.writing import CLOSED, completion_of, prompt_of
 
 PUZZLES = "puzzles.jsonl"  # in the folder of puzzles that were drawn
+ASKED_FOR = "traces.jsonl"  # in the folder of traces that an endpoint wrote
 REDRAW = "draw it again by `the-experiment traces generate`, or write prompt and completion"
 MOST_NAMED = 3  # rows that leak
 ABOUT = ("kind", "naming", "size", "graph", "answer")  # what a row keeps of its puzzle
@@ -43,15 +44,17 @@ class TraceRow:
 
 
 def read_traces(path: Path) -> list[TraceRow]:
-    """The rows of a file or of a folder of puzzles, in order.
+    """The rows of a file, or of a folder of puzzles or of traces that were asked for, in order.
 
     A row is a puzzle, or has a `prompt`, a `completion` with `<think>…</think>` and an answer after
     it, and perhaps a `graph`. Raises `ExperimentError`, with the number of the line, for one that
     is torn, lacks a column, or is empty where a text should be; and for a file without rows.
     """
-    path = path / PUZZLES if path.is_dir() else path
+    if path.is_dir():
+        path = path / (ASKED_FOR if (path / ASKED_FOR).is_file() else PUZZLES)
     if not path.is_file():
-        raise UsageError(f"there is no file {path}", "give the folder of puzzles, or a .jsonl file")
+        mend = "give a folder of `traces generate` or `traces ask`, or a .jsonl file"
+        raise UsageError(f"there is no file {path}", mend)
     rows = [_row(row, f"{path}, line {number}") for number, row in enumerate(read_jsonl(path), 1)]
     if not rows:
         raise ExperimentError(f"{path} has no rows", "write one JSON object a line")

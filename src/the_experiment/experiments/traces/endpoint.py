@@ -11,13 +11,14 @@ from typing import Any
 
 from the_experiment.base.files import write_json, write_text
 from the_experiment.base.words import counted
+from the_experiment.data.trace_rows import ASKED_FOR
 from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.traces.asking import Answered, Asking, Cost
 from the_experiment.experiments.traces.prompts import Prompt
 from the_experiment.worlds.causal.writing import CAUSALITY, THINK
 
-TRACES, RESULTS = "traces.jsonl", "results.json"
+RESULTS = "results.json"
 CUT = "length"  # why a reply ended that had no more room
 STALE = ("think", "causality")  # columns of a puzzle that its new trace takes the place of
 
@@ -114,7 +115,7 @@ def ask_traces(
     answered = asking.answers([prompt.text for prompt in prompts], progress)
     traced = _traced(asking.model, prompts, answered)
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in traced.rows)
-    write_text(asking.folder / TRACES, "".join(lines))
+    write_text(asking.folder / ASKED_FOR, "".join(lines))
     write_json(asking.folder / RESULTS, traced.as_json())
     return traced
 
