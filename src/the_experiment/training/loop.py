@@ -124,7 +124,8 @@ class Training:
     def resume(self) -> None:
         """Go on from the run's checkpoint, where there is one."""
         if not self.run.checkpoint.is_dir():
-            logger.info("{} has no checkpoint yet: starting over", self.run.name)
+            if self.run.folder.is_dir():
+                logger.info("{} has no checkpoint yet: starting over", self.run.name)
             return
         self.hold = Hold(self.run)
         state, saved = checkpoint.load(
