@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from string import digits
 
-from the_experiment.worlds.generators import PROGRAMS, Generated, Random, below, one_of
+from the_experiment.worlds.generators import PROGRAMS, Generated, Random, one_of
 from the_experiment.worlds.programs.drawing import LARGEST, SMALLEST
 from the_experiment.worlds.programs.interpreter import answer_of
 from the_experiment.worlds.programs.tracking import make_integer_program
@@ -14,7 +15,7 @@ from the_experiment.worlds.programs.tracking import make_integer_program
 def make_counterfactual_pair(seq_len: int, rng: Random) -> Generated:
     """A program of integers; `metadata` has another that diverges from it at one digit.
 
-    Its text is `counterfactual`, its answer `counterfactual_answer`, the line of the digit (from 1)
+    The new digit is nowhere else in the program, so that it can't be copied from there. Its text is `counterfactual`, its answer `counterfactual_answer`, the line of the digit (from 1)
     `line`. Both are as long as each other. Raises `UsageError` for lengths beyond 1 to 50.
 
     >>> import numpy as np
@@ -27,17 +28,20 @@ def make_counterfactual_pair(seq_len: int, rng: Random) -> Generated:
     j = r + j
     #z: 14
     >>> print(metadata["counterfactual"], metadata["counterfactual_answer"])
-    z = 6
+    z = 5
     r = 1
     j = 8
     z = z + 6
     j = r + j
-    #z: 12
+    #z: 11
     """
     while True:
         program, answer, metadata = make_integer_program(seq_len, rng)
+        absent = [digit for digit in digits if digit not in program]
+        if not absent:
+            continue
         place = one_of(rng, [digit.start() for digit in re.finditer(r"\d", program)])
-        other = f"{program[:place]}{below(rng, 10)}{program[place + 1 :]}"
+        other = f"{program[:place]}{one_of(rng, absent)}{program[place + 1 :]}"
         other_answer = answer_of(other)
         if other_answer != answer and SMALLEST <= other_answer <= LARGEST:
             metadata["counterfactual"] = other
