@@ -17,9 +17,15 @@ from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.traces import benchmarks, evaluate
 from the_experiment.experiments.traces.asking_models import Answer, PuzzleSet
 from the_experiment.experiments.traces.benchmarks import benchmarked
+from the_experiment.experiments.traces.harness import (
+    Harness,
+    harness_model,
+    through_lm_eval,
+)
 from the_experiment.experiments.traces.report import set_table, write_report
 from the_experiment.experiments.traces.results import TraceResults
 from the_experiment.worlds.causal.drawing import draw_puzzles
+from the_experiment.worlds.causal.writing import prompt_of
 
 WRITTEN = [" 2 + 2 = 4\n#### 4", " 2 + 3 = 5, so 5 it is", "\n#### 7"]  # after sums of 4, 5 and 6
 PUZZLES = draw_puzzles(3, seed=5, sizes=[4])
@@ -68,7 +74,8 @@ def canned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Canned:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     model: Canned = type("CannedModel", (Canned, LM), {})()
-    monkeypatch.setattr(benchmarks, "harness_model", lambda *_: model)
+    asked_by = Harness(model, chat=False, max_new_tokens=8)
+    monkeypatch.setattr(benchmarks, "harness_model", lambda *_: asked_by)
     tokenizer = character_tokenizer("abc")
     random_model("llama", len(tokenizer)).save_pretrained("mine")
     tokenizer.save_pretrained("mine")
@@ -111,17 +118,17 @@ def test_benchmarks_are_in_the_report_with_intervals_and_paired_tests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def all_or_none(model: str, benchmark: str, *_: object) -> dict[str, list[bool]]:
+        if benchmark == "gpqa_diamond":
+            raise ExperimentError("it wants a login")
         return {benchmark: [model == "tuned"] * 20}
 
     monkeypatch.setattr(evaluate, "benchmarked", all_or_none)
     answers = {name: {"some": [Answer(written="", right=True)] * 3} for name in ("base", "tuned")}
-    results = evaluate.with_benchmarks(
-        TraceResults([PuzzleSet("some", PUZZLES)], answers),
-        {"base": "base", "tuned": "tuned"},
-        ["gsm8k"],
-        tmp_path,
-        tmp_path,
-    )
+    before = TraceResults([PuzzleSet("some", PUZZLES)], answers)
+    models = {"base": "base", "tuned": "tuned"}
+    with pytest.raises(ExperimentError, match="login"):
+        evaluate.with_benchmarks(before, models, ["gsm8k", "gpqa_diamond"], tmp_path, tmp_path)
+    results = TraceResults.read(tmp_path / evaluate.ANSWERED)  # the one that could be had
     column = [row[2] for row in set_table(results)]
     assert column == ["gsm8k", str(Rate(0, 20)), str(Rate(20, 20)), ""]
     assert any(
@@ -129,5 +136,33 @@ def test_benchmarks_are_in_the_report_with_intervals_and_paired_tests(
         for told in results.sentences()
     )
     assert results.as_json()["benchmarks"]["gsm8k"]["tuned"]["k"] == 20
-    assert TraceResults.read(tmp_path / evaluate.ANSWERED) == results
     assert "gsm8k, n = 20" in write_report(results, tmp_path, "mine").read_text()
+
+
+def test_a_model_is_asked_in_its_template_for_what_it_has_room_for(tmp_path: Path) -> None:
+    characters = "".join(sorted({*"".join(map(prompt_of, PUZZLES)), *"<user>"}))
+    tokenizer = character_tokenizer(characters)
+    model = random_model("llama", len(tokenizer))
+    model.config.max_position_embeddings = 400
+    for name, template in (("plain", None), ("chat", "<user>{{ messages[0]['content'] }}")):
+        tokenizer.chat_template = template
+        model.save_pretrained(tmp_path / name)
+        tokenizer.save_pretrained(tmp_path / name)
+    asked = PuzzleSet("some", PUZZLES)
+    for name, opening in (("plain", ""), ("chat", "<user>")):
+        asked_by = harness_model(str(tmp_path / name), tmp_path, max_new_tokens=5)
+        assert asked_by.chat == (name == "chat")
+        prompts: list[str] = []
+        generate = asked_by.model.generate_until
+
+        def kept(requests: list[Any], told: list[str] = prompts, ask: Any = generate) -> Any:
+            told += [request.args[0] for request in requests]
+            assert all(request.args[1]["max_gen_toks"] == 5 for request in requests)
+            return ask(requests)
+
+        asked_by.model.generate_until = kept
+        assert through_lm_eval(asked_by, asked).n == len(PUZZLES)
+        assert prompts == [opening + prompt_of(puzzle) for puzzle in PUZZLES]
+    roomy = harness_model(str(tmp_path / "plain"), tmp_path, max_new_tokens=512)
+    assert roomy.max_new_tokens == 200
+    assert through_lm_eval(roomy, asked).n == len(PUZZLES)

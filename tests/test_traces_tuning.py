@@ -16,12 +16,12 @@ from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.runs import Run
 from the_experiment.data.plain_texts import packed, plain_texts
 from the_experiment.data.tokenizer import character_tokenizer, subword_tokenizer
-from the_experiment.data.traces import ARMS
+from the_experiment.data.traces import ARMS, Preparation, prepared
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.traces.asking_models import Answer, PuzzleSet, answers_of
 from the_experiment.experiments.traces.chat import coloured
 from the_experiment.experiments.traces.evaluate import evaluate, named, named_sets, results_folder
-from the_experiment.experiments.traces.harness import through_lm_eval
+from the_experiment.experiments.traces.harness import Harness, through_lm_eval
 from the_experiment.experiments.traces.published import PUBLISHED
 from the_experiment.experiments.traces.report import published_table, set_table, write_report
 from the_experiment.experiments.traces.results import COMMONEST, TraceResults
@@ -99,6 +99,9 @@ def test_answers_are_graded_kept_and_not_asked_for_again(
     (cell,) = (tmp_path / "cells").iterdir()
     cell.write_text(cell.read_text()[:-20])  # torn
     assert answers_of(str(tmp_path / "model"), asked, tmp_path, tmp_path, 2) == first
+    others = [one.model_copy(update={"answer": "neither"}) for one in PUZZLES]
+    graded = answers_of(str(tmp_path / "model"), PuzzleSet("some", others), tmp_path, tmp_path, 2)
+    assert not any(one.right for one in graded)
     monkeypatch.setattr("the_experiment.models.pretrained.load_pretrained", None)
     assert answers_of(str(tmp_path / "model"), asked, tmp_path, tmp_path, 2) == first
 
@@ -207,7 +210,7 @@ def test_lm_eval_with_its_filters_finds_right_what_we_find_right() -> None:
 
         loglikelihood = loglikelihood_rolling = None
 
-    rate = through_lm_eval(Canned(), PuzzleSet("some", copies))
+    rate = through_lm_eval(Harness(Canned(), False, 512), PuzzleSet("some", copies))
     assert rate == Rate(5 * len(puzzles), 7 * len(puzzles))
 
 
@@ -239,6 +242,15 @@ def test_names_that_can_not_be_told_apart_or_are_taken_are_refused(tmp_path: Pat
     (tmp_path / "rows.jsonl").write_text('{"question": "Why?"}\n')
     with pytest.raises(ExperimentError, match=r"line 1 is no puzzle"):
         named_sets([str(tmp_path / "rows.jsonl")], 0, tmp_path)
+    for folder in ("rows.v1", "rows.v2"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "test.jsonl").write_text(PUZZLES[0].model_dump_json() + "\n")
+    folders = [str(tmp_path / folder) for folder in ("rows.v1", "rows.v2")]
+    assert [one.name for one in named_sets(folders, 0, tmp_path)] == ["rows.v1", "rows.v2"]
+    with pytest.raises(UsageError, match="two sets have the same name, test"):
+        named_sets([f"{folder}/test.jsonl" for folder in folders], 0, tmp_path)
+    with pytest.raises(UsageError, match="is there and is no experiment"):
+        run_traces(TINY, "mine", tmp_path)
 
 
 def test_an_experiment_of_an_older_version_is_refused(tmp_path: Path) -> None:
@@ -265,6 +277,29 @@ def test_without_a_base_rows_of_ones_own_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(ExperimentError, match="not all its rows are of drawn puzzles: give one"):
         list(tune_arms(request))
+
+
+def test_the_base_reads_no_graph_that_will_be_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, held_out = draw_puzzles(20, seed=6, sizes=[6]), set()
+    learnt = draw_puzzles(60, seed=7, sizes=[6], without={one.graph for one in asked})
+    for name, puzzles in (("asked", asked), ("mine", learnt)):
+        lines = "".join(one.model_dump_json() + "\n" for one in puzzles)
+        (tmp_path / f"{name}.jsonl").write_text(lines)
+    how = Preparation(seed=1, test=0.2, against=[tmp_path / "asked.jsonl"])
+    rows = prepared([tmp_path / "mine.jsonl"], tmp_path / "rows", how)
+
+    def noted(_: object, __: object, ___: object, without: set[str], *____: object) -> Run:
+        held_out.update(without)
+        raise ExperimentError("no more than this")
+
+    monkeypatch.setattr("the_experiment.experiments.traces.tuned.pretrained_base", noted)
+    request = TuneRequest(str(rows), ["causal"], "", "mine", "claire", {}, False, tmp_path)
+    with pytest.raises(ExperimentError, match="no more than this"):
+        list(tune_arms(request))
+    test = {json.loads(line)["graph"] for line in (rows / "test.jsonl").read_text().splitlines()}
+    assert held_out == test | {one.graph for one in asked}
 
 
 @pytest.mark.slow

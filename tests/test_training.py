@@ -362,6 +362,20 @@ def test_resuming_with_other_settings_or_rows_is_refused(dataset: Path, tmp_path
         train(short(dataset), run, resume=True)
 
 
+def test_a_finished_run_of_other_rows_is_not_taken_for_this_one(
+    dataset: Path, tmp_path: Path
+) -> None:
+    copy, run = tmp_path / "dataset", Run(tmp_path / "run")
+    shutil.copytree(dataset, copy)
+    train(short(copy), run)
+    train(short(copy), run, resume=True)
+    shutil.rmtree(copy)
+    world = find_world(str(EXAMPLES / "three-bits.yaml"))
+    generate(world, HoldOut(fraction=0.25), Sizes(train=320, valid=20, test=0), 2, copy)
+    with pytest.raises(ExperimentError, match="rows have changed"):
+        train(short(copy), run, resume=True)
+
+
 @pytest.mark.parametrize("name", ["state.safetensors", "progress.json"])
 def test_a_torn_checkpoint_is_refused(name: str, dataset: Path, tmp_path: Path) -> None:
     run = interrupted(short(dataset), tmp_path / "run")

@@ -265,6 +265,9 @@ def test_what_was_there_is_kept_and_other_rows_are_not_gone_on_with(
         tune(mine, Run(tmp_path / "run"), resume=True)
     tune(mine, Run(tmp_path / "run"))
     assert len(list((tmp_path / "archive").iterdir())) == 1
+    write_rows(rows)
+    with pytest.raises(ExperimentError, match="rows have changed"):
+        tune(mine, Run(tmp_path / "run"), resume=True)
 
 
 KILLED = """

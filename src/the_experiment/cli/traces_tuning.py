@@ -50,13 +50,13 @@ TRAIN = options.examples(
     "the-experiment traces train mine-rows --base Qwen/Qwen2.5-0.5B --arm causal --name qwen",
 )
 EVALUATE = options.examples(
-    "the-experiment traces evaluate mine -m mine-rows-base -m mine-rows-causal -m mine-rows-format "
-    "-m mine-rows-answers --set mine-rows --set longer",
+    "the-experiment traces evaluate mine-results -m mine-rows-base -m mine-rows-causal "
+    "-m mine-rows-format -m mine-rows-answers --set mine-rows --set longer",
     "the-experiment traces evaluate claire -m Qwen/Qwen2.5-0.5B -m qwen-causal --set mine-rows "
     "--lm-eval --benchmark gsm8k",
 )
 REPORT = options.examples(
-    "the-experiment traces report mine", "the-experiment traces report mine --json"
+    "the-experiment traces report mine-results", "the-experiment traces report mine-results --json"
 )
 CHAT = options.examples(
     "the-experiment traces chat mine-rows-causal",
@@ -64,7 +64,7 @@ CHAT = options.examples(
     "What is the root cause of C?'",
 )
 RUN = options.examples(
-    "the-experiment traces run mine --quick", "the-experiment traces run mine-in-full"
+    "the-experiment traces run whole --quick", "the-experiment traces run whole-in-full"
 )
 
 
@@ -183,13 +183,16 @@ def evaluate(
     with counting("answers", (len(sets) + len(names)) * len(models)) as progress:
         results = asked_all(models, sets, folder, out, max_new_tokens, progress)
         if names:
-            results = with_benchmarks(results, models, names, folder, out, limit, progress)
+            results = with_benchmarks(
+                results, models, names, folder, out, limit, max_new_tokens, progress
+            )
     if as_json:
         print_json(results.as_json())
     else:
         stdout.print(results_view(results))
     if lm_eval:
-        for one, rates in evaluate_through_lm_eval(models, sets, folder, out).items():
+        found = evaluate_through_lm_eval(models, sets, folder, out, max_new_tokens)
+        for one, rates in found.items():
             if not as_json:
                 told = ", ".join(f"{asked} {rate}" for asked, rate in rates.items())
                 stdout.print(f"lm-eval, {one}: {told}", markup=False)

@@ -44,8 +44,7 @@ def load(
     """
     progress = _progress(folder / "progress.json")
     refuse_changes(folder, progress.config, config)
-    if progress.fingerprint != fingerprint:
-        raise ExperimentError(f"the rows have changed since {folder} was written", AGAIN)
+    refuse_other_rows(folder, progress.fingerprint, fingerprint)
     try:
         return load_file(folder / "state.safetensors"), progress
     except (OSError, SafetensorError) as error:
@@ -60,6 +59,12 @@ def refuse_changes(folder: Path, before: dict[str, object], now: dict[str, objec
             f"{folder} was trained with another {', '.join(changed)}",
             f"resume with the same settings, or {AGAIN}",
         )
+
+
+def refuse_other_rows(folder: Path, before: object, now: object) -> None:
+    """Raise `ExperimentError` where fingerprints tell that `folder` is of other rows than now."""
+    if before != now:
+        raise ExperimentError(f"the rows have changed since {folder} was written", AGAIN)
 
 
 def _progress(path: Path) -> Progress:

@@ -20,7 +20,7 @@ from transformers.utils.logging import disable_progress_bar as silence_bars
 from the_experiment.base.files import replaced_folder, write_json, write_text
 from the_experiment.base.runs import Run
 from the_experiment.base.seeds import derived_seed
-from the_experiment.data.folder import MANIFEST
+from the_experiment.data.folder import MANIFEST, read_manifest
 from the_experiment.models.architectures import count
 from the_experiment.training import checkpoint, fit
 from the_experiment.training.checkpoint import Progress
@@ -84,6 +84,10 @@ def train(
         checkpoint.refuse_changes(
             run.folder, TrainConfig.from_file(run.config).model_dump(), config.model_dump()
         )
+        manifest = Path(config.dataset) / MANIFEST
+        if manifest.is_file():
+            read = run.record()["dataset_sha256"]
+            checkpoint.refuse_other_rows(run.folder, read, read_manifest(manifest).sha256)
         logger.info("{} is complete already", run.name)
         return result_of(run)
     training = Training(prepare(config), run, progress, watch)

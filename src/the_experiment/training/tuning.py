@@ -51,6 +51,9 @@ def tune(
     if resume and run.complete:
         before = TuneConfig.from_file(run.config)
         checkpoint.refuse_changes(run.folder, before.model_dump(), config.model_dump())
+        if Path(config.rows).is_file():
+            read = run.record()["rows_sha256"]
+            checkpoint.refuse_other_rows(run.folder, read, sha256(Path(config.rows)))
         logger.info("{} is complete already", run.name)
         return run
     with warnings.catch_warnings():

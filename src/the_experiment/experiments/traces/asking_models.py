@@ -64,7 +64,7 @@ def answers_of(
 
     Raises `ExperimentError` for a model that there is not, and a puzzle that it has no room for.
     """
-    told = [str(max_new_tokens), *(puzzle.question for puzzle in asked.puzzles)]
+    told = [str(max_new_tokens), *(puzzle.model_dump_json() for puzzle in asked.puzzles)]
     place = folder / CELLS / cell_name(model, asked.name, told, out)
     if place.is_file():
         kept = _kept(place, len(asked.puzzles))

@@ -13,8 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json, write_json
-from the_experiment.experiments.traces.asking_models import CELLS, cell_name
-from the_experiment.experiments.traces.harness import harness_model, right_in, samples_of
+from the_experiment.experiments.traces.asking_models import CELLS, MAX_NEW_TOKENS, cell_name
+from the_experiment.experiments.traces.harness import (
+    Harness,
+    harness_model,
+    right_in,
+    samples_of,
+)
 
 Right = dict[str, list[bool]]  # by measure, in the order of the questions
 RIGHT: TypeAdapter[Right] = TypeAdapter(Right)
@@ -47,18 +52,26 @@ BENCHMARKS = {
 }
 
 
-def benchmarked(model: str, name: str, folder: Path, out: Path, limit: int = 0) -> Right:
+def benchmarked(
+    model: str,
+    name: str,
+    folder: Path,
+    out: Path,
+    limit: int = 0,
+    max_new_tokens: int = MAX_NEW_TOKENS,
+) -> Right:
     """Which questions of a benchmark, or of its first `limit`, the model has right.
 
     What is in `folder` already is not asked again. Raises `ExperimentError` for a model that there
     is not, and for questions that can't be fetched: this is the one that uses the network.
     """
-    told = [version("lm-eval"), name, str(limit)]
+    told = [version("lm-eval"), name, str(limit), str(max_new_tokens)]
     place = folder / CELLS / cell_name(model, name, told, out)
     kept = _kept(place)
     if kept is not None:
         return kept
-    right = _asked(model, BENCHMARKS[name], out, limit)
+    asked_by = harness_model(model, out, max_new_tokens)
+    right = _asked(asked_by, BENCHMARKS[name], limit)
     write_json(place, right)
     return right
 
@@ -73,8 +86,7 @@ def _kept(place: Path) -> Right | None:
         return None
 
 
-def _asked(model: str, benchmark: Benchmark, out: Path, limit: int) -> Right:
-    asked_by = harness_model(model, out)
+def _asked(asked_by: Harness, benchmark: Benchmark, limit: int) -> Right:
     try:
         samples = samples_of(asked_by, benchmark.task, _shipped_with_lm_eval(benchmark), limit)
     except OSError as error:  # what `datasets` raises where nothing answers, or a login is missing

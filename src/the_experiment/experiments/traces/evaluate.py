@@ -58,19 +58,22 @@ def with_benchmarks(
     folder: Path,
     out: Path,
     limit: int = 0,
+    max_new_tokens: int = MAX_NEW_TOKENS,
     progress: Callable[[int], None] = lambda _: None,
 ) -> TraceResults:
-    """The results with what the same models have right of benchmarks, written anew.
+    """The results with what the same models have right of benchmarks, written after each of them.
 
     Of each benchmark the first `limit` questions are asked; 0: all of them.
     """
-    right: dict[str, dict[str, list[bool]]] = {}
     for benchmark in benchmarks:
+        right: dict[str, dict[str, list[bool]]] = {}
         for name, model in models.items():
-            for measure, which in benchmarked(model, benchmark, folder, out, limit).items():
+            found = benchmarked(model, benchmark, folder, out, limit, max_new_tokens)
+            for measure, which in found.items():
                 right.setdefault(measure, {})[name] = which
             progress(1)
-    return _written(replace(results, benchmarks=right), folder)
+        results = _written(replace(results, benchmarks={**results.benchmarks, **right}), folder)
+    return results
 
 
 def _written(results: TraceResults, folder: Path) -> TraceResults:
@@ -80,12 +83,16 @@ def _written(results: TraceResults, folder: Path) -> TraceResults:
 
 
 def evaluate_through_lm_eval(
-    models: Mapping[str, str], sets: Sequence[PuzzleSet], folder: Path, out: Path
+    models: Mapping[str, str],
+    sets: Sequence[PuzzleSet],
+    folder: Path,
+    out: Path,
+    max_new_tokens: int = MAX_NEW_TOKENS,
 ) -> dict[str, dict[str, Rate]]:
     """How many of each set each model has right as lm-eval sees it, kept in `lm-eval.json`."""
     found = {}
     for name, model in models.items():
-        asked_by = harness_model(model, out)
+        asked_by = harness_model(model, out, max_new_tokens)
         found[name] = {asked.name: through_lm_eval(asked_by, asked) for asked in sets}
     kept = {
         name: {asked: rate_json(rate) for asked, rate in rates.items()}
@@ -119,11 +126,18 @@ def named(models: Sequence[str]) -> dict[str, str]:
 
 
 def named_sets(names: Sequence[str], limit: int, out: Path) -> list[PuzzleSet]:
-    """The puzzles under each name: those drawn, the test side of rows, or of a file."""
-    sets = []
+    """The puzzles under each name: those drawn, the test side of rows, or of a file.
+
+    Raises `UsageError` where two would be told under the same name.
+    """
+    sets: dict[str, PuzzleSet] = {}
     for name in names:
         source = source_of(name, out)
         path = source / TEST if (source / TEST).is_file() else source
-        asked = read_puzzles(path, source.stem)
-        sets.append(PuzzleSet(asked.name, asked.puzzles[: limit or None]))
-    return sets
+        asked = read_puzzles(path, source.name if source.is_dir() else source.stem)
+        if asked.name in sets:
+            raise UsageError(
+                f"two sets have the same name, {asked.name}", "name each once, or rename its file"
+            )
+        sets[asked.name] = PuzzleSet(asked.name, asked.puzzles[: limit or None])
+    return list(sets.values())

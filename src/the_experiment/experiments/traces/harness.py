@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from the_experiment.base.extras import needed
 from the_experiment.base.files import write_text
 from the_experiment.evaluation.statistics import Rate
+from the_experiment.experiments.traces.asking_models import MAX_NEW_TOKENS, PuzzleSet
 from the_experiment.worlds.causal.writing import prompt_of
-
-if TYPE_CHECKING:
-    from the_experiment.experiments.traces.asking_models import PuzzleSet
 
 TASK = "causal_puzzles"
 METRIC, FILTER = "exact_match", "answer"
@@ -38,19 +37,17 @@ def puzzle_task(asked: PuzzleSet, folder: Path) -> dict[str, Any]:
     return {**task, "dataset_kwargs": reading}
 
 
-def through_lm_eval(model: Any, asked: PuzzleSet) -> Rate:
-    """How many answers lm-eval finds exactly right. The network is not used.
+@dataclass(frozen=True)
+class Harness:
+    """A model as lm-eval asks it: in its chat template, as we do, if it has one."""
 
-    `model` is one of `harness_model`, or any other that lm-eval can ask.
-    """
-    with TemporaryDirectory(prefix="the-experiment-") as folder:
-        samples = samples_of(model, puzzle_task(asked, Path(folder)))
-    right = right_in(samples, METRIC, FILTER)
-    return Rate(sum(right), len(right))
+    model: Any  # lm-eval's
+    chat: bool
+    max_new_tokens: int
 
 
-def harness_model(name: str, out: Path) -> Any:
-    """A model as lm-eval asks it.
+def harness_model(name: str, out: Path, max_new_tokens: int = MAX_NEW_TOKENS) -> Harness:
+    """A model for lm-eval. Of few positions an answer has half, as the prompt wants some too.
 
     Raises `ExperimentError` where lm-eval is not installed, or there is no such model.
     """
@@ -58,13 +55,25 @@ def harness_model(name: str, out: Path) -> Any:
     from lm_eval.models.huggingface import HFLM
 
     from the_experiment.models.pretrained import load_pretrained
+    from the_experiment.models.scoring import room
 
     model, tokenizer = load_pretrained(name, out=out)
-    return HFLM(pretrained=model, tokenizer=tokenizer, batch_size=BATCH)
+    positions = room(model)
+    most = max_new_tokens if positions is None else min(max_new_tokens, positions // 2)
+    asked_by = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=BATCH)
+    return Harness(asked_by, bool(tokenizer.chat_template), most)
+
+
+def through_lm_eval(asked_by: Harness, asked: PuzzleSet) -> Rate:
+    """How many answers lm-eval finds exactly right. The network is not used."""
+    with TemporaryDirectory(prefix="the-experiment-") as folder:
+        samples = samples_of(asked_by, puzzle_task(asked, Path(folder)))
+    right = right_in(samples, METRIC, FILTER)
+    return Rate(sum(right), len(right))
 
 
 def samples_of(
-    model: Any, task: str | dict[str, Any], folder: Path | None = None, limit: int = 0
+    asked_by: Harness, task: str | dict[str, Any], folder: Path | None = None, limit: int = 0
 ) -> list[Sample]:
     """What lm-eval found of each question, by each of the task's filters.
 
@@ -74,10 +83,12 @@ def samples_of(
     from lm_eval.tasks import TaskManager
 
     found: Any = simple_evaluate(
-        model=model,
+        model=asked_by.model,
         tasks=[task],
         task_manager=TaskManager(include_defaults=False, include_path=folder),
         limit=limit or None,
+        apply_chat_template=asked_by.chat,
+        gen_kwargs={"max_gen_toks": asked_by.max_new_tokens},
         bootstrap_iters=0,
         log_samples=True,
     )

@@ -67,6 +67,17 @@ def published_sentence() -> str:
     )
 
 
+def published_figure() -> Figure:
+    """A panel for each benchmark: share right by size, base and tuned."""
+    panels: dict[str, list[Bar]] = {}
+    for one in PUBLISHED:
+        bars = panels.setdefault(f"{one.benchmark}, n = {one.base.n}", [])
+        for name, rate in (("base", one.base), ("tuned", one.tuned)):
+            label = f"{one.size} {name}"
+            bars.append(Bar(label, rate.share, rate.low, rate.high, is_model=name == "tuned"))
+    return bars_figure(panels)
+
+
 def results_view(results: TraceResults) -> Group:
     """All tables and sentences, for the terminal."""
     tables = [
@@ -123,6 +134,7 @@ def write_report(results: TraceResults, folder: Path, title: str) -> Path:
         figure=svg(figure),
         tables=[set_table(results), *(kind_table(results, asked) for asked in results.sets)],
         published=published_table(),
+        published_figure=svg(published_figure()),
         published_sentence=published_sentence(),
         examples=_examples(results),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from the_experiment.base.errors import UsageError
 from the_experiment.base.files import read_json, write_text
 from the_experiment.base.processes import cores, in_parallel
 from the_experiment.base.runs import TRACES, Run
@@ -25,7 +26,7 @@ def run_traces(scale: TraceScale, name: str, out: Path) -> TraceResults:
     """Draw, prepare, train the base, tune each arm on it, ask, and report in `out/traces/NAME`.
 
     A killed run goes on where it was. Raises `ExperimentError` where the folder has an experiment
-    of another scale.
+    of another scale, and `UsageError` where it has something else.
     """
     from the_experiment.training.checkpoint import refuse_changes
 
@@ -33,6 +34,8 @@ def run_traces(scale: TraceScale, name: str, out: Path) -> TraceResults:
     told = folder / "experiment.json"
     if told.is_file():
         refuse_changes(folder, read_json(told), scale.model_dump(mode="json"))
+    elif folder.exists():
+        raise UsageError(f"{folder} is there and is no experiment", "choose another NAME")
     write_text(told, scale.model_dump_json(indent=2) + "\n")
     sets = _drawn(scale, folder)
     base = Run(folder / RUNS / BASE)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from the_experiment.base.errors import ExperimentError, UsageError
-from the_experiment.base.files import read_jsonl
+from the_experiment.base.files import read_json, read_jsonl
 from the_experiment.base.runs import Run, check_name
-from the_experiment.data.trace_folder import source_of
+from the_experiment.data.trace_folder import MANIFEST, source_of
 from the_experiment.data.trace_rows import asked_in
 from the_experiment.data.traces import TEST
 from the_experiment.experiments.traces.base import pretrained_base
@@ -69,6 +69,8 @@ def tune_arms(request: TuneRequest) -> Iterator[Run]:
 def _default_base(folder: Path, arm: str, run: Run) -> Run:
     """A small base for these rows, which reads nothing of the graphs that are held out.
 
+    Those are the graphs of the rows' test side, and of the sets that they were prepared against.
+
     Raises `ExperimentError` where rows are not of puzzles that are drawn, or there are too few.
     """
     learnt = list(read_jsonl(folder / arm / "train.jsonl"))
@@ -77,8 +79,10 @@ def _default_base(folder: Path, arm: str, run: Run) -> Run:
             f"no base can be trained for {folder}: not all its rows are of drawn puzzles", MEND
         )
     kinds, sizes = {row["kind"] for row in learnt}, {row["size"] for row in learnt}
-    test = folder / TEST
-    held_out = {graph for _, graph in asked_in(test)} if test.is_file() else set()
+    manifest = read_json(folder / MANIFEST, "run `the-experiment traces prepare` again")
+    sets = [folder / TEST] if (folder / TEST).is_file() else []
+    sets += [Path(path) for path in manifest["against"]]
+    held_out = {graph for asked in sets for _, graph in asked_in(asked)}
     try:
         return pretrained_base(QUICK.base, kinds, sizes, held_out, run, folder / "plain")
     except UsageError as error:

@@ -15,7 +15,8 @@ from the_experiment.worlds.programs.tracking import make_integer_program
 def make_counterfactual_pair(seq_len: int, rng: Random) -> Generated:
     """A program of integers; `metadata` has another that diverges from it at one digit.
 
-    The new digit is nowhere else in the program, so that it can't be copied from there. Its text is `counterfactual`, its answer `counterfactual_answer`, the line of the digit (from 1)
+    The new digit is nowhere else in the program, so that it can't be copied from there. The other
+    text is `counterfactual`, its answer `counterfactual_answer`, the line of the digit (from 1)
     `line`. Both are as long as each other. Raises `UsageError` for lengths beyond 1 to 50.
 
     >>> import numpy as np
