@@ -449,6 +449,12 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     saved(model, "rnn", FEW)  # another model in the same place
     with pytest.raises(UsageError, match="of another model"):
         run_of(model, questions)
+    (cells.parent / "request.json").write_text(
+        run_of(model, questions, "other").request.model_dump_json(by_alias=True)
+    )
+    (model / "chat_template.jinja").write_text("another prompt")
+    with pytest.raises(UsageError, match="of another model"):
+        run_of(model, questions)
 
 
 def test_asking_for_less_loses_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

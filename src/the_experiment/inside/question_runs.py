@@ -10,10 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from loguru import logger
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
-from transformers import PreTrainedModel
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json, write_json
@@ -27,7 +25,7 @@ from the_experiment.inside.silenced import Means, means_of, silenced
 from the_experiment.inside.sites import Site
 from the_experiment.inside.validation import validated
 from the_experiment.models.loading import Device, Dtype
-from the_experiment.models.pretrained import load_pretrained
+from the_experiment.models.pretrained import find_model, load_pretrained, which_weights
 from the_experiment.models.texts import prompt_ids
 from the_experiment.worlds.questions.question import Question
 
@@ -36,7 +34,6 @@ Answers = dict[str, list[Given]]  # by piece: an answer for each question
 
 WHOLE = "nothing"  # what is taken out of the model as it is
 TOO_MANY = "neuron"  # the kind of piece that there are too many of to ask without each
-FINGERPRINT = 1_000  # numbers of each parameter
 REQUEST, CELLS = "request.json", "cells"
 
 CELL: TypeAdapter[list[Given]] = TypeAdapter(list[Given])
@@ -48,7 +45,7 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str
-    weights: str  # a fingerprint
+    weights: str  # a fingerprint of the model's files, its tokenizer and template among them
     dtype: str
     questions: tuple[Question, ...]
     left_out: tuple[str, ...] = ()  # questions that the model has no room for
@@ -175,7 +172,7 @@ def prepared(
         )
     request = Request(
         model=name,
-        weights=fingerprint(model),
+        weights=which_weights(find_model(name, out)),
         dtype=str(model.dtype).removeprefix("torch."),
         questions=tuple(fitting),
         left_out=tuple(one.text for one in questions if one.text not in read),
@@ -186,16 +183,6 @@ def prepared(
         version=version("the-experiment"),
     )
     return request, asker
-
-
-def fingerprint(model: PreTrainedModel) -> str:
-    """A SHA-256 of the first numbers of each of its weights: another training has others."""
-    digest = hashlib.sha256()
-    for name, parameter in model.named_parameters():
-        first = parameter.detach().flatten()[:FINGERPRINT].float().cpu().numpy()
-        digest.update(f"{name} {tuple(parameter.shape)}".encode())
-        digest.update(np.ascontiguousarray(first, dtype="<f4").tobytes())
-    return digest.hexdigest()
 
 
 def _claim(folder: Path, request: Request) -> None:
