@@ -321,6 +321,17 @@ def test_what_is_traced_is_not_traced_again(
     assert len(cells) == 4
 
 
+def test_a_model_is_traced_in_the_numbers_that_are_asked_for(model: str) -> None:
+    request = TracingRequest(model, seq_lens=(2,), num_hops=(1,), pairs=2)
+    seen: list[torch.dtype] = []
+    models = KeptModels()
+    for dtype in ("float32", "bfloat16"):
+        found = run_tracing(replace(request, dtype=dtype), models, None)
+        seen.append(models.loaded(model, "auto", dtype)[0].dtype)
+        assert [*found.patch_results] == ["2 lines, 1 hop"]
+    assert seen == [torch.float32, torch.bfloat16]
+
+
 def test_the_command_keeps_every_patch_and_says_what_it_found(
     model: str,
     tmp_path: Path,

@@ -66,6 +66,8 @@ def trace(
     ] = "{code}",
     chat: options.AskedIn = options.Chat.auto,
     seed: Annotated[int, options.Option(min=0, help="The first that programs are drawn with.")] = 0,
+    dtype: options.OfDtype = options.Dtype.float32,
+    device: options.OnDevice = options.Device.auto,
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
@@ -90,6 +92,8 @@ def trace(
         template=PROMPTS.get(prompt, prompt),
         chat=chat.value,
         seed=seed,
+        device=device.value,
+        dtype=dtype.value,
     )
     folder = tracing_folder(name, out)
     results = run_tracing(request, KeptModels(out), folder)

@@ -26,7 +26,10 @@ Cache = dict[Site, Tensor]  # by site: (rows, positions, …)
 
 @dataclass(frozen=True)
 class Ran:
-    """What came out of a run: logits (rows, positions asked for, vocabulary), and what was kept."""
+    """What came out of a run: logits (rows, positions asked for, vocabulary), and what was kept.
+
+    Both on the CPU, wherever the model is.
+    """
 
     logits: Tensor
     cache: Cache = field(default_factory=dict)
@@ -78,7 +81,7 @@ class Opened:
 
     def width(self, site: Site) -> int:
         """How many heads, gates or channels a site has."""
-        any_token = torch.zeros(1, 1, dtype=torch.long, device=self.model.device)
+        any_token = torch.zeros(1, 1, dtype=torch.long)
         return int(self.run(any_token, keep=[site]).cache[site].shape[2])
 
     @torch.inference_mode()
@@ -101,6 +104,7 @@ class Opened:
         `NeverFiredError` where an edit or a kept site never came by, and `IndexError` for an
         edit at a position or row that there is not.
         """
+        ids = ids.to(self.model.device)
         first = start.position if start else 0
         _check_places(start.rows if start else len(ids), ids.shape[1], edits)
         cache: Cache = {}
@@ -126,7 +130,7 @@ class Opened:
             logits = self.model(input_ids=ids, use_cache=False, **asked).logits
         if logits_at is not None and weights:
             logits = logits[:, logits_at]
-        return Ran(logits, {site: cache[site] for site in keep})
+        return Ran(logits.cpu(), {site: cache[site].cpu() for site in keep})
 
     @torch.inference_mode()
     def recorded(self, ids: Tensor) -> Recording:
@@ -137,7 +141,12 @@ class Opened:
         # A cache of the model's own would keep no more than its sliding window.
         past = DynamicCache() if self.layout.attends else None
         with tapping(self.model, taps):
-            self.model(input_ids=ids, past_key_values=past, use_cache=False, logits_to_keep=1)
+            self.model(
+                input_ids=ids.to(self.model.device),
+                past_key_values=past,
+                use_cache=False,
+                logits_to_keep=1,
+            )
         attended = [(layer.keys, layer.values) for layer in past.layers] if past else []
         return Recording([cache[site] for site in streams], attended)
 

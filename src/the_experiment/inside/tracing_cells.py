@@ -31,6 +31,7 @@ from the_experiment.inside.tracing import Kind, trace
 from the_experiment.inside.validation import validated
 from the_experiment.models.asking import Chat
 from the_experiment.models.kept import KeptModels
+from the_experiment.models.loading import Device, Dtype
 from the_experiment.models.pretrained import find_model, which_weights
 from the_experiment.worlds.generators import PROGRAMS, takes_hops
 from the_experiment.worlds.programs.prompts import CODE
@@ -52,6 +53,8 @@ class TracingRequest:
     template: str = CODE
     chat: Chat = "auto"
     seed: int = 0  # the first that programs are drawn with; draws the control, too
+    device: Device = "auto"
+    dtype: Dtype = "float32"  # whatever the model was saved in
 
     def __post_init__(self) -> None:
         if self.intervention_type not in get_args(Kind):
@@ -151,9 +154,11 @@ def _read(file: Path | None) -> dict[str, Any] | None:
 
 def _traced(cell: TracingRequest, models: KeptModels, file: Path | None) -> dict[str, Any]:
     """One cell as plain values, which are kept in its file."""
-    model, tokenizer = models.loaded(cell.model, "cpu", "float32")
-    asking = Asking(tokenizer, cell.template, cell.chat)
-    traced = trace_cell(validated(Opened(model)), asking, cell)
+    model, tokenizer = models.loaded(cell.model, cell.device, cell.dtype)
+    opened = Opened(model)
+    if model.device.type == "cpu":
+        opened = validated(opened)
+    traced = trace_cell(opened, Asking(tokenizer, cell.template, cell.chat), cell)
     found = {"patch_results": traced.as_json(), "intervention_results": traced.interventions()}
     if file:
         write_json(file, found)

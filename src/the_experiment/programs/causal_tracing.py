@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from the_experiment.base import defaults
 from the_experiment.base.errors import UsageError
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.program_pairs import (
@@ -39,9 +41,11 @@ def run_causal_tracing_experiment(
     programs: Sequence[Mapping[str, Any]],
     intervention_layers: Sequence[int] | None = None,
     intervention_type: Kind = "residual_stream",
+    out: Path = Path(defaults.OUT),
 ) -> TracingResults:
     """Patch these programs at every token or head of these layers (all); nothing is written.
 
+    `model_id` is a folder, a trained model by its name in `out`, or a name on the hub.
     Each of `programs` has the keys of `create_counterfactual_program`. Raises `UsageError` for
     programs that aren't as they say, and `ExperimentError` where the model answers none of them
     right both ways.
@@ -50,7 +54,7 @@ def run_causal_tracing_experiment(
     request = TracingRequest(
         model_id, intervention_type, programs=checked_pairs(programs), layers=layers
     )
-    return run_tracing(request, KeptModels(), None)
+    return run_tracing(request, KeptModels(out), None)
 
 
 def create_counterfactual_program(
@@ -70,14 +74,19 @@ def create_counterfactual_program(
 
 
 def find_rng_seeds(
-    model_id: str, num_hops: int, seq_len: int, count: int = 1, first_seed: int = 0
+    model_id: str,
+    num_hops: int,
+    seq_len: int,
+    count: int = 1,
+    first_seed: int = 0,
+    out: Path = Path(defaults.OUT),
 ) -> tuple[list[int], int]:
     """The first seeds whose program, and its counterfactual, the model answers right.
 
     And how many it was asked for them. Raises `UsageError` for sizes that there are no programs
     of, and `ExperimentError` where the model answers none right.
     """
-    model, tokenizer = KeptModels().loaded(model_id, "cpu", "float32")
+    model, tokenizer = KeptModels(out).loaded(model_id, dtype="float32")
     found = find_pairs(Opened(model), Asking(tokenizer), seq_len, num_hops, count, first_seed)
     seeds = [pair.rng_seed for pair in found.pairs if pair.rng_seed is not None]
     return seeds, len(found.verdicts)
