@@ -68,7 +68,7 @@ class Turns:
         `logits` are (runs, positions from `first` on, vocabulary), `pairs` (runs,) the pair of
         each run.
         """
-        there = logits[torch.arange(len(logits))[:, None], self.places[pairs]]
+        there = logits[torch.arange(len(logits))[:, None], self.places[pairs]].float()
         ours, theirs = (there.gather(-1, one[pairs, :, None]) for one in (self.base, self.source))
         return there.argmax(-1), (theirs - ours).squeeze(-1)
 
