@@ -287,6 +287,16 @@ def test_paths_with_brackets_are_shown_as_they_are(ended: Ended, folder: str) ->
     assert ended("worlds", "check", f"{folder}/mine.yaml")[1].startswith(f"{folder}/mine.yaml: ")
 
 
+def test_a_world_that_can_not_be_drawn_is_not_sound(ended: Ended) -> None:
+    world = (
+        "name: few\nprograms: make_ordered_binding_program\nlength: 3..3\nhops: 1..2\ncount: 3000"
+    )
+    Path("few.yaml").write_text(world)
+    code, _, told = ended("worlds", "check", "few.yaml")
+    assert code == 1
+    assert "different texts of length 3 and 1 hop: lower it, or take longer ones" in told
+
+
 def test_one_part_is_no_parts(ended: Ended) -> None:
     rules = "name: one\ninputs: {A: bool}\nrules: {B: not A}\n"
     Path("one.yaml").write_text(rules + 'prompt: "{A}"\ncompletion: "={B}"\n')

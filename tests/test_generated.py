@@ -178,7 +178,7 @@ def test_a_file_that_is_wrong_is_told_what_is(changes: dict[str, str], complaint
 
 def test_more_texts_than_there_are_can_not_be_had() -> None:
     world = GeneratedWorld("even", even, Domain(1, 1), 11)
-    with pytest.raises(ExperimentError, match="made 10 different texts"):
+    with pytest.raises(ExperimentError, match="more than 10 different texts of length 1: lower it"):
         world.prompts(world.states())
 
 

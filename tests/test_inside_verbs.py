@@ -97,7 +97,11 @@ def test_json_is_the_card(
             "0 to 3",
         ),
         (("inspect", SEQUENCE, "--what", "attention", "--site", "z.1", "-m", GPT2), 2, "attention"),
-        (("inspect", SEQUENCE, "--what", "lens", "--site", "z.1", "-m", GPT2), 2, "of no site"),
+        (
+            ("inspect", SEQUENCE, "--what", "lens", "--site", "z.1", "-m", GPT2),
+            2,
+            "takes no --site",
+        ),
         (("inspect", SEQUENCE, "-m", "nothing"), 2, "no trained model called 'nothing'"),
         (("ablate", "--each", "head", "-m", CNN), 2, "no 'head' to take out"),
         (("force", "either=1", SEQUENCE, "-m", GPT2), 2, "either is 1"),

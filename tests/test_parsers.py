@@ -67,6 +67,11 @@ def test_a_sum_is_worth_what_it_is_said_to_be(one: int, other: int, operator: st
     assert parse_integer(f"{one} {operator} {other}").value is None
 
 
+@pytest.mark.parametrize("text", ["The answer is - 2", "x = - 2", "x is −2", "Result: - 2", "-2"])
+def test_a_minus_may_stand_apart_from_its_number(text: str) -> None:
+    assert parse_integer(text).value == -2
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -79,6 +84,7 @@ def test_a_sum_is_worth_what_it_is_said_to_be(one: int, other: int, operator: st
         ("3, 6, 9", "several whole numbers (3, 6, 9) and no conclusion"),
         ("either 3 or 6", "several whole numbers (3, 6) and no conclusion"),
         ("2 + 2", "an expression without its value"),
+        ("- 2\n", "no whole number"),  # an item of a list, or two below zero?
         ("x = 3 + 4 =", "cut off before its end"),
         ("x = 3\nx = 3 +", "cut off before its end"),
         ("<think>x is 12, so", "cut off before its end"),

@@ -186,6 +186,19 @@ def test_other_weights_in_the_same_folder_are_asked_anew(tmp_path: Path) -> None
     assert found[0] != found[1]
 
 
+def test_programs_that_a_model_can_not_read_are_not_asked(tmp_path: Path) -> None:
+    tokenizer = character_tokenizer("ab=#:0123456789\n")
+    random_model("gpt2", len(tokenizer)).save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    config = small([str(tmp_path / "model")], seq_lens=[1, 3], num_hops=[0])
+    for one in run_programs(config, KeptModels(tmp_path)).samples:
+        lost = sorted({*one.program} - {*"ab=#:0123456789\n"})
+        assert (one.response is None) == bool(lost)
+        assert one.reason.startswith("not known to it: ") == bool(lost)
+        assert all(repr(character) in one.reason for character in lost)
+    assert lost
+
+
 def test_a_program_without_room_fails_alone(models: list[str], tmp_path: Path) -> None:
     config = small(models[:1], seq_lens=[4, 16], num_hops=[1], max_new_tokens=4)  # 64 positions
     samples = run_programs(config, KeptModels(tmp_path)).samples
@@ -297,6 +310,8 @@ def test_the_command(models: list[str], tmp_path: Path, monkeypatch: pytest.Monk
     wrong = json.loads(told("errors", "small", "--min-length", "4", "--json"))
     assert {one["seq_len"] for one in wrong} == {4}
     assert "4/4" in told("errors", "small", "--max-length", "3", "--programs")
+    with pytest.raises(UsageError, match="no program here is 9 to 4 long"):
+        told("errors", "small", "--min-length", "9")
     with pytest.raises(ExperimentError, match="programs run none` first"):
         told("errors", "none")
     with pytest.raises(UsageError, match="'a-b' are no numbers"):

@@ -257,6 +257,11 @@ def test_spans_shift_with_the_prompt_around_a_program() -> None:
         assert text.read_at(":") != text.read_at("last") == [text.begins - 1]
 
 
+def test_programs_that_a_model_can_not_read_are_refused() -> None:
+    with pytest.raises(UsageError, match="doesn't know 'é', 'ß'"):
+        ASKING.text("é=3\nß=é\n#ß:", 3)
+
+
 def test_found_seeds_are_right_both_ways_and_none_is_left_out(model: str, opened: Opened) -> None:
     found = find_pairs(opened, ASKING, 2, 1, wanted=6, first_seed=3)
     right = {}

@@ -153,7 +153,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
             except (ValueError, RecursionError) as error:
                 raise ExperimentError(
                     f"{path}, line {number} is not whole JSON ({error})",
-                    "mend or remove that line, or run `the-experiment generate` again",
+                    "mend or remove that line, or have the file written again",
                 ) from None
             if not isinstance(row, dict):
                 raise ExperimentError(f"{path}, line {number} is not a JSON object")

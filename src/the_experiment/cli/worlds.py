@@ -69,6 +69,7 @@ def check(files: Annotated[list[Path], typer.Argument(metavar="FILE…")]) -> No
 
     for file in files:
         world = read_world(file)
+        _ = world.output_bounds  # draws all texts, where they are drawn
         stdout.print(
             f"{file}: {world.name} is sound: {counted(world.size, 'state')}, "
             f"{counted(len(world.parts), 'part')}",

@@ -19,6 +19,7 @@ from the_experiment.base.words import counted
 from the_experiment.inside.maps import HeatMap
 from the_experiment.inside.subject import Subject
 
+CARD = "card.json"
 ANOTHER = "name the card.json that one of these verbs has written"
 NEAR = 1e-4  # figures this near each other are the same: other processors round differently
 
@@ -134,9 +135,10 @@ def card_of(request: Request, subjects: Sequence[Subject], finding: Finding) -> 
 
 
 def read_card(path: Path) -> Card:
-    """The card in a file. Raises `ExperimentError` for a file that is none."""
+    """The card in a file, or in a folder. Raises `ExperimentError` for a file that is none."""
+    path = path / CARD if path.is_dir() else path
     try:
-        card = Card.model_validate(read_json(path))
+        card = Card.model_validate(read_json(path, ANOTHER))
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(map(str, problem["loc"])) or "file"

@@ -16,7 +16,7 @@ from the_experiment.inside.opened import Opened
 from the_experiment.inside.patching import Pair
 from the_experiment.inside.sweep import Trial
 from the_experiment.inside.texts import Text, text_of
-from the_experiment.models.asking import Chat, asked_text
+from the_experiment.models.asking import Chat, asked_text, not_known
 from the_experiment.models.scoring import check_length
 from the_experiment.worlds.generators import Generator
 from the_experiment.worlds.programs.binding import make_variable_binding_program
@@ -96,9 +96,15 @@ class Asking:
     def text(self, program: str, answer: int) -> Text:
         """A program as it is asked, with an answer; the parts of its tokens are their roles.
 
-        Raises `UsageError` where the program isn't in what is asked as it was written.
+        Raises `UsageError` where the program isn't in what is asked as it was written, and for
+        characters that the model doesn't know.
         """
         prompt = asked_text(self.tokenizer, filled(self.template, program), self.chat)
+        lost = not_known(self.tokenizer, prompt)
+        if lost:
+            raise UsageError(
+                f"this model doesn't know {lost}", "trace programs such as it was trained on"
+            )
         begins = prompt.rfind(program)
         if begins < 0:
             raise UsageError("the chat template changes the program", "ask it plainly")

@@ -14,6 +14,7 @@ import torch
 from the_experiment.base.errors import UsageError
 from the_experiment.base.runs import Run, find_runs
 from the_experiment.base.seeds import Integers, Stream
+from the_experiment.evaluation.statistics import listed
 from the_experiment.evaluation.trained import Trained
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.texts import Text, world_text
@@ -113,13 +114,14 @@ def find_subjects(names: Sequence[str], out: Path) -> list[Subject]:
             raise UsageError(
                 f"{folder} and {by_name[subject.name]} have the same name", "rename one's folder"
             )
+    of_first = [one.name for one in subjects if one.world.same_as(subjects[0].world)]
     for subject in subjects:
         if not subject.world.same_as(subjects[0].world):
             raise UsageError(
                 f"{subjects[0].name} is of world {subjects[0].world.name}, {subject.name} of "
                 f"{'another version of ' * (subject.world.name == subjects[0].world.name)}"
                 f"{subject.world.name}",
-                "name models of one world with --model",
+                f"name models of one world with --model, such as {listed(of_first)}",
             )
     return subjects
 
@@ -134,6 +136,11 @@ def find_subject(name_or_folder: str, out: Path) -> Subject:
     for run in (Run(out / name_or_folder), Run(Path(name_or_folder))):
         if run.complete and run.dataset.is_file():
             return Subject(Trained(run))
+        if run.config.is_file() and not run.complete:
+            raise UsageError(
+                f"the training of {run.folder}/ has not ended",
+                "run `the-experiment train` with --resume",
+            )
     names = [run.name for run in find_runs(out) if run.dataset.is_file()]
     raise UsageError(
         f"there is no trained model called {name_or_folder!r}",

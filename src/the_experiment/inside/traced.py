@@ -114,11 +114,12 @@ class Traced:
         for number, role in enumerate(table.columns):
             if role not in CONTROLS:
                 (row, _), rate = _best(table, number)
-                told = f"{role} in {table.rows[row]}, its best layer: {rate}"
+                name = "the colon" if role == ":" else role
+                told = f"{name} in {table.rows[row]}, its best layer: {rate}"
                 if RANDOM in table.columns:
                     control = table.became[:, row, table.columns.index(RANDOM), 0]
                     told += f"; a random other token there: {Rate(int(control.sum()), self.n)}"
-                yield told if rate.k else f"{role} in any layer: {rate}"
+                yield told if rate.k else f"{name} in any layer: {rate}"
 
     def as_json(self) -> dict[str, Any]:
         """The aggregated figures."""

@@ -79,6 +79,20 @@ def _beginning(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
     return begin if tokenizer(prompt)["input_ids"][:1] == [tokenizer.bos_token_id] else ""
 
 
+def not_known(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
+    """Which characters a model has no token for, such as `'a', '#'`; empty where it has all.
+
+    >>> from the_experiment.data.tokenizer import character_tokenizer
+    >>> not_known(character_tokenizer("x=1"), "y=1"), not_known(character_tokenizer("x=1"), "x=1")
+    ("'y'", '')
+    """
+    unknown = tokenizer.unk_token_id
+    if unknown is None or unknown not in prompt_ids(tokenizer, prompt):
+        return ""
+    lost = [one for one in dict.fromkeys(prompt) if unknown in prompt_ids(tokenizer, one)]
+    return ", ".join(map(repr, lost))
+
+
 def no_room(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,

@@ -12,7 +12,7 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from the_experiment.base import defaults
 from the_experiment.base.errors import ExperimentError, UsageError
-from the_experiment.base.runs import Run
+from the_experiment.base.runs import Run, find_runs
 from the_experiment.models.loading import Device, Dtype, pick_device, read_model
 
 HUB_NAME = r"[\w.-]+(/[\w.-]+)?"
@@ -91,11 +91,12 @@ def _from_hub(name: str, out: Path) -> Path:
         return Path(snapshot_download(name, allow_patterns=NEEDED, ignore_patterns=DOUBLE))
     except Exception as error:  # of the network, the hub, and its client: many kinds
         reason = (str(error).strip() or repr(error)).splitlines()[0]
+        runs = ", ".join(run.name for run in find_runs(out)) or "none yet"
         raise ExperimentError(
             f"{name!r} is no folder here and no run in {out}/, and it can't be had from the hub "
             f"({reason})",
-            f"check the name, or run `hf download {name} --local-dir FOLDER` on a machine "
-            "with a network and give that folder",
+            f"check the name (runs: {runs}), or run `hf download {name} --local-dir FOLDER` "
+            "on a machine with a network and give that folder",
         ) from None
 
 

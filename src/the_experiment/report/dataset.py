@@ -8,6 +8,7 @@ from the_experiment.data.folder import HELD_OUT, DatasetFolder
 from the_experiment.data.split import Split
 
 MOST_SHOWN = 12  # held-out sequences named one by one
+MOST_PROGRAMS = 3  # … of several lines
 
 
 def dataset_summary(folder: DatasetFolder) -> str:
@@ -17,8 +18,10 @@ def dataset_summary(folder: DatasetFolder) -> str:
     rows = ", ".join(
         f"{name} {count:,}" for name, count in manifest.rows.items() if name != HELD_OUT
     )
-    shown = "  ".join(manifest.held_out[:MOST_SHOWN])
-    more = len(manifest.held_out) - MOST_SHOWN
+    of_lines = any("\n" in prompt for prompt in manifest.held_out)
+    some = manifest.held_out[: MOST_PROGRAMS if of_lines else MOST_SHOWN]
+    shown = "  ".join(map(repr, some) if of_lines else some)
+    more = len(manifest.held_out) - len(some)
     lines = [
         f"[bold]{escape(str(folder.path))}/[/]: rows: {rows}",
         f"world {manifest.world}: {manifest.states:,} states, {len(split.seen):,} of them in the "

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHADES = "viridis"  # of maps that begin at 0
+HIGHEST = 3_000  # pixels of a map that is looked at under the pointer
 TWO_SIDED = "RdBu_r"  # of maps on both sides of 0
 LETTERS = 12  # of a title to the inch
 WIDE = 16  # characters of a column's name in the terminal
@@ -95,7 +96,7 @@ def hover_map(heat_map: HeatMap) -> str:
     )
     figure.update_layout(
         title=heat_map.title,
-        height=max(260, 22 * len(heat_map.rows) + 160),
+        height=min(max(260, 22 * len(heat_map.rows) + 160), HIGHEST),
         yaxis={"autorange": "reversed"},
         template="plotly_white",
     )

@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.markup import escape
 
 from the_experiment.base.files import write_json, write_text
-from the_experiment.inside.card import Card, Finding
+from the_experiment.inside.card import CARD, Card, Finding
 from the_experiment.report.heatmaps import heat_map_view, hover_map, write_picture
 from the_experiment.report.html import write_page
 
@@ -24,7 +24,7 @@ def write_finding(card: Card, finding: Finding, out: Path) -> Path:
     The folder is named by what was asked, so that the same request lands in the same place.
     """
     folder = out / INSIDE / _name(card)
-    write_json(folder / "card.json", card.model_dump(mode="json"))
+    write_json(folder / CARD, card.model_dump(mode="json"))
     if finding.maps:
         write_picture(finding.maps, folder / "maps.png")
         _write_maps_page(card, finding, folder / "maps.html")

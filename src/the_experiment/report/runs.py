@@ -10,7 +10,7 @@ from the_experiment.training.record import TrainResult
 FITTED = {
     None: "",  # nobody asked
     True: ", every seen state exact",
-    False: ", [red]did not fit: some seen state is not exact[/]",
+    False: ", [red]did not fit: some seen state is not exact; allow it more --epochs[/]",
 }
 
 

@@ -122,7 +122,7 @@ def _domain(key: str, text: str) -> Domain:
         return Domain(0, 1, boolean=True)
     ends = re.fullmatch(r"\s*(-?[0-9]{1,15})\s*\.\.\s*(-?[0-9]{1,15})\s*", text)
     if not ends:
-        raise WorldError(key, f"{text!r} is neither bool nor an integer range such as 0..9")
+        raise WorldError(key, f"{text!r} is neither bool nor an integer range such as 0..9 or 3..3")
     low, high = int(ends[1]), int(ends[2])
     if low > high:
         raise WorldError(key, f"the range {text} is empty")

@@ -13,6 +13,7 @@ import numpy as np
 
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers, derived_seed
+from the_experiment.base.words import counted
 from the_experiment.worlds.errors import WorldError
 from the_experiment.worlds.generators import Answer, Generator, takes_hops
 from the_experiment.worlds.parts import Domain
@@ -225,7 +226,10 @@ def pool(generator: Generator, shape: tuple[int, ...], count: int) -> tuple[Draw
         text, answer, _ = generator(shape[0], rng, *shape[1:])
         found.setdefault(text, answer)
     if len(found) < count:
-        raise WorldError("count", f"the generator made {len(found)} different texts of {shape}")
+        length, *hops = shape
+        of = f"length {length}" + "".join(f" and {counted(one, 'hop')}" for one in hops)
+        problem = f"there are hardly more than {len(found):,} different texts of {of}"
+        raise WorldError("count", f"{problem}: lower it, or take longer ones")
     return tuple(Drawn(text, answer) for text, answer in found.items())
 
 

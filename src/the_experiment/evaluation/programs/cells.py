@@ -86,16 +86,21 @@ def responses_in(place: Path, cell: Cell) -> list[Response] | None:
 
 def ask_cell(cell: Cell, place: Path, loaded: Callable[[], tuple[Any, Any]]) -> list[Response]:
     """Ask the model what it can be asked, and write the responses to `place`."""
-    from the_experiment.models.asking import ask, no_room
+    from the_experiment.models.asking import ask, no_room, not_known
 
     model, tokenizer = loaded()
     tokens, chat = cell.config.answer_tokens, cell.config.chat
-    harms = [no_room(model, tokenizer, prompt, tokens, chat) for prompt in cell.prompts]
+
+    def harm(prompt: str) -> str:
+        lost = not_known(tokenizer, prompt)
+        too_long = no_room(model, tokenizer, prompt, tokens, chat)
+        return f"too long: {too_long}" if too_long else f"not known to it: {lost}" * bool(lost)
+
+    harms = [harm(prompt) for prompt in cell.prompts]
     asked = [prompt for prompt, harm in zip(cell.prompts, harms, strict=True) if not harm]
     texts = iter(ask(model, tokenizer, asked, tokens, chat))
     responses = [
-        Response(text=None, reason=f"too long: {harm}") if harm else Response(text=next(texts))
-        for harm in harms
+        Response(text=None, reason=why) if why else Response(text=next(texts)) for why in harms
     ]
     about = {"model": cell.model, "seq_len": cell.seq_len, "num_hops": cell.num_hops}
     write_json(place, about | CellFile(responses=responses).model_dump())

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from the_experiment.base.errors import ExperimentError
+from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.evaluation.programs.runner import Sample
 from the_experiment.evaluation.programs.summary import first_constant
 from the_experiment.worlds.programs.interpreter import variables_of
 
 
 def of_lengths(samples: Sequence[Sample], least: int | None, most: int | None) -> list[Sample]:
-    """Those about programs between these lengths; None: no limit."""
-    return [
-        one
-        for one in samples
-        if (least is None or one.seq_len >= least) and (most is None or one.seq_len <= most)
-    ]
+    """Those about programs between these lengths; None: no limit. Raises `UsageError` for none."""
+    lengths = sorted({one.seq_len for one in samples})
+    low, high = least or 0, max(lengths, default=0) if most is None else most
+    found = [one for one in samples if low <= one.seq_len <= high]
+    if samples and not found:
+        raise UsageError(
+            f"no program here is {low} to {high} long",
+            f"there are lengths {', '.join(map(str, lengths))}",
+        )
+    return found
 
 
 def wrong_answers(samples: Sequence[Sample]) -> list[Sample]:

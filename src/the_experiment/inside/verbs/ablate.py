@@ -121,7 +121,5 @@ def _most_missed(kind: str, drop: HeatMap) -> str:
     for row in np.argsort(-drop.values[:, 0])[:MOST_TOLD]:
         part = 1 + int(drop.values[row, 1:].argmax())
         whole, most = drop.values[row, [0, part]]
-        told.append(
-            f"{drop.rows[row]} ({whole:.2g} nats, {most:.2g} of them {drop.columns[part]}'s)"
-        )
+        told.append(f"{drop.rows[row]} ({whole:.2g} nats, {drop.columns[part]} alone {most:.2g})")
     return f"{kind}: most missed is {listed(told)}"

@@ -38,7 +38,7 @@ class Inspect(Request):
     @model_validator(mode="after")
     def _site_has_a_use(self) -> Inspect:
         if self.site and self.what not in ("attention", "activations"):
-            raise ValueError(f"{self.what} is of no site; attention and activations are")
+            raise ValueError(f"--what {self.what} takes no --site; attention and activations do")
         return self
 
     def run(self, subject: Subject) -> Finding:

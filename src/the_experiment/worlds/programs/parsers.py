@@ -108,7 +108,7 @@ def _whole(text: str) -> int | None:
 
 INTEGER = _Kind(
     "whole number",
-    r"(?<![\w.])(?<!\w\))[-−]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?(?!\w)",
+    r"(?<![\w.])(?<!\w\))(?<![-−]\s)[-−]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?(?!\w)",
     r"\s*(?:[-−+*/%×÷=<>^]|\\times|\\cdot|(?:plus|minus|times|mod|divided|multiplied)\b"
     r"|(?:,?\s*(?:and|or|then|to)\b|,)\s*[-−]?[0-9])",
     _whole,
@@ -153,7 +153,7 @@ def _said(text: str) -> str | None:
     answer = NEXT_QUESTION.split(answer.lstrip())[0]
     answer = re.sub(r"\\boxed\s*\{([^{}]*)\}|####", r" answer: \1 ", answer)
     answer = re.sub(r"\*\*|[`$]|\\[()\[\]]|<\|[^|>]*\|>|</s>", "", answer).strip()
-    return re.sub(r"(?<=[=:])\s*[-−]\s+(?=[0-9])", " -", answer)
+    return re.sub(r"([=:]|\bis)\s*[-−]\s+(?=[0-9])", r"\1 -", answer)
 
 
 def _first(said: str, kind: _Kind) -> str:
