@@ -19,7 +19,7 @@ from the_experiment.evaluation.trained import Trained
 from the_experiment.inside.verbs.patch import PatchMaps
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.loop import train
-from the_experiment.worlds import World
+from the_experiment.worlds import World, find_world
 from the_experiment.worlds.files import world_from_text
 from the_experiment.worlds.generated import GeneratedWorld, ProgramWorld, pool
 from the_experiment.worlds.generators import Generated, Random, below
@@ -100,6 +100,18 @@ def test_programs_are_held_out_by_length_hops_and_constant(
         assert not hidden & {row["prompt"] for row in folder.rows(split)}
     if where == "answer == 7":
         assert {row["completion"] for row in folder.rows("heldout")} == {" 7"}
+
+
+def test_programs_are_held_out_by_what_their_generator_tells(tmp_path: Path) -> None:
+    world = find_world("ranges")
+    folder = generate(world, HoldOut(where="start == 11"), Sizes(train=500), 1, tmp_path / "data")
+    assert folder.manifest.held_out
+    for prompt in world.prompts(world.states()):
+        name, _, start = prompt.splitlines()[0].partition(" = ")
+        assert name
+        assert (prompt in folder.manifest.held_out) == (start == "11")
+    with pytest.raises(ExperimentError, match="known are length, number, answer, increment, start"):
+        HoldOut(where="stop == 1").resolve(world, seed=0)
 
 
 @given(st.integers(0, WORLD.size - 1))

@@ -88,7 +88,8 @@ class HoldOut(BaseModel):
             tree = parse(self.where)
         except RuleError as error:
             raise _refused(error.column, error.what) from None
-        known = [*world.inputs, *world.output_bounds]
+        constants = world.constants(world.states_at(world.numbers()[:1]))
+        known = [*world.inputs, *world.output_bounds, *constants]
         for name in names_in(tree):
             if name.name not in known:
                 what = f"unknown name {name.name!r}; known are {', '.join(known)}"
@@ -106,7 +107,8 @@ class HoldOut(BaseModel):
 
 def _holds(tree: Tree, world: World, numbers: Integers) -> npt.NDArray[np.bool_]:
     states = world.states_at(numbers)
-    values = {**dict(zip(world.inputs, states.T, strict=True)), **world.evaluate(states)}
+    inputs = dict(zip(world.inputs, states.T, strict=True))
+    values = {**inputs, **world.evaluate(states), **world.constants(states)}
     try:
         bounds(tree, {name: (int(value.min()), int(value.max())) for name, value in values.items()})
         holds: npt.NDArray[np.bool_] = evaluate(tree, values, len(states)) != 0

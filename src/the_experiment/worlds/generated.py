@@ -33,10 +33,11 @@ Truths = tuple[str, str]  # how false and true are written
 
 
 class Drawn(NamedTuple):
-    """A text that was drawn, and its right answer."""
+    """A text that was drawn, its right answer, and the whole numbers that its generator tells."""
 
     text: str
     answer: Answer
+    constants: Mapping[str, int]
 
 
 class GeneratedWorld(World):
@@ -119,6 +120,13 @@ class GeneratedWorld(World):
         if forced and ANSWER in forced:
             answers = [forced[ANSWER]] * len(states)
         return {ANSWER: np.array(answers, dtype=np.int64)}
+
+    def constants(self, states: Integers) -> dict[str, Integers]:
+        """Those that every text has, such as where a range starts."""
+        every = [one.constants for one in self._whole]
+        names = sorted(set.intersection(*map(set, every)) - {*self.inputs, ANSWER})
+        drawn = self.drawn(states)
+        return {name: np.array([one.constants[name] for one in drawn]) for name in names}
 
     @functools.cached_property
     def output_bounds(self) -> dict[str, Bounds]:
@@ -219,18 +227,19 @@ class GeneratedWorld(World):
 def pool(generator: Generator, shape: tuple[int, ...], count: int) -> tuple[Drawn, ...]:
     """`count` different texts of one length, or of one length and number of hops."""
     rng = np.random.RandomState(derived_seed(0, "texts", *shape) % 2**32)
-    found: dict[str, Answer] = {}
+    found: dict[str, Drawn] = {}
     for _ in range(MOST_DRAWS * count):
         if len(found) == count:
             break
-        text, answer, _ = generator(shape[0], rng, *shape[1:])
-        found.setdefault(text, answer)
+        text, answer, metadata = generator(shape[0], rng, *shape[1:])
+        constants = {name: value for name, value in metadata.items() if type(value) is int}
+        found.setdefault(text, Drawn(text, answer, constants))
     if len(found) < count:
         length, *hops = shape
         of = f"length {length}" + "".join(f" and {counted(one, 'hop')}" for one in hops)
         problem = f"there are hardly more than {len(found):,} different texts of {of}"
         raise WorldError("count", f"{problem}: lower it, or take longer ones")
-    return tuple(Drawn(text, answer) for text, answer in found.items())
+    return tuple(found.values())
 
 
 class ProgramWorld(GeneratedWorld):

@@ -58,6 +58,10 @@ class World(ABC):
     def output_bounds(self) -> dict[str, Bounds]:
         """The smallest and largest value of each output."""
 
+    def constants(self, states: Integers) -> dict[str, Integers]:  # noqa: ARG002
+        """What a hold-out can speak of beside inputs and outputs, as `evaluate` gives those."""
+        return {}
+
     @property
     @abstractmethod
     def parts(self) -> list[str]:
