@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from the_experiment.base.files import replaced_file, write_json
 from the_experiment.base.words import counted
+from the_experiment.evaluation.programs.cells import NOT_KNOWN, TOO_LONG
 from the_experiment.evaluation.programs.config import folder_of
 from the_experiment.evaluation.programs.errors import kind_of_error, wrong_answers
 from the_experiment.evaluation.programs.runner import RESULTS, Outcome, Sample
@@ -118,8 +119,6 @@ def _draw_baselines(axes: Axes, rows: Sequence[Row], markers: Mapping[int | None
 
 def results_table(outcome: Outcome) -> Group:
     """Right answers by model and hops (rows) and length (columns), for the terminal."""
-    from the_experiment.models.asking import SHORTEN
-
     rows, names = rows_of(outcome.samples), short_names(outcome.samples)
     lengths = sorted({row.seq_len for row in rows if row.seq_len is not None})
     table = Blocks(["right answers", *(f"length {length}" for length in lengths), "all"])
@@ -132,9 +131,17 @@ def results_table(outcome: Outcome) -> Group:
             shown = [cells.get(length, "") for length in [*lengths, None]]
             table.add_row([*map(escape, [line, *shown])], style=style)
     note = "Each cell: right/asked [Wilson 95% interval]. Baselines answer the same programs."
-    too_long = [one.reason for one in outcome.samples if one.response is None]
-    mend = [f"[yellow]{escape(reason)}: {SHORTEN}[/]" for reason in too_long[:1]]
-    return Group(table, "", f"[dim]{escape(note)}[/]", *mend)
+    return Group(table, "", f"[dim]{escape(note)}[/]", *_not_asked(outcome.samples))
+
+
+def _not_asked(samples: Sequence[Sample]) -> list[str]:
+    """Of each reason for which programs are not asked: the first, and what to do."""
+    from the_experiment.models.asking import SHORTEN
+
+    mends = {TOO_LONG: SHORTEN, NOT_KNOWN: "ask a model that was trained on such programs"}
+    reasons = [one.reason for one in samples if one.response is None]
+    first = {reason.partition(":")[0]: reason for reason in reversed(reasons)}
+    return [f"[yellow]{escape(reason)}: {mends[kind]}[/]" for kind, reason in first.items()]
 
 
 def _told(name: str, row: Row) -> dict[str, str]:
@@ -143,7 +150,7 @@ def _told(name: str, row: Row) -> dict[str, str]:
     if row.unparsed.k:
         told[f"  {_line_name(name, row.num_hops)}: no value read"] = str(row.unparsed)
     if row.not_asked:
-        told[f"  {_line_name(name, row.num_hops)}: too long to ask"] = str(row.not_asked)
+        told[f"  {_line_name(name, row.num_hops)}: not asked"] = str(row.not_asked)
     return told
 
 

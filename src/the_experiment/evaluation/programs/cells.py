@@ -20,6 +20,8 @@ from the_experiment.evaluation.programs.config import ExperimentConfig
 from the_experiment.evaluation.programs.drawing import Program
 from the_experiment.worlds.programs.prompts import filled
 
+TOO_LONG, NOT_KNOWN = "too long", "not known to it"  # why a program is not asked
+
 
 class Response(BaseModel):
     """What a model wrote; None where it could not be asked, with the reason."""
@@ -91,16 +93,18 @@ def ask_cell(cell: Cell, place: Path, loaded: Callable[[], tuple[Any, Any]]) -> 
     model, tokenizer = loaded()
     tokens, chat = cell.config.answer_tokens, cell.config.chat
 
-    def harm(prompt: str) -> str:
+    def why_not(prompt: str) -> str:
         lost = not_known(tokenizer, prompt)
-        too_long = no_room(model, tokenizer, prompt, tokens, chat)
-        return f"too long: {too_long}" if too_long else f"not known to it: {lost}" * bool(lost)
+        harm = no_room(model, tokenizer, prompt, tokens, chat)
+        if lost:
+            return f"{NOT_KNOWN}: {lost}"
+        return f"{TOO_LONG}: {harm}" if harm else ""
 
-    harms = [harm(prompt) for prompt in cell.prompts]
-    asked = [prompt for prompt, harm in zip(cell.prompts, harms, strict=True) if not harm]
+    reasons = [why_not(prompt) for prompt in cell.prompts]
+    asked = [prompt for prompt, why in zip(cell.prompts, reasons, strict=True) if not why]
     texts = iter(ask(model, tokenizer, asked, tokens, chat))
     responses = [
-        Response(text=None, reason=why) if why else Response(text=next(texts)) for why in harms
+        Response(text=None, reason=why) if why else Response(text=next(texts)) for why in reasons
     ]
     about = {"model": cell.model, "seq_len": cell.seq_len, "num_hops": cell.num_hops}
     write_json(place, about | CellFile(responses=responses).model_dump())
