@@ -1,0 +1,77 @@
+"""Inputs go to where the model is: shown on a device that refuses tensors of the CPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch.utils.backend_registration
+
+from test_tracing import answering
+
+There = Callable[..., str]
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not hasattr(torch.utils.backend_registration, "_setup_privateuseone_for_python_backend"),
+        reason="this torch has no devices made in Python",
+    ),
+]
+
+SCRIPT = Path(__file__).with_name("second_device.py")
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> There:
+    """Run the command with its models on the second device, in a process of its own."""
+
+    def run(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, str(SCRIPT), *words],
+            cwd=tmp_path,
+            env={**os.environ, "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.mark.parametrize("model", ["gpt2", "cnn"])
+def test_a_model_is_trained_and_compared_there(there: There, tmp_path: Path, model: str) -> None:
+    world = ("--world", str(EXAMPLES / "three-bits.yaml"))
+    there("generate", *world, "--omit-fraction", "0.25", "--train-size", "320")
+    there("train", model, "--epochs", "2")
+    (run,) = (tmp_path / "out").glob("*/run.json")
+    assert json.loads(run.read_text())["device"] == "elsewhere:0"
+    assert "6 seen states" in there("compare", *world)
+
+
+def test_programs_are_traced_there_as_they_are_here(there: There, tmp_path: Path) -> None:
+    from the_experiment.cli import main
+
+    model = answering("gpt2", tmp_path / "model")
+    call = ["programs", "trace", "-m", model, "--lengths", "2", "--hops", "1", "--pairs", "3"]
+    there(*call[:2], "there", *call[2:])
+    with pytest.raises(SystemExit, match="0"):
+        main([*call[:2], "here", *call[2:], "--out", str(tmp_path / "out")])
+    maps = []
+    for name in ("here", "there"):
+        found = tmp_path / "out" / "programs" / name / "patch_results.json"
+        (cell,) = json.loads(found.read_text()).values()
+        maps.append(cell["maps"])
+    for kind, pictures in maps[0].items():
+        for one, other in zip(pictures, maps[1][kind], strict=True):
+            for row, same in zip(one["values"], other["values"], strict=True):
+                assert same == pytest.approx(row, abs=1e-3)
