@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,16 @@ def test_questions_that_cannot_be_fetched_are_told(monkeypatch: pytest.MonkeyPat
     with pytest.raises(ExperimentError, match=r"gsm8k can't be fetched: nothing answers") as told:
         benchmarked("mine", "gsm8k", Path("results"), Path("out"))
     assert "answers are kept" in told.value.mend
+
+
+def test_what_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("the_experiment.base.extras.find_spec", lambda _: None)
+    monkeypatch.setattr(benchmarks, "version", missing)
+    with pytest.raises(ExperimentError, match="not installed: lm_eval"):
+        benchmarked("mine", "gsm8k", tmp_path, tmp_path)
 
 
 def test_benchmarks_are_in_the_report_with_intervals_and_paired_tests(

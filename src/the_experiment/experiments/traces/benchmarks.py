@@ -12,6 +12,7 @@ from loguru import logger
 from pydantic import TypeAdapter, ValidationError
 
 from the_experiment.base.errors import ExperimentError
+from the_experiment.base.extras import needed
 from the_experiment.base.files import read_json, write_json
 from the_experiment.experiments.traces.asking_models import CELLS, MAX_NEW_TOKENS, cell_name
 from the_experiment.experiments.traces.harness import (
@@ -62,9 +63,11 @@ def benchmarked(
 ) -> Right:
     """Which questions of a benchmark, or of its first `limit`, the model has right.
 
-    What is in `folder` already is not asked again. Raises `ExperimentError` for a model that there
-    is not, and for questions that can't be fetched: this is the one that uses the network.
+    What is in `folder` already is not asked again. Raises `ExperimentError` where lm-eval is not
+    installed, for a model that there is not, and for questions that can't be fetched: this is the
+    one that uses the network.
     """
+    needed("lm_eval")
     told = [version("lm-eval"), name, str(limit), str(max_new_tokens)]
     place = folder / CELLS / cell_name(model, name, told, out)
     kept = _kept(place)

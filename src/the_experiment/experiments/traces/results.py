@@ -23,9 +23,8 @@ ALL = "all"  # kinds together
 COMMONEST = "commonest answer"
 
 Right = Sequence[bool]
-BY_MODEL: TypeAdapter[dict[str, dict[str, list[bool]]]] = TypeAdapter(
-    dict[str, dict[str, list[bool]]]
-)
+ByModel = dict[str, dict[str, list[bool]]]  # by benchmark, by model: which are right
+BY_MODEL: TypeAdapter[ByModel] = TypeAdapter(ByModel)
 
 
 def by_kind(puzzles: Sequence[Puzzle]) -> dict[str, list[int]]:
