@@ -17,7 +17,7 @@ def of_lengths(samples: Sequence[Sample], least: int | None, most: int | None) -
     found = [one for one in samples if low <= one.seq_len <= high]
     if samples and not found:
         raise UsageError(
-            f"no program here is {low} to {high} long",
+            "no program here is as long as is asked for",
             f"there are lengths {', '.join(map(str, lengths))}",
         )
     return found
