@@ -95,6 +95,7 @@ def test_gsm8k_is_graded_strictly_and_by_the_last_number(canned: Canned) -> None
     assert some["gsm8k last number"] == [True, True]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("canned")
 def test_gpqas_choices_stand_in_the_same_order_for_every_model() -> None:
     right = benchmarked("mine", "gpqa_diamond", Path("one"), Path("out"))["gpqa_diamond"]
@@ -150,6 +151,7 @@ def test_benchmarks_are_in_the_report_with_intervals_and_paired_tests(
     assert "gsm8k, n = 20" in write_report(results, tmp_path, "mine").read_text()
 
 
+@pytest.mark.slow
 def test_a_model_is_asked_in_its_template_for_what_it_has_room_for(tmp_path: Path) -> None:
     characters = "".join(sorted({*"".join(map(prompt_of, PUZZLES)), *"<user>"}))
     tokenizer = character_tokenizer(characters)

@@ -326,13 +326,20 @@ def test_what_is_traced_is_not_traced_again(
     assert len(cells) == 4
 
 
-def test_a_model_is_traced_in_the_numbers_that_are_asked_for(model: str) -> None:
+def test_a_model_is_traced_in_the_numbers_that_are_asked_for(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     request = TracingRequest(model, seq_lens=(2,), num_hops=(1,), pairs=2)
     seen: list[torch.dtype] = []
-    models = KeptModels()
+    trace_cell = tracing_cells.trace_cell
+
+    def noted(opened: Opened, asking: Asking, cell: TracingRequest) -> Any:
+        seen.append(opened.model.dtype)
+        return trace_cell(opened, asking, cell)
+
+    monkeypatch.setattr(tracing_cells, "trace_cell", noted)
     for dtype in ("float32", "bfloat16"):
-        found = run_tracing(replace(request, dtype=dtype), models, None)
-        seen.append(models.loaded(model, "auto", dtype)[0].dtype)
+        found = run_tracing(replace(request, dtype=dtype), KeptModels(), None)
         assert [*found.patch_results] == ["2 lines, 1 hop"]
     assert seen == [torch.float32, torch.bfloat16]
 
