@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from test_inside_verbs import said
 from the_experiment.base.errors import ExperimentError, UsageError
@@ -31,9 +32,11 @@ from the_experiment.experiments.bet.config import (
 from the_experiment.experiments.bet.corpus import corpus, lessons, words
 from the_experiment.experiments.bet.decision import PreCheck, decide, pre_check
 from the_experiment.experiments.bet.estimates import criterion, estimate
+from the_experiment.experiments.bet.figure import bars_figure
 from the_experiment.experiments.bet.people import People, another_capital, draw_people, told_apart
 from the_experiment.experiments.bet.pretrained import PretrainedBackend
 from the_experiment.experiments.bet.prompts import BET, CAPITAL_FIRST, IN_WORDS, PHRASINGS
+from the_experiment.experiments.bet.results import Way
 from the_experiment.models.architectures import Shape, build
 from the_experiment.models.pretrained import load_pretrained
 from the_experiment.worlds.places.tables import (
@@ -348,6 +351,13 @@ def test_a_bet_runs_by_steps_and_goes_on(
     monkeypatch.setattr(
         runner, "backend_of", lambda bet, seed, *_: Pretend(bet.people(seed), follows)
     )
+    figures: list[Figure] = []
+
+    def drawn(ways: Sequence[Way]) -> Figure:
+        figures.append(bars_figure(ways))
+        return figures[-1]
+
+    monkeypatch.setattr("the_experiment.experiments.bet.report.bars_figure", drawn)
     (tmp_path / "bet.yaml").write_text(TINY)
     given = ("--config", "bet.yaml")
     one = (*given, "--jobs", "1")
@@ -367,6 +377,8 @@ def test_a_bet_runs_by_steps_and_goes_on(
     assert len(report["ways"][0]["probabilities"]) == 16
     assert f"{verdict} rule" in (out / "report.html").read_text()
     assert (out / "bars.png").is_file()
+    legend = figures[-1].legends[0].get_window_extent()
+    assert 0 <= legend.x0 < legend.x1 <= figures[-1].bbox.width  # of a single panel, too
 
     lost = out / "asked/seed-2/3-names-bet-1-epochs-completion/control.json"
     before = lost.read_text()

@@ -35,7 +35,10 @@ def bars_figure(ways: Sequence[Way]) -> Figure:
     for axes in grid[len(ways) :]:
         axes.set_visible(False)
     handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=5, frameon=False, fontsize=9)
+    beside = min(3 * columns, len(labels))  # what has room beside each other
+    figure.legend(
+        handles, labels, loc="outside upper center", ncols=beside, frameon=False, fontsize=9
+    )
     return figure
 
 
