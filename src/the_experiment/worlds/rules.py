@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
@@ -29,6 +30,7 @@ from the_experiment.worlds.words import sentence
 from the_experiment.worlds.world import MOST_STATES
 
 CHUNK = 2**18  # states evaluated at a time when all are checked
+MOST_COMBINATIONS = 2**20  # of the inputs that a rule names, each tried to find those it reads
 MOST_LISTED_PROMPTS = 2**20  # states whose prompts are compared one by one
 
 
@@ -114,6 +116,33 @@ class RuleWorld(TemplateWorld):
         """The inputs that a rule or part is computed from, directly or through other rules."""
         reached = self._reached(self.uses(part))
         return [name for name in self.inputs if name in reached]
+
+    def reads(self, part: str) -> list[str]:
+        """The inputs that a part's right value depends on, found by changing each.
+
+        `B OR NOT B` names B and doesn't read it. Above a million combinations of the inputs that
+        are named, all of them count as read.
+        """
+        return list(self._read[part])
+
+    @functools.cached_property
+    def _read(self) -> dict[str, tuple[str, ...]]:
+        return {part: self._changing(part) for part in self.parts}
+
+    def _changing(self, part: str) -> tuple[str, ...]:
+        named = self.depends_on(part)
+        domains = [self.inputs[name] for name in named]
+        if math.prod(domain.size for domain in domains) > MOST_COMBINATIONS:
+            return tuple(named)
+        lowest = np.array([[domain.low for domain in self.inputs.values()]])
+        states = lowest.repeat(math.prod(domain.size for domain in domains), axis=0)
+        places = [list(self.inputs).index(name) for name in named]
+        grid = np.indices([domain.size for domain in domains]).reshape(len(named), -1)
+        states[:, places] += grid.T
+        values = self.part_values(states)[part].reshape([domain.size for domain in domains])
+        return tuple(
+            name for axis, name in enumerate(named) if (np.diff(values, axis=axis) != 0).any()
+        )
 
     def ancestors(self, part: str) -> list[str]:
         """The inputs and rules that a rule or part is computed from, directly or through others."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -232,6 +232,35 @@ class World(ABC):
             if (self.part_values(changed)[part] != before).any():
                 found.append(name)
         return found
+
+    def reads(self, part: str) -> list[str]:
+        """The inputs that this part's right value depends on; what has no effect doesn't count."""
+        return self.depends_on(part)
+
+    def cases(self, part: str, states: Integers) -> Integers:
+        """Which case of a part's rule each state is: shape (n,).
+
+        Two states are the same case where every input that the rule reads, directly or through
+        other rules, has the same value: whoever knows the one can look the other up.
+
+        >>> from the_experiment.worlds.catalog import find_world
+        >>> world = find_world("causal")
+        >>> world.cases("newA", np.array([[0, 0, 1, 0, 0], [0, 1, 1, 1, 1]])).tolist()
+        [1, 1]
+        """
+        return self._numbered_by(states, self.reads(part))
+
+    def meanings(self, states: Integers) -> Integers:
+        """What each state means: shape (n,). Twins, the same case of every part, share it."""
+        read = {name for part in self.parts for name in self.reads(part)}
+        return self._numbered_by(states, read)
+
+    def _numbered_by(self, states: Integers, names: Collection[str]) -> Integers:
+        numbers = np.zeros(len(states), dtype=np.int64)
+        for column, (name, domain) in zip(states.T, self.inputs.items(), strict=True):
+            if name in names:
+                numbers = numbers * domain.size + (column - domain.low)
+        return numbers
 
     def ancestors(self, part: str) -> list[str]:
         """The inputs and outputs that this part may be computed from, directly or through others.
