@@ -9,7 +9,6 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,63 +18,13 @@ from conftest import EXAMPLES, Command
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.data.split import Split
 from the_experiment.evaluation.answers import answer
-from the_experiment.evaluation.baseline import baselines, predicted_parts
-from the_experiment.evaluation.compare import Comparison, Contestant, compare
+from the_experiment.evaluation.compare import compare
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.evaluation.trained import trained_models
-from the_experiment.evaluation.verdict import Kind, verdict
 from the_experiment.report.answers import answers_table
-from the_experiment.report.comparison import comparison_view
+from the_experiment.report.comparison import comparison_view, sheets
 from the_experiment.report.html import write_comparison_page
-from the_experiment.worlds import EXACT, World, find_world
-
-
-def held_out_share(world: World, baseline: str, held_out: list[int]) -> float:
-    """Exact match of a baseline on held-out states, fitted to all others."""
-    states = world.states()
-    asked = states[held_out]
-    predicted = predicted_parts(
-        baselines[baseline], world, np.delete(states, held_out, axis=0), asked
-    )
-    assert predicted is not None
-    truth = world.part_values(asked)
-    return float(np.mean(np.all([predicted[part] == truth[part] for part in truth], axis=0)))
-
-
-@pytest.mark.parametrize(
-    ("baseline", "share"),
-    [
-        ("majority", 0.0),
-        ("nearest neighbour", 1.0),
-        ("logistic regression", 0.0),
-        ("decision tree", 1.0),
-        ("interpolation", 1.0),
-    ],
-)
-def test_one_held_out_state_proves_nothing(baseline: str, share: float) -> None:
-    world = find_world("causal")
-    assert [held_out_share(world, baseline, [state]) for state in range(32)] == [share] * 32
-
-
-@pytest.mark.parametrize("where", ["A AND C", "B AND E", "NOT A AND D"])
-@pytest.mark.parametrize("baseline", baselines.names())
-def test_a_hidden_quadrant_is_beyond_every_baseline(baseline: str, where: str) -> None:
-    from the_experiment.data.holdout import HoldOut
-
-    world = find_world("causal")
-    held_out = HoldOut(where=where).resolve(world, seed=0).tolist()
-    assert held_out_share(world, baseline, held_out) == 0.0
-
-
-@pytest.mark.parametrize("baseline", baselines.names())
-@pytest.mark.parametrize("name", ["causal", "modular", "relay"])
-def test_every_baseline_answers_or_declines_on_every_world(baseline: str, name: str) -> None:
-    world = find_world(name)
-    states = world.states()
-    predicted = predicted_parts(baselines[baseline], world, states[::3], states[1:4])
-    assert predicted is None or {part: len(v) for part, v in predicted.items()} == dict.fromkeys(
-        world.parts, 3
-    )
+from the_experiment.worlds import EXACT, find_world
 
 
 @given(st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -90,44 +39,9 @@ def test_wilson_lower_bounds_of_all_right(n: int, low: float) -> None:
     assert round(Rate(n, n).low, 2) == low
 
 
-@pytest.mark.parametrize(
-    ("seen", "held_out", "others", "kind"),
-    [
-        (Rate(25, 26), Rate(6, 6), {}, Kind.DID_NOT_FIT),
-        (Rate(32, 32), Rate(0, 0), {}, Kind.CANNOT_TELL),
-        (Rate(31, 31), Rate(1, 1), {"decision tree": Rate(1, 1)}, Kind.CANNOT_TELL),
-        (Rate(16, 16), Rate(2, 16), {"decision tree": Rate(11, 16)}, Kind.LOOKUP),
-        (Rate(26, 26), Rate(1, 6), {"decision tree": Rate(6, 6)}, Kind.LOOKUP),
-        (Rate(26, 26), Rate(5, 6), {"decision tree": Rate(6, 6)}, Kind.CANNOT_TELL),
-        (
-            Rate(16, 16),
-            Rate(16, 16),
-            {"decision tree": Rate(8, 16), "interpolation": Rate(16, 16)},
-            Kind.INTERPOLATES,
-        ),
-        (
-            Rate(24, 24),
-            Rate(8, 8),
-            {"decision tree": Rate(0, 8), "interpolation": Rate(0, 8)},
-            Kind.BEYOND,
-        ),
-        (Rate(26, 26), Rate(6, 6), {"decision tree": Rate(5, 6)}, Kind.CANNOT_TELL),
-        (
-            Rate(31, 31),
-            Rate(1, 1),
-            {"decision tree": Rate(0, 1), "interpolation": Rate(0, 1)},
-            Kind.CANNOT_TELL,
-        ),
-        (Rate(24, 24), Rate(8, 8), {"decision tree": Rate(0, 8)}, Kind.CANNOT_TELL),
-    ],
-)
-def test_verdict(seen: Rate, held_out: Rate, others: dict[str, Rate], kind: Kind) -> None:
-    assert verdict(seen, held_out, others).kind is kind
-
-
 def test_every_model_is_asked_on_every_state_of_its_own_split(trained: Path) -> None:
     (comparison,) = compare(trained_models(trained))
-    models = [one for one in comparison.contestants if one.is_model]
+    models = [run for group in comparison.groups for run in group.runs]
     assert [one.name for one in models] == [
         "tiny-cnn-three-bits",
         "tiny-gpt2-three-bits",
@@ -135,8 +49,9 @@ def test_every_model_is_asked_on_every_state_of_its_own_split(trained: Path) -> 
     ]
     for model in models:
         assert model.seen[EXACT] == Rate(6, 6)  # trained until fit
-        assert model.held_out[EXACT].n == 2
-        assert model.held_out[EXACT].k == min(rate.k for rate in model.held_out.values())
+        assert model.held_out[EXACT].new.n == 1  # both states are new in the same way
+        exact = model.held_out[EXACT].new.always
+        assert exact <= min(score.new.always for score in model.held_out.values() if score.new.n)
 
 
 def test_answers_say_what_was_held_out_and_grade_by_part(trained: Path) -> None:
@@ -266,26 +181,17 @@ def test_a_state_in_no_training_row_was_not_seen(trained: Path, tmp_path: Path) 
 
 
 def test_a_sample_of_the_states_is_told_as_one(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rate = {EXACT: Rate(9, 10)}
-    comparison = Comparison(
-        world="relay",
-        hold_out="1,023 states",
-        parts=[],
-        seen_states=10_000,
-        held_out_states=1_023,
-        seen_in_all=12_345,
-        held_out_in_all=1_023,
-        contestants=[Contestant("majority", is_model=False, seen=rate, held_out=rate)],
-    )
+    (comparison,) = compare(trained_models(trained))
+    sampled = replace(comparison, states={"seen": 12_345, "held_out": 2})
     page = tmp_path / "page.html"
-    write_comparison_page([comparison], page)
-    Console(width=200).print(comparison_view(comparison))
+    write_comparison_page([sampled], page)
+    Console(width=200).print(comparison_view(sampled))
     for told in (page.read_text(), capsys.readouterr().out):
-        assert "10,000 of 12,345 seen states" in told
-        assert "1,023 held-out states" in told
-        assert "of 1,023" not in told
+        assert "6 of 12,345 seen states" in told
+        assert "2 held-out states" in told
+        assert "of 2 held-out" not in told
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -295,11 +201,12 @@ def test_no_figure_is_cut_on_a_narrow_screen(
     (comparison,) = compare(trained_models(trained))
     Console(width=width).print(comparison_view(comparison))
     lines = capsys.readouterr().out.splitlines()
-    for one in comparison.contestants:
-        told = " ".join(line for line in lines if line.startswith(f"{one.name} "))
-        rates = [*one.held_out.values(), *one.seen.values()]
-        assert [str(rate) for rate in rates] == re.findall(r"\d+/\d+ \[[^]]*\]", told)
-    assert "…" not in "".join(lines)
+    tables = lines[: next(n for n, line in enumerate(lines) if line.startswith("Each cell"))]
+    for sheet in sheets(comparison):
+        for row in sheet.rows:
+            told = " ".join(line for line in tables if line.startswith(row.name))
+            assert all(cell in told for cell in row.cells)
+    assert "…" not in "".join(tables)
 
 
 def test_nothing_held_out_is_told_and_not_compared(trained: Path, tmp_path: Path) -> None:
@@ -308,9 +215,11 @@ def test_nothing_held_out_is_told_and_not_compared(trained: Path, tmp_path: Path
     manifest = json.loads((run / "dataset.json").read_text())
     (run / "dataset.json").write_text(json.dumps(manifest | {"held_out": []}))
     (comparison,) = compare(trained_models(tmp_path / "out"))
-    assert comparison.cannot_separate.startswith("Nothing is held out")
-    assert comparison.held_out_states == 0
+    assert comparison.limits[0].startswith("Nothing is held out")
+    assert len(comparison.exam.held_out) == 0
     assert len(comparison.contestants) > 1
+    Console().print(comparison_view(comparison))
+    write_comparison_page([comparison], tmp_path / "page.html")
 
 
 def test_an_unfinished_run_is_told(tmp_path: Path) -> None:

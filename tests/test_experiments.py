@@ -21,6 +21,7 @@ from rich.console import Console
 from conftest import Command
 from the_experiment.base.errors import ExperimentError
 from the_experiment.data.generate import Sizes, generate
+from the_experiment.evaluation.verdict import fewest_cases
 from the_experiment.experiments.cells import cells_of
 from the_experiment.experiments.declaration import (
     NEW_EXPERIMENT,
@@ -30,12 +31,12 @@ from the_experiment.experiments.declaration import (
     find_experiment,
     write_new_experiment,
 )
-from the_experiment.experiments.judgement import FEWEST, judge, sign_flip_p
+from the_experiment.experiments.judgement import judge, sign_flip_p
 from the_experiment.experiments.report import Outcome, experiment_sheet, results_table, write_report
 from the_experiment.experiments.results import has_fitted, rows_of
 from the_experiment.experiments.runner import run_cell, run_cells
 from the_experiment.training.config import TrainConfig
-from the_experiment.worlds import find_world
+from the_experiment.worlds import EXACT, find_world
 
 RULES = ("newA", "newB", "newC", "newD")
 NEW = yaml.load(NEW_EXPERIMENT.format(name="new"), Loader=yaml.BaseLoader)
@@ -70,12 +71,12 @@ def test_seed_claim_holds_out_as_it_says() -> None:
     cells = [cell for cell in cells_of(find_experiment("seed-claim")) if cell.entry]
     by_way = {way: [c for c in cells if c.hold_outs == way] for way in {c.hold_outs for c in cells}}
     assert {way: len(found) for way, found in by_way.items()} == {
-        "leave one out": 32 * 4 * 3,
-        "random 6 of 32": 4 * 3,
-        "random 16 of 32": 4 * 3,
-        "quadrant of newA": 4 * 3,
-        "quadrant of newC": 4 * 3,
-        "quadrant of newD": 4 * 3,
+        "leave one out": 32 * 4,  # of one seed
+        "random 6 of 32": 4 * 6,
+        "random 16 of 32": 4 * 6,
+        "quadrant of newA": 4 * 6,
+        "quadrant of newC": 4 * 6,
+        "quadrant of newD": 4 * 6,
     }
 
 
@@ -132,7 +133,7 @@ def test_a_misspelt_key_is_told_before_the_one_that_is_missing_for_it(tmp_path: 
     path = written(tmp_path / "wrong.yaml", misspelt)
     with pytest.raises(
         ExperimentError,
-        match=r"wrong.yaml: models_, line 23, column 1: unknown key; known are name, q",
+        match=r"wrong.yaml: models_, line 25, column 1: unknown key; known are name, q",
     ):
         find_experiment(str(path))
 
@@ -200,7 +201,8 @@ def test_paired_signs() -> None:
 def made_up_result(share: float, *, fitted: bool = True, states: int = 10) -> dict[str, Any]:
     """A cell that is right on this share of so many held-out states."""
     rules = dict.fromkeys(RULES, True)
-    held_out = {str(n): {"exact": n < share * states, **rules} for n in range(states)}
+    exact = [n < share * states for n in range(states)]
+    held_out = {str(n): {"exact": one, **rules} for n, one in enumerate(exact)}
     return {"held_out": held_out, "seen": {"a": {"exact": True}, "b": {"exact": fitted}}}
 
 
@@ -212,7 +214,7 @@ def made_up_experiment(seeds: int, **hold_out: object) -> Experiment:
 
 def judged(better: list[float], than: list[float], tree: float, unfit: int = 0) -> str:
     """The outcome for held-out shares by seed, on ten states each."""
-    experiment = made_up_experiment(seeds=len(better))
+    experiment = made_up_experiment(seeds=len(better)).model_copy(update={"measures": {}})
     shares = {"gpt2": better, "rnn": than}
     results = {}
     for cell in cells_of(experiment):
@@ -220,7 +222,7 @@ def judged(better: list[float], than: list[float], tree: float, unfit: int = 0) 
         fitted = not (cell.contestant == "rnn" and cell.seed < unfit)
         results[cell] = made_up_result(share, fitted=fitted)
     assert rows_of(experiment, results)
-    return judge(experiment, results).outcome
+    return judge(experiment, results)[0].outcome
 
 
 def test_judgement_weighs_the_rival_the_baseline_and_the_fit() -> None:
@@ -248,8 +250,8 @@ def test_the_direction_is_that_of_the_pairs_not_of_all_states_together() -> None
         share = {"gpt2": 0.5 if large else 0.9, "rnn": 0.8 if large else 0.1}
         of = 1000 if large else 10
         results[cell] = made_up_result(share.get(cell.contestant, 0.0), states=of)
-    judgement = judge(experiment, results)
-    assert judgement.better.k < judgement.than.k
+    judgement, *_ = judge(experiment, results)
+    assert judgement.better.mean < judgement.than.mean
     assert judgement.outcome == "this counts for the claim"
 
 
@@ -265,10 +267,10 @@ def test_seeds_asked_about_the_same_split_are_one_pair(
         cell: made_up_result([1.0, 0.5, 0.0][cell.seed] if cell.contestant == "gpt2" else 0.0)
         for cell in cells_of(experiment)
     }
-    judgement = judge(experiment, results)
+    judgement, *_ = judge(experiment, results)
     assert judgement.pairs == pairs
-    assert judgement.difference == pytest.approx(0.5)
-    assert max(judgement.differences) == (0.5 if "each_state" in hold_out else 1.0)
+    assert judgement.rival.difference == pytest.approx(0.5)
+    assert max(judgement.rival.differences) == (0.5 if "each_state" in hold_out else 1.0)
 
 
 def test_a_model_fitted_if_it_was_right_on_every_seen_state() -> None:
@@ -285,7 +287,7 @@ def test_a_new_file_can_be_judged(tmp_path: Path) -> None:
     write_new_experiment(tmp_path / "mine.yaml")
     experiment = find_experiment(str(tmp_path / "mine.yaml"))
     results = {cell: made_up_result(0.5) for cell in cells_of(experiment)}
-    assert judge(experiment, results).pairs >= FEWEST
+    assert judge(experiment, results)[0].pairs >= fewest_cases(2)
 
 
 def test_a_quick_sentence_names_only_what_was_run() -> None:
@@ -297,7 +299,7 @@ def test_a_quick_sentence_names_only_what_was_run() -> None:
         cell: {"held_out": wrong, "seen": wrong if cell.entry is None else {}}
         for cell in cells_of(experiment, quick=True)
     }
-    assert judge(experiment, results).sentence.startswith("On random 6 of 32, GPT-2 is right on 0")
+    assert judge(experiment, results)[0].sentence.startswith("On random 6 of 32, by")
 
 
 def test_baselines_are_fitted_to_the_states_that_the_models_are_shown(tmp_path: Path) -> None:
@@ -325,7 +327,7 @@ def test_names_with_brackets_are_shown_as_they_are() -> None:
         console.print(experiment_sheet(experiment))
         console.print(results_table(Outcome.of(experiment, results, quick=False)))
     for name in ("GPT [x7]", "RNN [/]", "half [b]"):
-        assert shown.get().count(name) == 3  # in the sheet, the table and the sentence
+        assert shown.get().count(name) == 5  # in the sheet, and in both tables and sentences
     assert "exact, [m]" in shown.get()
 
 
@@ -348,17 +350,17 @@ def test_a_report_has_no_empty_tables_or_panels(tmp_path: Path) -> None:
     assert outcome.ways == run
     page = write_report(outcome, tmp_path).read_text()
     assert re.findall("<h2>(.*)</h2>", page) == [
-        "Exact on held-out states",
+        "exact on held-out states",
         *run,
-        "In one sentence",
+        "What it says of the claim",
     ]
     assert page.count('id="axes_') == len(run)
 
 
 def test_a_cell_that_is_not_whole_is_computed_again(tmp_path: Path, logged: list[str]) -> None:
-    whole = {"seen": {}, "held_out": {"0": {"exact": True, **dict.fromkeys(RULES, True)}}}
+    whole = {"seen": {}, "held_out": {"0": dict.fromkeys((EXACT, *RULES), 1.0)}}
     kept = [whole, {**whole, "fitted": None, "held_out": None}]
-    no_parts = {**whole, "held_out": {"0": {"exact": True}}}
+    no_parts = {**whole, "held_out": {"0": {EXACT: 1.0}}}
     lost = [json.dumps(whole)[:-9], "[]", '{"seen": {}}', json.dumps(no_parts)]
     experiment = made_up_experiment(seeds=len(kept) + len(lost))
     cells = [cell for cell in cells_of(experiment) if cell.contestant == "decision tree"]

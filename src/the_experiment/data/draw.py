@@ -13,6 +13,12 @@ CHUNK = 50_000  # rows drawn at a time
 LISTED = 2**16  # worlds up to this size are listed; in larger ones held-out draws are drawn again
 
 
+def seen_states(world: World, held_out: Integers, seed: int, rows: int) -> Integers:
+    """The distinct states of so many training rows: shape (n, inputs)."""
+    chunks = Draw(world, held_out, seed).chunks("train", rows)
+    return world.states_at(np.unique(np.concatenate([np.unique(chunk) for chunk in chunks])))
+
+
 class Draw:
     """The states that the rows of each split are drawn from: all but the held-out ones.
 

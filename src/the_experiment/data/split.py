@@ -8,7 +8,7 @@ import numpy as np
 
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers
-from the_experiment.data.draw import Draw
+from the_experiment.data.draw import seen_states
 from the_experiment.data.folder import Manifest
 from the_experiment.worlds import World, find_world
 from the_experiment.worlds.files import world_from_text
@@ -25,6 +25,12 @@ class Split:
         self.manifest = manifest
 
     @cached_property
+    def key(self) -> str:
+        """Equal for splits of the same world into the same seen and held-out states."""
+        kept = {"world", "world_text", "seed", "held_out", "rows"}
+        return self.manifest.model_dump_json(include=kept)
+
+    @cached_property
     def world(self) -> World:
         """The world that the data was made from, as it was then."""
         if self.manifest.world_text:
@@ -39,9 +45,8 @@ class Split:
     @cached_property
     def seen(self) -> Integers:
         """The distinct states of the training rows: shape (n, inputs)."""
-        draw = Draw(self.world, self._held_out_indices, self.manifest.seed)
-        chunks = [np.unique(chunk) for chunk in draw.chunks("train", self.manifest.rows["train"])]
-        return self.world.states_at(np.unique(np.concatenate(chunks)))
+        rows = self.manifest.rows["train"]
+        return seen_states(self.world, self._held_out_indices, self.manifest.seed, rows)
 
     def holds_out(self, prompt: str) -> bool:
         """Whether this sequence was held out."""

@@ -1,4 +1,4 @@
-"""What a baseline is, and running all of them on one split."""
+"""What a baseline is, and what all of them learn of one split."""
 
 from __future__ import annotations
 
@@ -6,52 +6,66 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from the_experiment.base.registry import Registry
 from the_experiment.base.seeds import Integers
+from the_experiment.evaluation.predictions import Predictions
+from the_experiment.worlds.tree import Bounds
 from the_experiment.worlds.world import World
-
-# What baselines are given, in the words that stand below every table of theirs.
-GIVEN = (
-    "Baselines learn the outputs of the rules from the same seen states; what a completion "
-    "computes from those, such as sums, is computed for them."
-)
 
 
 @dataclass(frozen=True)
 class Examples:
-    """The seen states, and one output's right value in each."""
+    """The seen states, and the right value of one part in each."""
 
-    states: Integers  # (n, features): the inputs; of worlds that are texts, their characters
+    states: Integers  # (n, features): the inputs; of texts, their characters; see `learned`
     values: Integers  # (n,)
-    boolean_inputs: bool
+    bounds: Bounds  # the smallest and largest value that the part can have
+    boolean_inputs: bool  # whether all features are 0 or 1
 
 
-# From the examples and new states (m, features) to a value for each (m,); None where the baseline
-# can't be applied, such as parities of inputs that are not boolean.
-Baseline = Callable[[Examples, Integers], Integers | None]
+# From the examples and new states (m, features) to a prediction for each of the m; None where the
+# baseline can't be applied, such as parities of inputs that are not boolean.
+Baseline = Callable[[Examples, Integers], Predictions | None]
 
 baselines: Registry[Baseline] = Registry(
     "baseline", "the_experiment.evaluation.baselines", "the_experiment.baselines"
 )
 
 
-def predicted_parts(
+def learned(
     baseline: Baseline, world: World, seen: Integers, asked: Integers
-) -> dict[str, Integers] | None:
-    """What the baseline, fitted to the seen states, gives for each part of the asked ones.
+) -> dict[str, Predictions] | None:
+    """What the baseline, fitted to the seen states, predicts for each part.
 
-    It learns the outputs of the rules. What the completion computes from them, such as a sum, is
-    computed for it: a baseline is given every advantage, so that beating it means something.
+    It learns each part by itself: a rule from the inputs; an aggregate, such as a sum, from the
+    inputs and the right values of the rules, which a model has before it when it writes one. None
+    where it can't be applied to this world.
     """
-    boolean = all(domain.boolean for domain in world.inputs.values())
-    shown, unknown = world.features(seen), world.features(asked)
-    outputs: dict[str, Integers] = {}
-    for output, values in world.evaluate(seen).items():
-        answer = baseline(Examples(shown, values, boolean), unknown)
-        if answer is None:
+    inputs_only = all(domain.boolean for domain in world.inputs.values())
+    outputs_too = inputs_only and all(one == (0, 1) for one in world.output_bounds.values())
+    values = world.part_values(seen)
+    found: dict[str, Predictions] = {}
+    for part, bounds in world.part_bounds.items():
+        features = world.features if part in world.rule_parts else _with_outputs(world)
+        boolean = inputs_only if part in world.rule_parts else outputs_too
+        examples = Examples(features(seen), values[part], bounds, boolean)
+        predictions = baseline(examples, features(asked))
+        if predictions is None:
             return None
-        outputs[output] = answer
-    return world.parts_from(asked, outputs)
+        found[part] = predictions
+    return found
+
+
+def _with_outputs(world: World) -> Callable[[Integers], Integers]:
+    """The features of states, and after them the value of every output."""
+
+    def features(states: Integers) -> Integers:
+        outputs = world.evaluate(states).values()
+        return np.column_stack([world.features(states), *outputs])
+
+    return features
 
 
 def one_hot(examples: Examples, asked: Integers) -> tuple[Any, Any]:

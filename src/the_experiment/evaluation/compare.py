@@ -1,37 +1,18 @@
-"""Every trained model and every baseline on every seen and every held-out state, by part."""
+"""Every trained model and every baseline on every seen and every held-out state, with a verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from the_experiment.base.seeds import Integers, Stream
-from the_experiment.base.words import counted
-from the_experiment.data.split import Split
-from the_experiment.evaluation.baseline import GIVEN, baselines, predicted_parts
-from the_experiment.evaluation.statistics import Rate, listed
+from the_experiment.evaluation.contestants import Contestant, Exam
+from the_experiment.evaluation.scores import ALL_RULES
+from the_experiment.evaluation.seed_groups import by_recipe, group_name
+from the_experiment.evaluation.statistics import listed
 from the_experiment.evaluation.trained import Trained
-from the_experiment.evaluation.verdict import Verdict, solved_by, verdict
-from the_experiment.worlds import EXACT
-from the_experiment.worlds.world import World
-
-MOST_STATES = 10_000  # of one kind are asked; of more, a sample of this many
-
-Rates = dict[str, Rate]  # by measure: EXACT, then each part
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """A model or baseline, with its rates on the seen and the held-out states."""
-
-    name: str
-    is_model: bool
-    seen: Rates
-    held_out: Rates
+from the_experiment.evaluation.verdict import Verdict
+from the_experiment.evaluation.verdicts import Group, patterns, verdicts
 
 
 @dataclass(frozen=True)
@@ -40,159 +21,118 @@ class Comparison:
 
     world: str
     hold_out: str
-    parts: list[str]
-    seen_states: int  # asked, of `seen_in_all`
-    held_out_states: int
-    seen_in_all: int
-    held_out_in_all: int
-    contestants: list[Contestant]
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    exam: Exam
+    states: Mapping[str, int]  # seen and held out, of which `exam` may ask a sample
+    groups: list[Group]
+    baselines: list[Contestant]
+    verdicts: Mapping[str, Mapping[str, Verdict]]  # by group and line
 
     @property
-    def tables(self) -> list[tuple[str, list[tuple[Contestant, Rates]]]]:
-        """Held-out, then seen: which states were asked, and each contestant's rates on them."""
-        return [
-            (
-                _asked(self.held_out_states, self.held_out_in_all, "held-out"),
-                [(one, one.held_out) for one in self.contestants],
-            ),
-            (
-                _asked(self.seen_states, self.seen_in_all, "seen"),
-                [(one, one.seen) for one in self.contestants],
-            ),
-        ]
+    def contestants(self) -> list[Contestant]:
+        """All of them, models first."""
+        return [*(run for group in self.groups for run in group.runs), *self.baselines]
 
     @property
-    def given(self) -> str:
-        """What the baselines were given, in words."""
-        if self.seen_states == self.seen_in_all:
-            return GIVEN
-        return (
-            f"{GIVEN} Of the seen states they are shown those {self.seen_states:,} that are asked."
-        )
+    def measures(self) -> list[str]:
+        """What tables have columns for; the rules together only where there are several."""
+        rules = self.exam.measures[ALL_RULES]
+        return [name for name in self.exam.measures if name != ALL_RULES or len(rules) > 1]
 
     @property
-    def cannot_separate(self) -> str:
-        """A sentence where a pattern solves the split; empty where none does."""
-        if not self.held_out_states:
-            return "Nothing is held out, so this split cannot separate rule from pattern."
-        solving = solved_by(
-            {one.name: one.held_out[EXACT] for one in self.contestants if not one.is_model}
-        )
-        if not solving:
+    def cases(self) -> dict[str, str]:
+        """How many cases are held out, by measure, and how many of them are new."""
+        cases = self.exam.cases
+        return {name: f"{len(cases[name])} ({cases[name].new.sum()} new)" for name in self.measures}
+
+    @property
+    def limits(self) -> list[str]:
+        """What this split can't show, in sentences."""
+        if not len(self.exam.held_out):
+            return ["Nothing is held out, so this split cannot separate rule from pattern."]
+        found = [self._what_patterns_solve(), self._what_was_seen()]
+        return [sentence for sentence in found if sentence]
+
+    def _what_patterns_solve(self) -> str:
+        scores = {one.name: one.held_out[ALL_RULES] for one in patterns(self.baselines)}
+        always = [name for name, score in scores.items() if score.new.always == score.new.n]
+        if not self.exam.cases[ALL_RULES].new.any():
+            return "This split cannot separate rule from pattern: no held-out case is new."
+        if always:
+            return (
+                f"This split cannot separate rule from pattern: {listed(always)}, shown no rule, "
+                f"{'gets' if len(always) == 1 else 'get'} every rule right in every new case."
+            )
+        some = [f"{name} {score.solves:.0%}" for name, score in scores.items() if score.solves]
+        if not some:
             return ""
         return (
-            f"This split cannot separate rule from pattern: {listed(solving)}, told of no rule, "
-            f"{'gets' if len(solving) == 1 else 'get'} every held-out state right."
+            "This split can hardly separate rule from pattern: baselines that are shown no rule "
+            "get every rule right in every new case in some of their tie-breaks "
+            f"({', '.join(some)})."
         )
+
+    def _what_was_seen(self) -> str:
+        """Where each rule by itself meets nothing new, or little."""
+        new = {part: int(self.exam.cases[part].new.sum()) for part in self.exam.measures[ALL_RULES]}
+        if not any(new.values()):
+            return "No rule meets a new case: every case of each was seen in some other state."
+        return ""
 
     def as_json(self) -> dict[str, Any]:
         """The comparison as plain values."""
         return {
             "world": self.world,
             "hold_out": self.hold_out,
-            "states": {"seen": self.seen_states, "held_out": self.held_out_states},
-            "states_in_all": {"seen": self.seen_in_all, "held_out": self.held_out_in_all},
-            "contestants": {
-                one.name: {
-                    "model": one.is_model,
-                    "seen": {name: rate_json(rate) for name, rate in one.seen.items()},
-                    "held_out": {name: rate_json(rate) for name, rate in one.held_out.items()},
-                    "verdict": str(self.verdicts[one.name]) if one.is_model else None,
-                }
-                for one in self.contestants
+            "states": {"seen": len(self.exam.seen), "held_out": len(self.exam.held_out)},
+            "states_in_all": dict(self.states),
+            "cases": {
+                name: {"held_out": len(cases), "new": int(cases.new.sum())}
+                for name, cases in self.exam.cases.items()
             },
-            "cannot_separate": self.cannot_separate,
+            "contestants": {one.name: one.as_json() for one in self.contestants},
+            "groups": {
+                group.name: {
+                    "runs": [run.name for run in group.runs],
+                    "verdicts": {
+                        line: str(verdict) for line, verdict in self.verdicts[group.name].items()
+                    },
+                }
+                for group in self.groups
+            },
+            "limits": self.limits,
         }
-
-
-def _asked(asked: int, in_all: int, kind: str) -> str:
-    return (f"{asked:,} of " if asked < in_all else "") + counted(in_all, f"{kind} state")
-
-
-def rate_json(rate: Rate) -> dict[str, float]:
-    """A rate as plain values."""
-    return {"k": rate.k, "n": rate.n, "low": rate.low, "high": rate.high}
 
 
 def compare(models: Sequence[Trained]) -> list[Comparison]:
     """A comparison for each split among the models, in the order in which they come."""
-    groups: dict[str, list[Trained]] = {}
-    for model in models:
-        manifest = model.split.manifest
-        key = manifest.model_dump_json(include={"world", "world_text", "seed", "held_out", "rows"})
-        groups.setdefault(key, []).append(model)
-    return [_compared(group) for group in groups.values()]
+    splits: dict[str, list[list[Trained]]] = {}
+    for group in by_recipe(models):
+        splits.setdefault(group[0].split.key, []).append(group)
+    return [_compared(groups) for groups in splits.values()]
 
 
-def _compared(models: Sequence[Trained]) -> Comparison:
-    split = models[0].split
-    seen, held_out = asked_states(split)
-    entries = [_model(model, seen, held_out) for model in models]
-    rivals = baseline_contestants(split.world, seen, held_out)
-    references = {rival.name: rival.held_out[EXACT] for rival in rivals}
+def _compared(groups: Sequence[Sequence[Trained]]) -> Comparison:
+    split = groups[0][0].split
+    exam = Exam.of(split)
+    asked = _named(groups, exam)
+    baselines = exam.baselines()
     return Comparison(
         world=split.world.name,
         hold_out=str(split.manifest.hold_out),
-        parts=split.world.parts,
-        seen_states=len(seen),
-        held_out_states=len(held_out),
-        seen_in_all=len(split.seen),
-        held_out_in_all=len(split.held_out),
-        contestants=[*entries, *rivals],
-        verdicts={
-            one.name: verdict(one.seen[EXACT], one.held_out[EXACT], references) for one in entries
-        },
+        exam=exam,
+        states={"seen": len(split.seen), "held_out": len(split.held_out)},
+        groups=asked,
+        baselines=baselines,
+        verdicts=verdicts(exam, asked, baselines),
     )
 
 
-def asked_states(split: Split) -> tuple[Integers, Integers]:
-    """The seen and the held-out states to ask: all, or a sample where they are very many."""
-    return (
-        _sampled(split.seen, split.manifest.seed, "seen"),
-        _sampled(split.held_out, split.manifest.seed, "held-out"),
-    )
-
-
-def _sampled(states: Integers, seed: int, kind: str) -> Integers:
-    if len(states) <= MOST_STATES:
-        return states
-    return states[np.sort(Stream(seed, "asked", kind).shuffled(len(states))[:MOST_STATES])]
-
-
-def _model(model: Trained, seen: Integers, held_out: Integers) -> Contestant:
-    world = model.split.world
-    return Contestant(
-        model.name, True, model_rates(model, world, seen), model_rates(model, world, held_out)
-    )
-
-
-def model_rates(model: Trained, world: World, states: Integers) -> Rates:
-    """A model's exact match and accuracy by part on these states."""
-    completions = model.complete(world.prompts(states))
-    rates = {EXACT: Rate(sum(one.exact for one in completions), len(completions))}
-    for part in world.parts:
-        rates[part] = Rate(sum(one.parts[part].correct for one in completions), len(completions))
-    return rates
-
-
-def baseline_contestants(world: World, seen: Integers, held_out: Integers) -> list[Contestant]:
-    """Every baseline that can be applied, fitted to these seen states."""
-    asked = np.concatenate([seen, held_out])
-    truth = world.part_values(asked)
-    contestants = []
-    for name in baselines.names():
-        given = predicted_parts(baselines[name], world, seen, asked)
-        if given is not None:
-            right = {part: given[part] == truth[part] for part in truth}
-            on_seen, on_held_out = (
-                _rates({part: each[rows] for part, each in right.items()})
-                for rows in (slice(len(seen)), slice(len(seen), None))
-            )
-            contestants.append(Contestant(name, False, on_seen, on_held_out))
-    return contestants
-
-
-def _rates(right: dict[str, npt.NDArray[np.bool_]]) -> Rates:
-    every = np.logical_and.reduce(list(right.values()))
-    return {name: Rate(int(one.sum()), len(one)) for name, one in {EXACT: every, **right}.items()}
+def _named(groups: Sequence[Sequence[Trained]], exam: Exam) -> list[Group]:
+    """The groups with their runs asked; one whose name is taken is called as its first run."""
+    found: dict[str, Group] = {}
+    for group in groups:
+        names = [one.name for one in group]
+        name = group_name(names)
+        name = names[0] if name in found else name
+        found[name] = Group(name, [exam.model(one) for one in group])
+    return list(found.values())

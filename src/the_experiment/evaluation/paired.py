@@ -51,14 +51,24 @@ def drop_in_share(before: Sequence[bool], after: Sequence[bool]) -> Drop:
     >>> drop.drop, round(drop.low, 2), round(drop.high, 2), drop.p
     (0.6, 0.2, 0.83, 0.03125)
     """
-    from scipy.stats import binomtest
-
     lost = sum(one and not other for one, other in zip(before, after, strict=True))
     gained = sum(other and not one for one, other in zip(before, after, strict=True))
     low, high = _newcombe(before, after)
-    changed = lost + gained
-    p = float(binomtest(lost, changed).pvalue) if changed else 1.0
+    p = mcnemar(lost, gained)
     return Drop((lost - gained) / len(before), low, high, p, len(before))
+
+
+@lru_cache(maxsize=4096)
+def mcnemar(wins: int, losses: int) -> float:
+    """Two-sided p of so many pairs in which one side alone is right; exact (McNemar 1947).
+
+    >>> mcnemar(4, 0), mcnemar(6, 0), mcnemar(0, 0)
+    (0.125, 0.03125, 1.0)
+    """
+    from scipy.stats import binomtest
+
+    pairs = wins + losses
+    return float(binomtest(wins, pairs).pvalue) if pairs else 1.0
 
 
 def _newcombe(before: Sequence[bool], after: Sequence[bool]) -> tuple[float, float]:
@@ -131,10 +141,20 @@ def corrected(drops: Sequence[Drop]) -> list[Drop]:
     >>> [round(one.corrected, 2) for one in corrected(drops)]
     [0.03, 0.06, 0.06]
     """
-    order = sorted(range(len(drops)), key=lambda number: drops[number].p)
-    found = list(drops)
+    found = holm([drop.p for drop in drops])
+    return [replace(drop, corrected=p) for drop, p in zip(drops, found, strict=True)]
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Each p corrected for all that stand beside it (Holm 1979), in the same order.
+
+    >>> holm([0.01, 0.02]), holm([])
+    ([0.02, 0.02], [])
+    """
+    order = sorted(range(len(ps)), key=lambda number: ps[number])
+    found = [0.0] * len(ps)
     reached = 0.0
     for place, number in enumerate(order):
-        reached = max(reached, min(1.0, (len(drops) - place) * drops[number].p))
-        found[number] = replace(drops[number], corrected=reached)
+        reached = max(reached, min(1.0, (len(ps) - place) * ps[number]))
+        found[number] = reached
     return found

@@ -41,6 +41,10 @@ class Rate:
         """The upper end of the interval."""
         return wilson(self.k, self.n)[1]
 
+    def as_json(self) -> dict[str, float]:
+        """The rate as plain values."""
+        return {"k": self.k, "n": self.n, "low": self.low, "high": self.high}
+
     def __str__(self) -> str:
         return f"{self.k}/{self.n} [{short(self.low)}–{short(self.high)}]" if self.n else "–"
 

@@ -1,12 +1,18 @@
-"""The verdict: did this model learn the rule, or a pattern, as far as this split can tell?"""
+"""The verdict: did this model learn the rule, or a pattern, as far as this split can tell?
+
+`docs/verdict.md` says what each word means, and which laws hold.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
-from the_experiment.evaluation.statistics import Rate, listed
+from the_experiment.evaluation.paired import LEVEL, holm, mcnemar
+from the_experiment.evaluation.predictions import Truths
 
 INTERPOLATION = "interpolation"  # the baseline that is a learner of simple rules, not of patterns
 
@@ -15,8 +21,9 @@ class Kind(Enum):
     """What can be concluded."""
 
     DID_NOT_FIT = "did not fit"
-    CANNOT_TELL = "this split cannot tell"
     LOOKUP = "lookup-like"
+    EXTRAPOLATES = "extrapolates another rule"
+    CANNOT_TELL = "this split cannot tell"
     INTERPOLATES = "low-degree interpolation"
     BEYOND = "beyond interpolation"
 
@@ -32,53 +39,149 @@ class Verdict:
         return f"{self.kind.value}: {self.because}"
 
 
-def solved_by(baselines: Mapping[str, Rate]) -> list[str]:
-    """The patterns that are right on every held-out state; with one, the split can't tell."""
-    return [name for name, rate in _patterns(baselines).items() if rate.n and rate.k == rate.n]
+class Discordant(NamedTuple):
+    """Cases in which only the model, or only the baseline, is right."""
+
+    model: int
+    baseline: int
 
 
-def verdict(seen: Rate, held_out: Rate, baselines: Mapping[str, Rate]) -> Verdict:
-    """Judge a model by exact match on seen and held-out states, beside baselines on the same.
+@dataclass(frozen=True)
+class Pairing:
+    """A model beside one baseline on the same new cases.
 
-    It has to beat the best baseline that only knows patterns (all but interpolation), and then
-    interpolation, by more than chance: its 95% interval has to lie above theirs. A model whose
-    interval lies below that of the best pattern has not even learnt that.
-
-    >>> nothing = {"decision tree": Rate(0, 8), "interpolation": Rate(0, 8)}
-    >>> verdict(Rate(24, 24), Rate(8, 8), nothing).kind.value
-    'beyond interpolation'
-    >>> verdict(Rate(31, 31), Rate(1, 1), {"decision tree": Rate(1, 1)}).kind.value
-    'this split cannot tell'
+    `at_best` has the baseline right wherever one of its tie-breaks is, `at_worst` only where all
+    of them are: a model has to beat the first to be better, and to lose to the second to be worse.
     """
-    if seen.k < seen.n:
-        return Verdict(Kind.DID_NOT_FIT, f"only {seen.k} of {seen.n} seen states are exact")
-    if not held_out.n:
-        return Verdict(Kind.CANNOT_TELL, "nothing was held out")
-    best = max(_patterns(baselines).values(), key=lambda rate: rate.k, default=Rate(0, held_out.n))
-    figures = f"{held_out} of the held-out states against {best.k}/{best.n} for the best pattern"
-    if held_out.high < best.low:
-        return Verdict(Kind.LOOKUP, figures)
-    solving = solved_by(baselines)
-    if solving:
-        gets = "gets" if len(solving) == 1 else "get"
-        return Verdict(Kind.CANNOT_TELL, f"{listed(solving)} {gets} all of it right without a rule")
-    if held_out.low > best.high:
-        return _better_than_patterns(held_out, baselines.get(INTERPOLATION), figures)
-    if held_out.k <= best.k:
-        return Verdict(Kind.LOOKUP, figures)
-    return Verdict(Kind.CANNOT_TELL, f"{figures}: too few states to call it better")
+
+    at_best: Discordant
+    at_worst: Discordant
+
+    @classmethod
+    def of(cls, model: Truths, sometimes: Truths, always: Truths) -> Pairing:
+        """From what is right, case by case: the model, and the baseline in some or all ties."""
+        return cls(
+            *(
+                Discordant(int((model & ~right).sum()), int((~model & right).sum()))
+                for right in (sometimes, always)
+            )
+        )
+
+    @property
+    def better(self) -> float:
+        """p of the model being better, whatever the ties (exact McNemar); 1 if it isn't."""
+        return mcnemar(*self.at_best) if self.at_best.model > self.at_best.baseline else 1.0
+
+    @property
+    def worse(self) -> float:
+        """p of the model being worse, whatever the ties; 1 if it isn't."""
+        return mcnemar(*self.at_worst) if self.at_worst.model < self.at_worst.baseline else 1.0
 
 
-def _patterns(baselines: Mapping[str, Rate]) -> dict[str, Rate]:
-    return {name: rate for name, rate in baselines.items() if name != INTERPOLATION}
+class Finding(NamedTuple):
+    """Which way a difference goes (1: the model is better, -1: worse), and its p."""
+
+    direction: int
+    p: float
 
 
-def _better_than_patterns(held_out: Rate, simple: Rate | None, figures: str) -> Verdict:
+def against_patterns(pairings: Sequence[Pairing]) -> Finding:
+    """A model is better than patterns if it is better than each, and worse if worse than one.
+
+    The p of the former is the largest, of the latter the smallest times their number.
+    """
+    better = max((one.better for one in pairings), default=1.0)
+    if better < 1:
+        return Finding(1, better)
+    worse = min((one.worse for one in pairings), default=1.0)
+    return Finding(-1, min(1.0, worse * len(pairings))) if worse < 1 else Finding(0, 1.0)
+
+
+def in_every_seed(findings: Sequence[Finding]) -> Finding:
+    """What all seeds agree on: the largest p if all go the same way, nothing otherwise."""
+    directions = {finding.direction for finding in findings}
+    if len(directions) != 1:
+        return Finding(0, 1.0)
+    return Finding(directions.pop(), max(finding.p for finding in findings))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How a model stands to patterns and to interpolation, on the same new cases."""
+
+    patterns: Finding
+    interpolation: Finding | None  # None where it can't be tried
+
+    @classmethod
+    def of(cls, pairings: Mapping[str, Pairing]) -> Evidence:
+        """From the pairings of one model with each baseline, by name."""
+        patterns = [one for name, one in pairings.items() if name != INTERPOLATION]
+        simple = pairings.get(INTERPOLATION)
+        return cls(against_patterns(patterns), against_patterns([simple]) if simple else None)
+
+    @classmethod
+    def of_seeds(cls, seeds: Sequence[Evidence]) -> Evidence:
+        """What holds in every seed of one model on one split."""
+        simple = [one.interpolation for one in seeds if one.interpolation is not None]
+        return cls(
+            in_every_seed([one.patterns for one in seeds]),
+            in_every_seed(simple) if simple else None,
+        )
+
+
+class Conclusion(NamedTuple):
+    """A kind, and the p of both comparisons, corrected for all that were made."""
+
+    kind: Kind
+    patterns: float
+    interpolation: float
+
+
+def conclusions(evidence: Sequence[Evidence]) -> list[Conclusion]:
+    """The conclusion from each model and line that are judged beside each other.
+
+    Both comparisons, with patterns and with interpolation, are corrected over all of them (Holm
+    1979). A model has to be better in both to be beyond interpolation, so the two don't add up.
+
+    >>> alone = Pairing(Discordant(9, 0), Discordant(9, 0))
+    >>> conclusions([Evidence.of({"decision tree": alone, "interpolation": alone})])[0].kind
+    <Kind.BEYOND: 'beyond interpolation'>
+    """
+    patterns = holm([one.patterns.p for one in evidence])
+    simple = holm([one.interpolation.p if one.interpolation else 1.0 for one in evidence])
+    return [
+        Conclusion(_kind(one, p_patterns, p_simple), p_patterns, p_simple)
+        for one, p_patterns, p_simple in zip(evidence, patterns, simple, strict=True)
+    ]
+
+
+def _kind(evidence: Evidence, p_patterns: float, p_interpolation: float) -> Kind:
+    if p_patterns >= LEVEL:
+        return Kind.CANNOT_TELL
+    if evidence.patterns.direction < 0:
+        return Kind.LOOKUP
+    simple = evidence.interpolation
     if simple is None:
-        return Verdict(Kind.CANNOT_TELL, f"{figures}, but interpolation can't be tried here")
-    because = f"{figures}; the simplest polynomial that fits what was seen gets {simple.k}"
-    if held_out.low > simple.high:
-        return Verdict(Kind.BEYOND, because)
-    if simple.k >= held_out.k:
-        return Verdict(Kind.INTERPOLATES, because)
-    return Verdict(Kind.CANNOT_TELL, f"{because}: too few states to call it better")
+        return Kind.CANNOT_TELL
+    if p_interpolation >= LEVEL:
+        return Kind.INTERPOLATES
+    return Kind.BEYOND if simple.direction > 0 else Kind.CANNOT_TELL
+
+
+def fewest_cases(comparisons: int) -> int:
+    """The number of new cases below which no difference can be beyond chance.
+
+    >>> [fewest_cases(comparisons) for comparisons in (1, 2, 12)]
+    [6, 7, 9]
+    """
+    return math.floor(math.log2(2 * comparisons / LEVEL)) + 1
+
+
+def too_few(new: int, comparisons: int) -> str:
+    """Why nothing can be told from so few new cases; empty where there are enough."""
+    fewest = fewest_cases(comparisons)
+    if new >= fewest:
+        return ""
+    return f"fewer than {fewest} can show nothing" + (
+        f" with {comparisons} comparisons" if comparisons > 1 else ""
+    )

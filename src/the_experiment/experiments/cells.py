@@ -63,7 +63,7 @@ def cells_of(experiment: Experiment, *, quick: bool = False) -> list[Cell]:
         for name, way in experiment.hold_outs.items()
         if name in kept or not kept
         for contestant, entry in contestants.items()
-        for seed in seeds
+        for seed in way.seeds or seeds
         for split, hold_out in way.splits(world, seed, sample)
     ]
 

@@ -13,7 +13,6 @@ from rich.markup import escape
 
 from the_experiment.base.files import replaced_file, write_json
 from the_experiment.base.words import counted
-from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.programs.summary import COMMONEST, FIRST
 from the_experiment.evaluation.statistics import Rate, short
 from the_experiment.experiments.course import Course, Scale
@@ -192,7 +191,7 @@ def course_json(outcome: CourseOutcome) -> dict[str, Any]:
 
 def _model_json(model: Learnt) -> dict[str, Any]:
     def as_json(look: Look) -> dict[str, Any]:
-        return {name: rate_json(rate) for name, rate in look.items()}
+        return {name: rate.as_json() for name, rate in look.items()}
 
     return {
         "seed": model.seed,

@@ -55,6 +55,7 @@ class HoldOuts(Strict):
     each_state: bool = False  # as many splits as states, each without one of them
     fraction: Annotated[float, Field(gt=0, lt=1)] | None = None  # another share for each seed
     where: Annotated[str, Field(min_length=1)] | None = None
+    seeds: Seeds | None = None  # in place of the experiment's
 
     @model_validator(mode="after")
     def _one_way(self) -> HoldOuts:
@@ -166,7 +167,7 @@ hold_outs:                          # each is one way to hide states; splits are
 models:
   gpt2: {{model: gpt2}}
   rnn: {{model: rnn}}
-seeds: [1, 2, 3, 4, 5, 6]           # with fewer than six pairs nothing can be judged
+seeds: [1, 2, 3, 4, 5, 6, 7, 8]     # by two measures, fewer than seven pairs can show nothing
 measures:
   rules: [newA, newB, newC, newD]   # right where all of these parts are; `exact` is always there
 claim:

@@ -1,68 +1,92 @@
-"""What the cells say of the claim, in one sentence."""
+"""What the cells say of the claim, in one sentence for each measure."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from the_experiment.base.words import counted
-from the_experiment.evaluation.statistics import Rate, listed
-from the_experiment.evaluation.verdict import INTERPOLATION
+from the_experiment.evaluation.paired import LEVEL, holm
+from the_experiment.evaluation.statistics import listed
+from the_experiment.evaluation.verdict import INTERPOLATION, fewest_cases
 from the_experiment.experiments.cells import Cell
 from the_experiment.experiments.declaration import Claim, Experiment
-from the_experiment.experiments.results import Results, has_fitted, held_out_rate, measures_of
+from the_experiment.experiments.results import (
+    NOTHING,
+    Results,
+    Tally,
+    has_fitted,
+    held_out_tally,
+    measures_of,
+)
+from the_experiment.worlds import EXACT
 
-CHANCE = 0.05  # a difference less likely than this by chance counts
-FEWEST = 6  # pairs: sign flips of n pairs give no p under 2 ** (1 - n), so fewer decide nothing
+
+@dataclass(frozen=True)
+class Pairs:
+    """One model less another contestant, split by split, and how likely that is by chance."""
+
+    differences: list[float]  # of mean shares
+    p: float  # corrected for all measures that are judged
+
+    @functools.cached_property
+    def difference(self) -> float:
+        """The mean of the pairs, which is what `p` is about; 0 where there is none."""
+        return float(np.mean(self.differences)) if self.differences else 0.0
+
+    @property
+    def beyond_chance(self) -> bool:
+        """Whether the two are told apart."""
+        return self.p < LEVEL
+
+    def __str__(self) -> str:
+        return f"{self.difference:+.2f}, p = {self.p:.2g}"
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The claim held against the cells it is about."""
+    """The claim held against the cells it is about, by one measure."""
 
     claim: Claim
+    measure: str
+    measures: int  # that are judged beside each other
     ways: list[str]  # of holding out, that were run
-    better: Rate  # of the model said to be better
-    than: Rate
+    better: Tally  # of the model said to be better
+    than: Tally
     baseline: str  # the best one that knows only patterns
-    baseline_rate: Rate
+    baseline_tally: Tally
     compared: int  # cells in which both fitted
     left_out: int  # cells in which one of the two did not fit
-    differences: list[float]  # better's share less than's, one for each independent pair
+    rival: Pairs  # with the model it is said to beat
+    pattern: Pairs  # with the baseline
 
     @property
     def pairs(self) -> int:
         """How many pairs are compared one by one; see `judge` for what a pair is."""
-        return len(self.differences)
-
-    @functools.cached_property
-    def difference(self) -> float:
-        """The mean of the pairs, which is what `p_value` is about; 0 where there is none."""
-        return float(np.mean(self.differences)) if self.differences else 0.0
-
-    @functools.cached_property
-    def p_value(self) -> float:
-        """How likely a difference as large is by chance."""
-        return sign_flip_p(self.differences)
+        return len(self.rival.differences)
 
     @property
     def outcome(self) -> str:
         """What this says of the claim."""
         if self.left_out >= self.compared:
             return "too few cells fitted what was shown, so this cannot be judged"
-        if self.pairs < FEWEST:
-            few = f"only {counted(self.pairs, 'pair')}, and fewer than {FEWEST}"
+        fewest = fewest_cases(self.measures)  # sign flips of n pairs give no p under 2 ** (1 - n)
+        if self.pairs < fewest:
+            few = f"only {counted(self.pairs, 'pair')}, and fewer than {fewest}"
             return f"{few} cannot tell chance from more: not judged"
-        if self.p_value >= CHANCE:
+        if not self.rival.beyond_chance:
             return "the two cannot be told apart, so this does not support the claim"
-        if self.difference <= 0:
+        if self.rival.difference <= 0:
             return "this counts against the claim"
-        if self.baseline_rate.k >= self.better.k:
+        if self.pattern.difference <= 0:
             return "the two differ as claimed, but a pattern does as well, so no rule is shown"
+        if not self.pattern.beyond_chance:
+            return "the two differ as claimed, but a pattern may do as well, so no rule is shown"
         return "this counts for the claim"
 
     @property
@@ -72,58 +96,85 @@ class Judgement:
         if self.left_out:
             unfit = f", {self.left_out} left out where one of them did not fit"
         return (
-            f"On {listed(self.ways)}, {claim.better} is right on {_told(self.better)} held-out "
-            f"states and {claim.than} on {_told(self.than)} ({claim.measure}; "
-            f"{counted(self.pairs, 'pair')}{unfit}; mean difference {self.difference:+.2f}, "
-            f"p = {self.p_value:.2g}), while the best baseline that knows only patterns, "
-            f"{self.baseline}, is right on {_told(self.baseline_rate)}: {self.outcome}."
+            f"On {listed(self.ways)}, by {self.measure}, {claim.better} is right on {self.better} "
+            f"held-out states, {claim.than} on {self.than} (difference {self.rival}) and the best "
+            f"baseline that knows only patterns, {self.baseline}, on {self.baseline_tally} "
+            f"(difference {self.pattern}; {counted(self.pairs, 'pair')}{unfit}): {self.outcome}."
         )
 
     def as_json(self) -> dict[str, Any]:
         """The judgement as plain values."""
         return {
-            "better": [self.better.k, self.better.n],
-            "than": [self.than.k, self.than.n],
-            "baseline": {self.baseline: [self.baseline_rate.k, self.baseline_rate.n]},
+            "measure": self.measure,
+            "better": asdict(self.better),
+            "than": asdict(self.than),
+            "baseline": {self.baseline: asdict(self.baseline_tally)},
             "pairs": self.pairs,
             "left_out": self.left_out,
-            "difference": self.difference,
-            "p_value": self.p_value,
+            "against_than": {"difference": self.rival.difference, "p": self.rival.p},
+            "against_baseline": {"difference": self.pattern.difference, "p": self.pattern.p},
             "outcome": self.outcome,
             "sentence": self.sentence,
         }
 
 
-def judge(experiment: Experiment, results: Results) -> Judgement:
+def judge(experiment: Experiment, results: Results) -> list[Judgement]:
     """Compare the two models of the claim on the same splits and seeds, beside the baselines.
 
-    A cell in which one of them left a seen state wrong is left out: it says nothing on held-out
-    states. A pair is the two models' shares on one split, each the mean over its seeds: models of
+    One judgement for each measure, the claim's own first; their p are corrected together (Holm
+    1979). A cell in which one of the two left a seen state wrong is left out: it says nothing on
+    held-out states. A pair is the two shares on one split, each the mean over its seeds: models of
     several seeds asked about the same states are not independent. Where a way of holding out has
-    only one split, each seed is a pair.
+    only one split, each seed is a pair. A baseline's share is the mean over its tie-breaks.
     """
+    measures = measures_of(experiment)
+    own = experiment.claim.measure
+    order = sorted(measures, key=lambda name: (name != own, name == EXACT))
+    found = [_judged(experiment, results, name, measures[name], len(order)) for name in order]
+    rivals = holm([one.rival.p for one in found])
+    patterns = holm([one.pattern.p for one in found])
+    return [
+        replace(one, rival=replace(one.rival, p=rival), pattern=replace(one.pattern, p=pattern))
+        for one, rival, pattern in zip(found, rivals, patterns, strict=True)
+    ]
+
+
+def _judged(
+    experiment: Experiment, results: Results, measure: str, keys: list[str], measures: int
+) -> Judgement:
+    """By one measure, with p that are not corrected yet."""
     claim = experiment.claim
-    rates = _fitted_rates(experiment, results)
+    tallies = _fitted_tallies(experiment, results, keys)
     asked = {_place(cell) for cell in results if cell.hold_outs in claim.on}
-    both = sorted(rates[claim.better].keys() & rates[claim.than].keys())
+    both = sorted(tallies[claim.better].keys() & tallies[claim.than].keys())
     totals = {
-        name: _total([of[place] for place in both if place in of]) for name, of in rates.items()
+        name: reduce(Tally.__add__, (of[place] for place in both if place in of), NOTHING)
+        for name, of in tallies.items()
     }
-    patterns = {*rates} - {*experiment.models, INTERPOLATION}
-    baseline = max(sorted(patterns), key=lambda name: totals[name].k)
+    patterns = {*tallies} - {*experiment.models, INTERPOLATION}
+    baseline = max(sorted(patterns), key=lambda name: totals[name].mean)
+    pairs = _pairs_among(both, asked)
+
+    def less(other: str) -> Pairs:
+        differences = [
+            _mean_share(tallies[claim.better], pair) - _mean_share(tallies[other], pair)
+            for pair in pairs
+        ]
+        return Pairs(differences, sign_flip_p(differences))
+
     return Judgement(
         claim=claim,
+        measure=measure,
+        measures=measures,
         ways=[way for way in claim.on if any(place[0] == way for place in asked)],
         better=totals[claim.better],
         than=totals[claim.than],
         baseline=baseline,
-        baseline_rate=totals[baseline],
+        baseline_tally=totals[baseline],
         compared=len(both),
         left_out=len(asked) - len(both),
-        differences=[
-            _mean_share(rates[claim.better], pair) - _mean_share(rates[claim.than], pair)
-            for pair in _pairs_among(both, asked)
-        ],
+        rival=less(claim.than),
+        pattern=less(baseline),
     )
 
 
@@ -146,19 +197,21 @@ def _pairs_among(both: Sequence[Place], asked: Collection[Place]) -> list[list[P
     return list(pairs.values())
 
 
-def _mean_share(rates: Mapping[Place, Rate], places: Sequence[Place]) -> float:
-    return float(np.mean([rates[place].share for place in places]))
+def _mean_share(tallies: Mapping[Place, Tally], places: Sequence[Place]) -> float:
+    return float(np.mean([tallies[place].share for place in places]))
 
 
-def _fitted_rates(experiment: Experiment, results: Results) -> dict[str, dict[Place, Rate]]:
-    """For each contestant: its rate in each cell of the claim in which it fitted."""
-    keys = measures_of(experiment)[experiment.claim.measure]
-    rates: dict[str, dict[Place, Rate]] = {name: {} for name in experiment.models}
+def _fitted_tallies(
+    experiment: Experiment, results: Results, keys: Sequence[str]
+) -> dict[str, dict[Place, Tally]]:
+    """For each contestant: its tally in each cell of the claim in which it fitted."""
+    tallies: dict[str, dict[Place, Tally]] = {name: {} for name in experiment.models}
     for cell, result in results.items():
         judged = cell.hold_outs in experiment.claim.on and result["held_out"] is not None
         if judged and has_fitted(cell, result):
-            rates.setdefault(cell.contestant, {})[_place(cell)] = held_out_rate(result, keys)
-    return rates
+            tally = held_out_tally(result, keys)
+            tallies.setdefault(cell.contestant, {})[_place(cell)] = tally
+    return tallies
 
 
 def sign_flip_p(differences: list[float]) -> float:
@@ -180,11 +233,3 @@ def sign_flip_p(differences: list[float]) -> float:
         rng=np.random.default_rng(0),
     )
     return float(test.pvalue)
-
-
-def _total(rates: list[Rate]) -> Rate:
-    return Rate(sum(rate.k for rate in rates), sum(rate.n for rate in rates))
-
-
-def _told(rate: Rate) -> str:
-    return f"{rate.k} of {rate.n}"

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.markup import escape
 
 from the_experiment.base.files import replaced_file, write_json
-from the_experiment.evaluation.baseline import GIVEN
-from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.statistics import short
 from the_experiment.experiments.declaration import Experiment
 from the_experiment.experiments.judgement import Judgement, judge
@@ -19,21 +17,25 @@ from the_experiment.experiments.results import Results, Row, measures_of, rows_o
 from the_experiment.report.blocks import Blocks
 from the_experiment.report.html import write_page
 from the_experiment.report.plots import Bar, bars_figure, svg
-from the_experiment.worlds import EXACT, find_world
+from the_experiment.worlds import find_world
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 QUICK = "quick"
+ABOUT_BASELINES = (
+    "A baseline is shown over all ways to break its ties. It learns each part by itself from the "
+    "same seen states, aggregates such as sums beside the right values of the rules."
+)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """An experiment that was run: its table and what it says of the claim."""
+    """An experiment that was run: its table and what it says of the claim, by measure."""
 
     experiment: Experiment
     rows: list[Row]
-    judgement: Judgement
+    judgements: list[Judgement]  # by measure, the claim's own first
     quick: bool
 
     @classmethod
@@ -45,11 +47,6 @@ class Outcome:
     def ways(self) -> list[str]:
         """The ways of holding out there are rows for: with `--quick` not all."""
         return list(dict.fromkeys(row.hold_outs for row in self.rows))
-
-    @property
-    def exact(self) -> list[Row]:
-        """The rows about whole completions."""
-        return [row for row in self.rows if row.measure == EXACT]
 
 
 def experiment_sheet(experiment: Experiment) -> Group:
@@ -71,37 +68,48 @@ def experiment_sheet(experiment: Experiment) -> Group:
 
 
 def results_table(outcome: Outcome) -> Group:
-    """Each contestant's exact match by way of holding out, for the terminal."""
-    exact = outcome.exact
-    table = Blocks(["exact on held-out", *map(escape, outcome.ways)])
-    for contestant in dict.fromkeys(row.contestant for row in exact):
-        by_way = {row.hold_outs: row for row in exact if row.contestant == contestant}
+    """Each contestant by measure and way of holding out, and what it says of the claim."""
+    note = (
+        "Each cell: share that is right, [Wilson 95% interval] over the distinct new cases, of a "
+        "baseline [from what it has right in every tie-break to what it has in one]; each seed's."
+    )
+    lines: list[RenderableType] = []
+    for measure in dict.fromkeys(one.measure for one in outcome.judgements):
+        lines += [_measure_table(outcome, measure), ""]
+    lines.append(f"[dim]{escape(note)} {ABOUT_BASELINES}[/]")
+    for judgement in outcome.judgements:
+        lines += ["", escape(judgement.sentence)]
+    return Group(*lines)
+
+
+def _measure_table(outcome: Outcome, measure: str) -> Blocks:
+    rows = [row for row in outcome.rows if row.measure == measure]
+    table = Blocks([escape(f"{measure} on held-out"), *map(escape, outcome.ways)])
+    for contestant in dict.fromkeys(row.contestant for row in rows):
+        by_way = {row.hold_outs: row for row in rows if row.contestant == contestant}
         is_model = next(iter(by_way.values())).is_model
         cells = [_cell(by_way[way]) if way in by_way else "–" for way in outcome.ways]
         table.add_row([escape(contestant), *cells], style="bold" if is_model else "dim")
-    note = "Each cell: share [Wilson 95% interval], n distinct states (each seed's share)."
-    return Group(
-        table, "", f"[dim]{escape(note)} {GIVEN}[/]", "", escape(outcome.judgement.sentence)
-    )
+    return table
 
 
 def _cell(row: Row) -> str:
     """`.83 [.61–.94], n = 18 (1.0 .67 .83)`: each seed's share only where they differ at all."""
-    seeds = [short(rate.share) for rate in row.by_seed.values()]
+    seeds = [short(tally.share) for tally in row.by_seed.values()]
     unfit = "" if row.fitted == row.cells else f" fitted {row.fitted}/{row.cells}"
-    interval = f"[{short(row.pooled.low)}–{short(row.pooled.high)}]"
-    told = f"{short(row.share)} {escape(interval)}, n = {row.distinct}"
+    low, high = row.interval
+    told = f"{short(row.share)} {escape(f'[{short(low)}–{short(high)}]')}, n = {row.new_cases}"
     return told + (f" ({' '.join(seeds)})" if len(set(seeds)) > 1 else "") + unfit
 
 
 def write_report(outcome: Outcome, out: Path) -> Path:
-    """Write `report.html`, `results.json` and `exact.png` into `out`; return the page's path.
+    """Write `report.html`, `results.json` and `held-out.png` into `out`; return the page's path.
 
     Those of a quick run go into a folder of their own there, so that no full report is lost.
     """
     out = out / QUICK if outcome.quick else out
     figure = _figure(outcome)
-    with replaced_file(out / "exact.png") as path:
+    with replaced_file(out / "held-out.png") as path:
         figure.savefig(path, format="png", dpi=110)
     write_json(out / "results.json", report_json(outcome))
     experiment = outcome.experiment
@@ -114,8 +122,8 @@ def write_report(outcome: Outcome, out: Path) -> Path:
         figure=svg(figure),
         tables={way: [row for row in outcome.rows if row.hold_outs == way] for way in outcome.ways},
         seeds=sorted({seed for row in outcome.rows for seed in row.by_seed}),
-        judgement=outcome.judgement,
-        given=GIVEN,
+        judgements=outcome.judgements,
+        given=ABOUT_BASELINES,
         quick=outcome.quick,
     )
     return out / "report.html"
@@ -127,7 +135,7 @@ def report_json(outcome: Outcome) -> dict[str, Any]:
         "experiment": outcome.experiment.model_dump(),
         "quick": outcome.quick,
         "rows": [_row_json(row) for row in outcome.rows],
-        "judgement": outcome.judgement.as_json(),
+        "judgements": [judgement.as_json() for judgement in outcome.judgements],
     }
 
 
@@ -136,22 +144,25 @@ def _row_json(row: Row) -> dict[str, Any]:
         "hold_outs": row.hold_outs,
         "contestant": row.contestant,
         "measure": row.measure,
-        "by_seed": {str(seed): rate_json(rate) for seed, rate in row.by_seed.items()},
+        "by_seed": {str(seed): asdict(tally) for seed, tally in row.by_seed.items()},
         "share": row.share,
-        "low": row.pooled.low,
-        "high": row.pooled.high,
-        "distinct_states": row.distinct,
+        "low": row.interval[0],
+        "high": row.interval[1],
+        "new_cases": row.new_cases,
         "cells": row.cells,
         "fitted": row.fitted,
     }
 
 
 def _figure(outcome: Outcome) -> Figure:
+    """The claim's own measure."""
+    measure = outcome.experiment.claim.measure
+    rows = [row for row in outcome.rows if row.measure == measure]
     return bars_figure(
-        {way: [_bar(row) for row in outcome.exact if row.hold_outs == way] for way in outcome.ways}
+        {way: [_bar(row) for row in rows if row.hold_outs == way] for way in outcome.ways}
     )
 
 
 def _bar(row: Row) -> Bar:
     seeds = tuple(rate.share for rate in row.by_seed.values())
-    return Bar(row.contestant, row.share, row.pooled.low, row.pooled.high, seeds, row.is_model)
+    return Bar(row.contestant, row.share, *row.interval, seeds, row.is_model)

@@ -16,11 +16,13 @@ from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json, write_json, write_text
 from the_experiment.base.processes import cores, in_parallel
 from the_experiment.base.runs import Run
-from the_experiment.base.seeds import Integers
-from the_experiment.data.draw import Draw
+from the_experiment.data.draw import seen_states
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.split import Split
-from the_experiment.evaluation.baseline import baselines, predicted_parts
+from the_experiment.evaluation.baseline import baselines, learned
+from the_experiment.evaluation.completions import Completion
+from the_experiment.evaluation.contestants import right_by_part
+from the_experiment.evaluation.scores import graded_baseline
 from the_experiment.evaluation.trained import Trained
 from the_experiment.experiments.cells import Cell
 from the_experiment.experiments.declaration import Experiment
@@ -28,7 +30,9 @@ from the_experiment.worlds import EXACT, World, find_world
 
 CELLS = "cells"
 
-States = dict[str, dict[str, bool]]  # by prompt, by measure (EXACT and each part): right or wrong
+# By prompt, by measure (EXACT and each part): right or wrong; of a baseline, in which share of its
+# tie-breaks it is right.
+States = dict[str, dict[str, float]]
 
 
 class CellFile(BaseModel):
@@ -97,32 +101,22 @@ def run_cell(cell: Cell, world_name: str, place: Path) -> str:
 def _baseline_result(cell: Cell, world_name: str) -> dict[str, Any]:
     world = find_world(world_name)
     held_out = cell.hold_out.resolve(world, cell.seed)
-    seen = _shown(world, held_out, cell)
+    seen = seen_states(world, held_out, cell.seed, cell.train.train_rows)
     asked = world.states_at(held_out)
     baseline = baselines[cell.contestant]
-    return {
-        "seen": _predicted(predicted_parts(baseline, world, seen, seen), world, seen),
-        "held_out": _predicted(predicted_parts(baseline, world, seen, asked), world, asked),
+    states = np.concatenate([seen, asked])
+    predictions = learned(baseline, world, seen, states)
+    if predictions is None:
+        return {"seen": None, "held_out": None}
+    graded = graded_baseline(predictions, world.part_values(states), slice(None)).shares
+    rows = {
+        prompt: {part: float(share[row]) for part, share in graded.items()}
+        for row, prompt in enumerate(world.prompts(states))
     }
-
-
-def _shown(world: World, held_out: Integers, cell: Cell) -> Integers:
-    """The distinct states of the rows that the models of this split and seed are trained on."""
-    rows = Draw(world, held_out, cell.seed).chunks("train", cell.train.train_rows)
-    return world.states_at(np.unique(np.concatenate(list(rows))))
-
-
-def _predicted(parts: dict[str, Integers] | None, world: World, states: Integers) -> States | None:
-    """Which parts a baseline has right in each state; None where it can't be applied."""
-    if parts is None:
-        return None
-    truth = world.part_values(states)
-    right = {part: (parts[part] == truth[part]).tolist() for part in truth}
-    rows = {}
-    for row, prompt in enumerate(world.prompts(states)):
-        by_part = {part: bool(right[part][row]) for part in truth}
-        rows[prompt] = {EXACT: all(by_part.values()), **by_part}
-    return rows
+    return {
+        kind: {prompt: rows[prompt] for prompt in world.prompts(some)}
+        for kind, some in (("seen", seen), ("held_out", asked))
+    }
 
 
 def _model_result(cell: Cell, world_name: str) -> dict[str, Any]:
@@ -151,17 +145,25 @@ def _model_result(cell: Cell, world_name: str) -> dict[str, Any]:
             "steps": result.steps,
             "seconds": result.seconds,
             "parameters": trained.record["parameters"],
-            "seen": _asked(trained, split, split.seen),
-            "held_out": _asked(trained, split, split.held_out),
+            **_asked(trained, split),
         }
 
 
-def _asked(trained: Trained, split: Split, states: Integers) -> States:
-    completions = trained.complete(split.world.prompts(states))
+def _asked(trained: Trained, split: Split) -> dict[str, Any]:
+    """What the model writes for every state, and what of it is right."""
+    seen, held_out = (
+        trained.complete(split.world.prompts(states)) for states in (split.seen, split.held_out)
+    )
     return {
-        one.prompt: {
-            EXACT: one.exact,
-            **{part: grade.correct for part, grade in one.parts.items()},
-        }
-        for one in completions
+        "seen": _right(split.world, seen),
+        "held_out": _right(split.world, held_out),
+        "texts": {one.prompt: one.text for one in (*seen, *held_out)},
+    }
+
+
+def _right(world: World, completions: Sequence[Completion]) -> States:
+    right = right_by_part(world, completions)
+    return {
+        one.prompt: {part: float(of[row]) for part, of in right.items()}
+        for row, one in enumerate(completions)
     }

@@ -13,7 +13,6 @@ from transformers import PreTrainedModel
 from the_experiment.base.runs import Run
 from the_experiment.base.seeds import derived_seed
 from the_experiment.base.words import counted
-from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.grading import graded
 from the_experiment.inside.opened import Opened
@@ -42,7 +41,7 @@ def healed(
         f"{when}, {kind}: exact {rate}" for when, of in told.items() for kind, rate in of.items()
     ]
     figures = {
-        when: {kind: rate_json(rate) for kind, rate in of.items()} for when, of in told.items()
+        when: {kind: rate.as_json() for kind, rate in of.items()} for when, of in told.items()
     }
     return figures, sentences
 

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json
-from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.failures import FAILURES, by_chance
 from the_experiment.evaluation.questions import ALL, Form, Given, accuracies, by_kind, commonest
 from the_experiment.evaluation.statistics import Rate
@@ -83,10 +82,10 @@ class Results(BaseModel):
             **about,
             "right answers are written": self.form.before + "ANSWER",
             "accuracy": {
-                kind: {"right": rate_json(right), "commonest answer": rate_json(baseline)}
+                kind: {"right": right.as_json(), "commonest answer": baseline.as_json()}
                 for kind, (right, baseline) in self.accuracy.items()
             },
-            "failures": {kind: rate_json(rate) for kind, rate in self.failures.items()},
+            "failures": {kind: rate.as_json() for kind, rate in self.failures.items()},
             "failures by chance": self.chance,
             "ablations": self.importance.as_json() if self.without else {},
             "sentences": self.sentences(),

@@ -1,36 +1,117 @@
-"""A comparison as tables for the terminal."""
+"""A comparison as tables: one for held-out cases, one for seen states."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import median
+from typing import NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
 
-from the_experiment.evaluation.compare import Comparison, Contestant, Rates
+from the_experiment.base.words import counted
+from the_experiment.evaluation.compare import Comparison
+from the_experiment.evaluation.contestants import Contestant
+from the_experiment.evaluation.scores import Score
+from the_experiment.evaluation.verdicts import Group as SeedGroup
 from the_experiment.report.blocks import Blocks
-from the_experiment.worlds import EXACT
+
+HOW_TO_READ = (
+    "Each cell: right/new cases [Wilson 95% interval]; 5–6/6: 5 however a baseline breaks its "
+    "ties, 6 with some. Cases that were seen in another state stand apart and have no interval. "
+    "A baseline learns each part by itself from the same seen states. Aggregates, such as sums, "
+    "are learned beside the right values of the rules, which a model has before it when it writes "
+    "one. With aggregates computed for everyone, an exact match would be 'all rules'."
+)
+
+
+class Row(NamedTuple):
+    """One contestant, or several seeds of one, with a cell for each measure."""
+
+    name: str
+    is_model: bool
+    cells: list[str]
+
+
+class Sheet(NamedTuple):
+    """A table of a comparison."""
+
+    heading: str
+    measures: list[str]
+    rows: list[Row]
+
+
+def sheets(comparison: Comparison) -> list[Sheet]:
+    """Held-out cases, then seen states."""
+    exam, states = comparison.exam, comparison.states
+
+    def sheet(asked: int, kind: str, rows: list[Row]) -> Sheet:
+        of_all = states[kind.replace("-", "_")]
+        heading = (f"{asked:,} of " if asked < of_all else "") + counted(of_all, f"{kind} state")
+        return Sheet(heading, comparison.measures, rows)
+
+    cases = Row("cases", False, list(comparison.cases.values()))
+    held_out = [cases, *_rows(comparison, _held_out_cell)] if len(exam.held_out) else []
+    return [
+        sheet(len(exam.held_out), "held-out", held_out),
+        sheet(len(exam.seen), "seen", _rows(comparison, _seen_cell)),
+    ]
+
+
+def _rows(comparison: Comparison, cell: Callable[[Sequence[Contestant], str], str]) -> list[Row]:
+    named = [(_called(group), group.runs) for group in comparison.groups]
+    named += [(one.name, [one]) for one in comparison.baselines]
+    return [
+        Row(name, runs[0].is_model, [cell(runs, measure) for measure in comparison.measures])
+        for name, runs in named
+    ]
+
+
+def _called(group: SeedGroup) -> str:
+    return group.name + (f", {len(group.runs)} seeds" if len(group.runs) > 1 else "")
+
+
+def _held_out_cell(runs: Sequence[Contestant], measure: str) -> str:
+    scores = [run.held_out[measure] for run in runs]
+    return str(scores[0]) if len(scores) == 1 else over_seeds(scores)
+
+
+def over_seeds(scores: Sequence[Score]) -> str:
+    """`5/6 (4–6)`: the median over seeds, the cases, and the range."""
+    told = []
+    for counts, kind in (([s.new for s in scores], ""), ([s.seen_before for s in scores], " seen")):
+        if counts[0].n:
+            right = sorted(count.always for count in counts)
+            told.append(f"{median(right):g}/{counts[0].n}{kind} ({right[0]}–{right[-1]})")
+    return ", ".join(told) or "–"
+
+
+def _seen_cell(runs: Sequence[Contestant], measure: str) -> str:
+    rates = sorted((run.seen[measure] for run in runs), key=lambda rate: rate.k)
+    low, high = rates[0], rates[-1]
+    return f"{low.k}/{low.n}" if low.k == high.k else f"{low.k}–{high.k}/{low.n}"
 
 
 def comparison_view(comparison: Comparison) -> Group:
-    """Two tables, held-out and seen, the verdict on each model, and whether the split can tell."""
+    """Both tables, the verdict on each model line by line, and what the split can't show."""
     lines: list[RenderableType] = [
-        f"[bold]World {comparison.world}[/], held out: {escape(comparison.hold_out)}. "
-        "Each cell: right/states \\[Wilson 95% interval].",
+        f"[bold]World {comparison.world}[/], held out: {escape(comparison.hold_out)}",
     ]
-    for heading, rows in comparison.tables:
-        lines += ["", _table(heading, comparison.parts, rows)]
-    lines += ["", f"[dim]{comparison.given}[/]", ""]
-    lines += [
-        f"[bold]{escape(name)}[/]: {escape(str(verdict))}"
-        for name, verdict in comparison.verdicts.items()
-    ]
-    if comparison.cannot_separate:
-        lines += ["", f"[yellow]{comparison.cannot_separate}[/]"]
+    for sheet in sheets(comparison):
+        lines += ["", _table(sheet)]
+    lines += ["", f"[dim]{escape(HOW_TO_READ)}[/]", ""]
+    for name, verdicts in comparison.verdicts.items():
+        for line, verdict in verdicts.items():
+            lines.append(f"[bold]{escape(name)}[/], {line}: {escape(str(verdict))}")
+    if comparison.limits:
+        lines += ["", *(f"[yellow]{limit}[/]" for limit in comparison.limits)]
     return Group(*lines)
 
 
-def _table(heading: str, parts: list[str], rows: list[tuple[Contestant, Rates]]) -> Blocks:
-    table = Blocks([heading, EXACT, *parts])
-    for contestant, rates in rows:
-        cells = [contestant.name, *(str(rates[name]) for name in (EXACT, *parts))]
-        table.add_row([*map(escape, cells)], style="bold" if contestant.is_model else "dim")
+def _table(sheet: Sheet) -> Blocks:
+    table = Blocks([sheet.heading, *sheet.measures])
+    for row in sheet.rows:
+        table.add_row(
+            [*map(escape, [row.name, *row.cells])], style="bold" if row.is_model else "dim"
+        )
     return table

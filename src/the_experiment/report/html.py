@@ -9,8 +9,11 @@ from typing import Any
 from the_experiment.base.files import write_text
 from the_experiment.evaluation.answers import Answers
 from the_experiment.evaluation.compare import Comparison
+from the_experiment.evaluation.contestants import Contestant
+from the_experiment.evaluation.statistics import Rate
+from the_experiment.evaluation.verdicts import LINES
+from the_experiment.report.comparison import HOW_TO_READ, sheets
 from the_experiment.report.plots import Bar, bars_figure, svg
-from the_experiment.worlds import EXACT
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:
@@ -44,17 +47,30 @@ def write_comparison_page(comparisons: Sequence[Comparison], path: Path) -> None
         "comparison.html",
         title="Rule or pattern?",
         comparisons=[
-            (one, svg(held_out_figure(one)) if one.held_out_states else "") for one in comparisons
+            (one, sheets(one), svg(held_out_figure(one)) if len(one.exam.held_out) else "")
+            for one in comparisons
         ],
+        how_to_read=HOW_TO_READ,
     )
 
 
 def held_out_figure(comparison: Comparison) -> Any:
-    """Exact match on held-out states with intervals: models first, then baselines."""
-    (heading, rows), _ = comparison.tables
-    bars = []
-    for one, rates in rows:
-        rate = rates[EXACT]
-        if rate.n:
-            bars.append(Bar(one.name, rate.share, rate.low, rate.high, is_model=one.is_model))
-    return bars_figure({f"Exact on {heading}": bars})
+    """New cases that are right: a panel for the rules, one for the aggregates."""
+    measures = [name for name in LINES.values() if comparison.exam.cases.get(name)]
+    panels = {
+        f"{measure}: right in new cases": [
+            _bar(one, measure) for one in comparison.contestants if one.held_out[measure].new.n
+        ]
+        for measure in measures
+    }
+    return bars_figure(panels)
+
+
+def _bar(one: Contestant, measure: str) -> Bar:
+    """A model with its interval; a baseline from what it always has right to what it may have."""
+    count = one.held_out[measure].new
+    share = (count.always + count.sometimes) / 2 / count.n
+    rate = Rate(count.always, count.n)
+    low, high = count.always / count.n, count.sometimes / count.n
+    ends = (rate.low, rate.high) if one.is_model else (low, high)
+    return Bar(one.name, share, *ends, is_model=one.is_model)

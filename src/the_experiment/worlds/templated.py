@@ -11,7 +11,7 @@ from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers
 from the_experiment.worlds.parts import Domain
 from the_experiment.worlds.template import Span, Template
-from the_experiment.worlds.tree import Bounds, Name, bounds
+from the_experiment.worlds.tree import Bounds, Name, bounds, names_in
 from the_experiment.worlds.tree import evaluate as evaluate_tree
 from the_experiment.worlds.words import sentence
 from the_experiment.worlds.world import World
@@ -34,6 +34,22 @@ class TemplateWorld(World):
     def parts(self) -> list[str]:
         """The names of the parts of a completion, in the order in which they are written."""
         return [field.name for field in self.completion_template.fields]
+
+    @property
+    def aggregates(self) -> dict[str, list[str]]:
+        """The fields that are more than the name of an output, such as sums; see `World`."""
+        return {
+            field.name: [name.name for name in names_in(field.tree) if name.name in outputs]
+            for outputs in [self.output_bounds]
+            for field in self.completion_template.fields
+            if not (isinstance(field.tree, Name) and field.tree.name in outputs)
+        }
+
+    @property
+    def part_bounds(self) -> dict[str, Bounds]:
+        """The smallest and largest value of each part."""
+        fields = self.completion_template.fields
+        return {field.name: bounds(field.tree, self._all_bounds) for field in fields}
 
     def prompts(self, states: Integers) -> list[str]:
         """The prompt of each state."""

@@ -67,6 +67,24 @@ class World(ABC):
     def parts(self) -> list[str]:
         """The names of the parts of a completion, in the order in which they are written."""
 
+    @property
+    def aggregates(self) -> dict[str, list[str]]:
+        """The parts that are computed from what else is written, each with the outputs it uses.
+
+        All other parts are rules.
+        """
+        return {}
+
+    @property
+    def rule_parts(self) -> list[str]:
+        """The parts that are rules; where there are none, all parts."""
+        return [part for part in self.parts if part not in self.aggregates] or self.parts
+
+    @property
+    def part_bounds(self) -> dict[str, Bounds]:
+        """The smallest and largest value of each part."""
+        return {part: self.output_bounds[part] for part in self.parts}
+
     @abstractmethod
     def parts_from(self, states: Integers, outputs: Mapping[str, Integers]) -> dict[str, Integers]:
         """The value of each part where the outputs are these, right or wrong."""

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.programs.runner import Outcome, Sample
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.worlds.programs.interpreter import queried
@@ -35,10 +34,10 @@ class Row:
             "model": self.model,
             "seq_len": self.seq_len,
             "num_hops": self.num_hops,
-            "right": rate_json(self.right),
-            "unparsed": rate_json(self.unparsed),
+            "right": self.right.as_json(),
+            "unparsed": self.unparsed.as_json(),
             "not_asked": self.not_asked,
-            "baselines": {name: rate_json(rate) for name, rate in self.baselines.items()},
+            "baselines": {name: rate.as_json() for name, rate in self.baselines.items()},
         }
 
 

@@ -12,7 +12,6 @@ from typing import Any
 from the_experiment.base.files import write_json, write_text
 from the_experiment.base.words import counted
 from the_experiment.data.trace_rows import ASKED_FOR
-from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.traces.asking import Answered, Asking, Cost
 from the_experiment.experiments.traces.prompts import Prompt
@@ -83,9 +82,9 @@ class Traced:
         """The figures, for a file and for `--json`."""
         return {
             "prompts": self.asked,
-            "in_form": rate_json(self.formed),
-            "right": rate_json(self.right),
-            "commonest_answer": rate_json(self.commonest),
+            "in_form": self.formed.as_json(),
+            "right": self.right.as_json(),
+            "commonest_answer": self.commonest.as_json(),
             "refused": self.refused,
             "tokens_read": self.paid.read,
             "tokens_written": self.paid.written,

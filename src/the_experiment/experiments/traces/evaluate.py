@@ -12,7 +12,6 @@ from the_experiment.base.names import refuse_no_name
 from the_experiment.base.runs import TRACES
 from the_experiment.data.trace_folder import source_of
 from the_experiment.data.traces import TEST
-from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.traces.asking_models import (
     CELLS,
@@ -95,7 +94,7 @@ def evaluate_through_lm_eval(
         asked_by = harness_model(model, out, max_new_tokens)
         found[name] = {asked.name: through_lm_eval(asked_by, asked) for asked in sets}
     kept = {
-        name: {asked: rate_json(rate) for asked, rate in rates.items()}
+        name: {asked: rate.as_json() for asked, rate in rates.items()}
         for name, rates in found.items()
     }
     write_json(folder / HARNESS, kept)

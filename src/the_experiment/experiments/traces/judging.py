@@ -13,7 +13,6 @@ from the_experiment.base.errors import UsageError
 from the_experiment.base.files import write_json
 from the_experiment.base.seeds import derived_seed
 from the_experiment.base.words import counted
-from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.statistics import Rate, short
 from the_experiment.experiments.traces.asking import Asking
 from the_experiment.experiments.traces.prompts import Prompt
@@ -72,9 +71,9 @@ class Agreement:
         kappas = {"kappa": self.kappa, "low": self.low, "high": self.high}
         return {
             **dict(zip(names, self.table, strict=True)),
-            "agreed": rate_json(self.agreed),
-            "right_by_exact": rate_json(self.right[0]),
-            "right_by_judge": rate_json(self.right[1]),
+            "agreed": self.agreed.as_json(),
+            "right_by_exact": self.right[0].as_json(),
+            "right_by_judge": self.right[1].as_json(),
             **{name: None if np.isnan(value) else value for name, value in kappas.items()},
             "unread": self.unread,
             "refused": self.refused,

@@ -13,7 +13,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json, write_json
-from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.paired import LEVEL, Drop, corrected, drop_in_share
 from the_experiment.evaluation.statistics import Rate, short
 from the_experiment.experiments.traces.asking_models import ANSWERS, Answer, PuzzleSet
@@ -232,18 +231,18 @@ class TraceResults:
         return {
             "sets": {
                 asked.name: {
-                    model: {kind: rate_json(rate) for kind, rate in rates.items()}
+                    model: {kind: rate.as_json() for kind, rate in rates.items()}
                     for model, rates in self.rates(asked).items()
                 }
                 for asked in self.sets
             },
             "benchmarks": {
-                name: {model: rate_json(rate) for model, rate in self.totals[name].items()}
+                name: {model: rate.as_json() for model, rate in self.totals[name].items()}
                 for name in self.benchmarks
             },
             "derived": [
                 {"set": one.asked, "of": one.model}
-                | {name: rate_json(getattr(one, name)) for name in ("whole", "right", "otherwise")}
+                | {name: getattr(one, name).as_json() for name in ("whole", "right", "otherwise")}
                 for one in self.derived
             ],
             "gains": [

@@ -12,7 +12,6 @@ from pydantic import model_validator
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers, Stream
 from the_experiment.base.words import counted
-from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.statistics import Rate, short
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.generation import written
@@ -188,7 +187,7 @@ def _tallied(subject: Subject, cases: list[Forced]) -> Tally:
 
 def _counts(outcomes: list[Followed]) -> dict[str, Any]:
     rate = Rate(outcomes.count("written"), len(outcomes))
-    return {how: outcomes.count(how) for how in HOW} | rate_json(rate)
+    return {how: outcomes.count(how) for how in HOW} | rate.as_json()
 
 
 def _told(kind: str, name: str, outcomes: list[Followed]) -> str:

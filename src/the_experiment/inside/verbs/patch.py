@@ -12,7 +12,6 @@ from pydantic import Field, model_validator
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Stream
 from the_experiment.base.words import counted
-from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.graded import Scores, graded_map, question, score_told
@@ -148,7 +147,7 @@ class PatchMaps(Request):
         row, column = np.unravel_index(choosing.mean(0).argmax(), choosing.shape[1:])
         rate = Rate(int(counting[:, row, column].sum()), len(counting))
         found = {"site": turned.rows[row], of: turned.columns[column], "column": int(column)}
-        figures: dict[str, Any] = {"n": n, "chosen_on": half or n, "best": found | rate_json(rate)}
+        figures: dict[str, Any] = {"n": n, "chosen_on": half or n, "best": found | rate.as_json()}
         chosen = f"the best {of} in {half} other pairs" if half else f"the best {of} of all"
         told = (
             f"{part}: {turned.rows[row]} at {turned.columns[column]!r}, {chosen}, turns it into "
@@ -156,7 +155,9 @@ class PatchMaps(Request):
         )
         if len(turned.columns) > 1:
             control = at_random(counting, int(column), Stream(self.seed, "control", part, of))
-            figures["random"] = dict(zip(turned.rows, map(rate_json, control), strict=True))
+            figures["random"] = dict(
+                zip(turned.rows, (rate.as_json() for rate in control), strict=True)
+            )
             told += f"; a random other {of} of that layer in {control[row]}"
         return figures, told
 

@@ -15,7 +15,6 @@ from torch import Tensor
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers, Stream, derived_seed
 from the_experiment.base.words import counted
-from the_experiment.evaluation.compare import rate_json
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.edits import Edit
@@ -135,7 +134,7 @@ class Best:
 
     def as_json(self) -> dict[str, Any]:
         """As plain values."""
-        return {"site": self.site, "position": self.position} | rate_json(self.rate)
+        return {"site": self.site, "position": self.position} | self.rate.as_json()
 
 
 def _best(one: HeatMap, written_at: Sequence[int]) -> Best:
@@ -169,11 +168,11 @@ class Steered:
 
     def as_json(self) -> dict[str, Any]:
         """As plain values."""
-        follows = {part: rate_json(rate) for part, rate in self.follows.items()}
+        follows = {part: rate.as_json() for part, rate in self.follows.items()}
         return {
-            "turned": rate_json(self.turned),
+            "turned": self.turned.as_json(),
             "follows": follows,
-            "random": rate_json(self.random),
+            "random": self.random.as_json(),
         }
 
 

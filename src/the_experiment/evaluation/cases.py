@@ -1,0 +1,130 @@
+"""What counts as one held-out case, and whether it is new: states are not cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from the_experiment.base.seeds import Integers
+from the_experiment.evaluation.predictions import Truths
+from the_experiment.worlds import EXACT
+from the_experiment.worlds.world import World
+
+
+@dataclass(frozen=True)
+class Combinations:
+    """Cases of one kind: the values of the same inputs, on which the same parts hang."""
+
+    parts: tuple[str, ...]  # what must be right for a case to be right
+    of_state: Integers  # (n,) the number of each state's case; -1 where it has none of this kind
+    new: Truths  # (cases,) whether nobody was shown it
+
+    def throughout(self, holds: Truths) -> Truths:
+        """(cases,): whether something that holds in some states (n,) does in all of a case."""
+        found = np.ones(len(self.new), dtype=np.bool_)
+        found[self.of_state[(self.of_state >= 0) & ~holds]] = False
+        return found
+
+
+@dataclass(frozen=True)
+class Cases:
+    """The cases that n held-out states come down to. States of one case ask the same thing."""
+
+    kinds: tuple[Combinations, ...]
+
+    @property
+    def new(self) -> Truths:
+        """(cases,): whether nobody was shown it."""
+        return np.concatenate([kind.new for kind in self.kinds])
+
+    def __len__(self) -> int:
+        return len(self.new)
+
+    def right(self, is_right: Callable[[str], Truths]) -> Truths:
+        """(cases,): whether a case is right, given for each part in which states that is (n,)."""
+        return np.concatenate(
+            [
+                kind.throughout(np.logical_and.reduce([is_right(part) for part in kind.parts]))
+                for kind in self.kinds
+            ]
+        )
+
+    def throughout(self, holds: Truths) -> Truths:
+        """(cases,): whether something that holds in some states (n,) does in all of a case."""
+        return np.concatenate([kind.throughout(holds) for kind in self.kinds])
+
+
+def cases_of(world: World, parts: Sequence[str], seen: Integers, held_out: Integers) -> Cases:
+    """The cases of these parts together.
+
+    A part's case is the value of every input that its rule reads, also through other rules. It is
+    new if no seen state has it, and one case however many states have it: hiding a quadrant hides
+    one case of one rule. Where a rule is new only since another one that it is made of is, it is
+    no case of its own. Where every part was seen in its own case, what is left to ask is their
+    combination: a case, new if no seen state has it. There are never more new cases than states
+    that differ in what is read.
+
+    >>> from the_experiment.worlds import find_world
+    >>> world = find_world("causal")
+    >>> states = world.states()
+    >>> quadrant = (states[:, 0] == 1) & (states[:, 2] == 1)
+    >>> cases_of(world, world.rule_parts, states[~quadrant], states[quadrant]).new.tolist()
+    [True]
+    """
+    asked, shown = (
+        np.stack([world.cases(part, states) for part in parts], axis=1)
+        for states in (held_out, seen)
+    )
+    columns = zip(asked.T, shown.T, strict=True)
+    unseen = {part: ~np.isin(one, known) for part, (one, known) in zip(parts, columns, strict=True)}
+    apart = _by_rule(world, parts, unseen, asked, shown)
+    whole = _combinations(
+        tuple(parts), asked, np.ones(len(asked), dtype=np.bool_), ~_among(asked, shown)
+    )
+    return apart if apart.new.sum() <= whole.new.sum() else Cases((whole,))
+
+
+def whole_cases(world: World, seen: Integers, held_out: Integers) -> Cases:
+    """The cases of a completion as a whole: what a state means, new if no seen state means it."""
+    asked, shown = (world.meanings(states)[:, None] for states in (held_out, seen))
+    every = np.ones(len(asked), dtype=np.bool_)
+    return Cases((_combinations((EXACT,), asked, every, ~_among(asked, shown)),))
+
+
+def _by_rule(
+    world: World,
+    parts: Sequence[str],
+    unseen: dict[str, Truths],
+    asked: Integers,
+    shown: Integers,
+) -> Cases:
+    reads = {part: frozenset(world.reads(part)) for part in parts}
+    kinds = []
+    for inputs in dict.fromkeys(reads.values()):
+        same = tuple(part for part in parts if reads[part] == inputs)
+        smaller = [unseen[part] for part in parts if reads[part] < inputs]
+        own = np.logical_and.reduce([unseen[same[0]], *(~one for one in smaller)])
+        column = asked[:, [parts.index(same[0])]]
+        kinds.append(_combinations(same, column, own, np.ones(len(asked), dtype=np.bool_)))
+    known = ~np.logical_or.reduce(list(unseen.values()))
+    kinds.append(_combinations(tuple(parts), asked, known, ~_among(asked, shown)))
+    return Cases(tuple(kinds))
+
+
+def _combinations(
+    parts: tuple[str, ...], values: Integers, which: Truths, new: Truths
+) -> Combinations:
+    """The different rows of `values` (n, columns) among some states (n,)."""
+    rows, first, number = np.unique(values[which], axis=0, return_index=True, return_inverse=True)
+    of_state = np.full(len(values), -1, dtype=np.int64)
+    of_state[which] = number.reshape(-1)
+    return Combinations(parts, of_state, new[which][first] if len(rows) else np.zeros(0, np.bool_))
+
+
+def _among(rows: Integers, others: Integers) -> Truths:
+    """(n,): whether each row is one of the others."""
+    _, number = np.unique(np.concatenate([rows, others]), axis=0, return_inverse=True)
+    number = number.reshape(-1)
+    return np.isin(number[: len(rows)], number[len(rows) :])

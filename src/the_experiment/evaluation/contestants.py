@@ -1,0 +1,160 @@
+"""Models and baselines on the same states of one split, each graded by every measure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from the_experiment.base.seeds import Integers, Stream
+from the_experiment.data.split import Split
+from the_experiment.evaluation.baseline import baselines, learned
+from the_experiment.evaluation.cases import Cases, cases_of, whole_cases
+from the_experiment.evaluation.completions import Completion
+from the_experiment.evaluation.predictions import always
+from the_experiment.evaluation.scores import (
+    Graded,
+    Score,
+    graded_baseline,
+    graded_model,
+    measures_of,
+)
+from the_experiment.evaluation.statistics import Rate
+from the_experiment.evaluation.trained import Trained
+from the_experiment.worlds import EXACT, World
+from the_experiment.worlds.tree import LARGEST
+
+MOST_STATES = 10_000  # of one kind are asked; of more, a sample of this many
+MISSING = np.iinfo(np.int64).min  # what stands for a part that was not written
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A model or baseline on one split."""
+
+    name: str
+    is_model: bool
+    seen: Mapping[str, Rate]  # by measure: states, right in every tie-break
+    held_out: Mapping[str, Score]  # by measure: cases
+    graded: Graded  # on the held-out states
+    written: Mapping[str, Integers] = field(default_factory=dict)  # by rule, in each held-out state
+
+    @property
+    def fitted(self) -> bool:
+        """Whether every seen state is exact."""
+        return self.seen[EXACT].k == self.seen[EXACT].n
+
+    def as_json(self) -> dict[str, Any]:
+        """The contestant as plain values."""
+        return {
+            "model": self.is_model,
+            "seen": {name: rate.as_json() for name, rate in self.seen.items()},
+            "held_out": {name: score.as_json() for name, score in self.held_out.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Exam:
+    """The states of a split that are asked, and what is measured on them."""
+
+    world: World
+    seen: Integers
+    held_out: Integers
+    shown: Integers  # all states that were seen, asked or not
+
+    @classmethod
+    def of(cls, split: Split) -> Exam:
+        """All states of a split, or a sample where they are very many."""
+        seed = split.manifest.seed
+        return cls(
+            split.world,
+            _sampled(split.seen, seed, "seen"),
+            _sampled(split.held_out, seed, "held-out"),
+            split.seen,
+        )
+
+    @cached_property
+    def measures(self) -> dict[str, list[str]]:
+        """The parts that must be right, by measure."""
+        return measures_of(self.world)
+
+    @cached_property
+    def cases(self) -> dict[str, Cases]:
+        """The cases of the held-out states, by measure."""
+        asked = (self.shown, self.held_out)
+        found = {name: cases_of(self.world, of, *asked) for name, of in self.measures.items()}
+        return found | {EXACT: whole_cases(self.world, *asked)}
+
+    def model(self, model: Trained) -> Contestant:
+        """A trained model's completions, graded."""
+        seen, held_out = (
+            model.complete(self.world.prompts(states)) for states in (self.seen, self.held_out)
+        )
+        on_seen = graded_model(right_by_part(self.world, seen))
+        on_held_out = graded_model(right_by_part(self.world, held_out))
+        written = {part: _written(held_out, part) for part in self.world.rule_parts}
+        return self._contestant(model.name, on_seen, on_held_out, written)
+
+    def baselines(self) -> list[Contestant]:
+        """Every baseline that can be applied, fitted to the seen states that are asked."""
+        states = np.concatenate([self.seen, self.held_out])
+        truth = self.world.part_values(states)
+        seen, held_out = slice(len(self.seen)), slice(len(self.seen), None)
+        found = []
+        for name in baselines.names():
+            predictions = learned(baselines[name], self.world, self.seen, states)
+            if predictions is not None:
+                on_seen = graded_baseline(predictions, truth, seen)
+                on_held_out = graded_baseline(predictions, truth, held_out)
+                found.append(self._contestant(name, on_seen, on_held_out))
+        return found
+
+    def _contestant(
+        self,
+        name: str,
+        seen: Graded,
+        held_out: Graded,
+        written: Mapping[str, Integers] | None = None,
+    ) -> Contestant:
+        """`written` is None for a baseline."""
+        asked = {
+            measure: [EXACT] if measure == EXACT else of for measure, of in self.measures.items()
+        }
+        return Contestant(
+            name=name,
+            is_model=written is not None,
+            seen={measure: _rate(seen, parts) for measure, parts in asked.items()},
+            held_out={
+                measure: Score.of(held_out, parts, self.cases[measure])
+                for measure, parts in asked.items()
+            },
+            graded=held_out,
+            written=written or {},
+        )
+
+
+def _rate(graded: Graded, parts: Sequence[str]) -> Rate:
+    """How many states have all these parts right in every tie-break."""
+    right = np.logical_and.reduce([always(graded.shares[part]) for part in parts])
+    return Rate(int(right.sum()), len(right))
+
+
+def right_by_part(world: World, completions: Sequence[Completion]) -> dict[str, list[bool]]:
+    """Which completions are right, by part and as a whole."""
+    right = {part: [one.parts[part].correct for one in completions] for part in world.parts}
+    return right | {EXACT: [one.exact for one in completions]}
+
+
+def _written(completions: Sequence[Completion], part: str) -> Integers:
+    values = (one.parts[part].written for one in completions)
+    fits = (MISSING if value is None or abs(value) > LARGEST else value for value in values)
+    return np.array(list(fits), dtype=np.int64)
+
+
+def _sampled(states: Integers, seed: int, kind: str) -> Integers:
+    if len(states) <= MOST_STATES:
+        return states
+    return states[np.sort(Stream(seed, "asked", kind).shuffled(len(states))[:MOST_STATES])]

@@ -1,0 +1,149 @@
+"""How much of a split a model or baseline has right, by measure: in cases, and over all ties."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from the_experiment.base.seeds import Integers
+from the_experiment.evaluation.cases import Cases
+from the_experiment.evaluation.predictions import (
+    ROUNDING,
+    Predictions,
+    Shares,
+    Truths,
+    always,
+    sometimes,
+)
+from the_experiment.evaluation.statistics import Rate
+from the_experiment.worlds import EXACT, World
+
+ALL_RULES = "all rules"  # measures with a blank: no part can have such a name
+ALL_AGGREGATES = "all aggregates"
+
+
+def measures_of(world: World) -> dict[str, list[str]]:
+    """What is measured: each part, the rules together, the aggregates together, and all of it.
+
+    >>> from the_experiment.worlds import find_world
+    >>> list(measures_of(find_world("causal")))
+    ['all rules', 'newA', 'newB', 'newC', 'newD', 'all aggregates', 'sum', 'sum2', 'exact']
+    """
+    rules = world.rule_parts
+    aggregates = [part for part in world.parts if part not in rules]
+    return {
+        ALL_RULES: rules,
+        **{part: [part] for part in rules},
+        **({ALL_AGGREGATES: aggregates} if aggregates else {}),
+        **{part: [part] for part in aggregates},
+        EXACT: world.parts,
+    }
+
+
+@dataclass(frozen=True)
+class Graded:
+    """Answers to n states, held against the rules: by part, and as a whole under `EXACT`.
+
+    `shares` (n,) says in which share of its tie-breaks a baseline is right in each state, and
+    `solves` in which share it is right in all of them. A model has no ties: 0 or 1.
+    """
+
+    shares: Mapping[str, Shares]
+    solves: Mapping[str, float]
+
+    def solves_all(self, parts: Sequence[str]) -> float:
+        """The share of tie-breaks in which all these parts are right in all states."""
+        return math.prod(self.solves[part] for part in parts)
+
+
+def graded_model(right: Mapping[str, Sequence[bool]]) -> Graded:
+    """`right` says for each part, and for exact match, in which states a model is right."""
+    shares = {part: np.array(states, dtype=float) for part, states in right.items()}
+    return Graded(shares, {part: float(share.all()) for part, share in shares.items()})
+
+
+def graded_baseline(
+    learned: Mapping[str, Predictions], truth: Mapping[str, Integers], among: slice
+) -> Graded:
+    """A baseline on some of the states. Its ties in one part don't depend on another's."""
+    shares = {part: learned[part].right(values)[among] for part, values in truth.items()}
+    solves = {part: learned[part].all_right(values, among) for part, values in truth.items()}
+    return Graded(
+        shares | {EXACT: np.prod(list(shares.values()), axis=0)},
+        solves | {EXACT: math.prod(solves.values())},
+    )
+
+
+def right_cases(graded: Graded, cases: Cases, held: Callable[[Shares], Truths]) -> Truths:
+    """(cases,): which are right `always`, or `sometimes`."""
+    return cases.right(lambda part: held(graded.shares[part]))
+
+
+@dataclass(frozen=True)
+class Count:
+    """Cases that are right in every tie-break, in at least one, and all there are."""
+
+    always: int
+    sometimes: int
+    n: int
+
+    @classmethod
+    def of(cls, graded: Graded, cases: Cases, which: Truths) -> Count:
+        """Count among the cases marked in `which`."""
+        low, high = (right_cases(graded, cases, held)[which].sum() for held in (always, sometimes))
+        return cls(int(low), int(high), int(which.sum()))
+
+    def rank(self, sure: bool) -> tuple[int, int]:
+        """What the best baseline has most of: what it is sure of, or what it may have right."""
+        return (self.always, self.sometimes) if sure else (self.sometimes, self.always)
+
+    @property
+    def range(self) -> str:
+        """`6`; with ties `5–6`."""
+        return f"{self.always}" + f"–{self.sometimes}" * (self.always < self.sometimes)
+
+    def __str__(self) -> str:
+        """`6/6 [.61–1.0]`; with ties `5–6/6`."""
+        if self.always == self.sometimes:
+            return str(Rate(self.always, self.n))
+        return f"{self.range}/{self.n}"
+
+    def as_json(self) -> dict[str, float]:
+        """The count as plain values, with the interval (Wilson) around its ends."""
+        low, high = Rate(self.always, self.n).low, Rate(self.sometimes, self.n).high
+        return {**vars(self), "low": low, "high": high}
+
+
+@dataclass(frozen=True)
+class Score:
+    """One measure on the held-out cases: those that are new, and those that were seen elsewhere."""
+
+    new: Count
+    seen_before: Count
+    solves: float  # the share of tie-breaks in which all of it is right
+
+    @classmethod
+    def of(cls, graded: Graded, parts: Sequence[str], cases: Cases) -> Score:
+        """Count the cases of these parts that are right."""
+        return cls(
+            Count.of(graded, cases, cases.new),
+            Count.of(graded, cases, ~cases.new),
+            graded.solves_all(parts),
+        )
+
+    def __str__(self) -> str:
+        """New cases with their interval; none for cases that were seen in other states."""
+        new, old = self.new, self.seen_before
+        solved = f" (all in {self.solves:.0%})" if 0 < self.solves < 1 - ROUNDING else ""
+        told = [str(new)] if new.n else []
+        told += [f"{old.range}/{old.n} seen"] if old.n else []
+        return (", ".join(told) or "–") + solved
+
+    def as_json(self) -> dict[str, Any]:
+        """The score as plain values."""
+        counts = {"new": self.new.as_json(), "seen_before": self.seen_before.as_json()}
+        return counts | {"solves": self.solves}

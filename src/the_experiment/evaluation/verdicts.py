@@ -1,0 +1,209 @@
+"""The verdict on each model of a split, one line for its rules and one for its aggregates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from the_experiment.base.words import counted
+from the_experiment.evaluation.contestants import Contestant, Exam
+from the_experiment.evaluation.other_rules import other_rule
+from the_experiment.evaluation.paired import LEVEL
+from the_experiment.evaluation.predictions import Shares, Truths, always, sometimes
+from the_experiment.evaluation.scores import ALL_AGGREGATES, ALL_RULES, Count, right_cases
+from the_experiment.evaluation.verdict import (
+    INTERPOLATION,
+    Conclusion,
+    Evidence,
+    Kind,
+    Pairing,
+    Verdict,
+    conclusions,
+    too_few,
+)
+from the_experiment.worlds import EXACT
+
+LINES = {"rules": ALL_RULES, "aggregates": ALL_AGGREGATES}  # of a verdict, each with its measure
+
+
+@dataclass(frozen=True)
+class Group:
+    """Models that differ in their seed only."""
+
+    name: str
+    runs: list[Contestant]
+
+    @property
+    def fitted(self) -> list[Contestant]:
+        """Those that are exact on every seen state. The others say nothing on held-out states."""
+        return [run for run in self.runs if run.fitted]
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a verdict is about: the rules, or the aggregates, of one group on one split."""
+
+    exam: Exam
+    group: Group
+    baselines: Sequence[Contestant]
+    measure: str
+
+    def asked(self, run: Contestant) -> Truths:
+        """(cases,): the new cases that a model is judged on.
+
+        Aggregates are judged where the rules that the model wrote before them are right, as they
+        are for the baselines: what follows from a wrong rule is wrong by that rule.
+        """
+        cases = self.exam.cases[self.measure]
+        if self.measure != ALL_AGGREGATES:
+            return cases.new
+        rules = [always(run.graded.shares[part]) for part in self.exam.world.rule_parts]
+        return cases.new & cases.throughout(np.logical_and.reduce(rules))
+
+    def right(self, one: Contestant, held: Callable[[Shares], Truths]) -> Truths:
+        """(cases,): which cases a model or baseline has right."""
+        return right_cases(one.graded, self.exam.cases[self.measure], held)
+
+    @cached_property
+    def counts(self) -> list[Count]:
+        """What each fitted seed has right of what it is judged on."""
+        found = []
+        for run in self.group.fitted:
+            asked = self.asked(run)
+            right = int(self.right(run, always)[asked].sum())
+            found.append(Count(right, right, int(asked.sum())))
+        return found
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """How the seeds stand to each baseline on the cases they are judged on."""
+        return Evidence.of_seeds([self._of_seed(run) for run in self.group.fitted])
+
+    def _of_seed(self, run: Contestant) -> Evidence:
+        asked, model = self.asked(run), self.right(run, always)
+        return Evidence.of(
+            {
+                one.name: Pairing.of(
+                    model[asked], self.right(one, sometimes)[asked], self.right(one, always)[asked]
+                )
+                for one in self.baselines
+            }
+        )
+
+
+def verdicts(
+    exam: Exam, groups: Sequence[Group], baselines: Sequence[Contestant]
+) -> dict[str, dict[str, Verdict]]:
+    """By group and line. All comparisons on a split are corrected together."""
+    names = {name: measure for name, measure in LINES.items() if measure in exam.measures}
+    found = {group.name: dict.fromkeys(names, _unfit(group)) for group in groups}
+    lines = {
+        (group.name, name): Line(exam, group, baselines, measure)
+        for group in groups
+        if group.fitted
+        for name, measure in names.items()
+    }
+    concluded = conclusions([line.evidence for line in lines.values()])
+    for ((group_name, name), line), conclusion in zip(lines.items(), concluded, strict=True):
+        found[group_name][name] = _verdict(line, conclusion, len(lines))
+    return found
+
+
+def _unfit(group: Group) -> Verdict:
+    best = max((run.seen[EXACT] for run in group.runs), key=lambda rate: rate.k)
+    at_best = "at best " if len(group.runs) > 1 else ""
+    return Verdict(Kind.DID_NOT_FIT, f"{at_best}{best.k} of {best.n} seen states are exact")
+
+
+def _verdict(line: Line, conclusion: Conclusion, comparisons: int) -> Verdict:
+    others = _other_rules(line.exam, line.group) if line.measure == ALL_RULES else {}
+    explained = conclusion.kind is Kind.LOOKUP and others and all(others.values())
+    told = [
+        *_figures(line, conclusion.kind),
+        _too_few(line, comparisons) or _reason(line, conclusion),
+        *(f"extrapolates {part} = {rule}" for part, rule in others.items() if rule),
+        _seeds(line.group),
+    ]
+    kind = Kind.EXTRAPOLATES if explained else conclusion.kind
+    return Verdict(kind, "; ".join(part for part in told if part))
+
+
+def _too_few(line: Line, comparisons: int) -> str:
+    """Why there are too few cases to judge; empty where there are enough."""
+    if not line.exam.cases[line.measure].new.any():
+        return "no held-out case is new: each was seen in some other state"
+    fewest = min(count.n for count in line.counts)
+    return too_few(fewest, comparisons) if fewest else "its rules are right in no new case"
+
+
+def _figures(line: Line, kind: Kind) -> Iterator[str]:
+    """What the model has right, beside the best pattern: by what it is sure of, or at its best."""
+
+    def of(one: Contestant) -> Count:
+        return one.held_out[line.measure].new
+
+    sure = kind is Kind.LOOKUP
+    best = max(patterns(line.baselines), key=lambda one: of(one).rank(sure))
+    right, asked = (
+        _range([getattr(count, name) for count in line.counts]) for name in ("always", "n")
+    )
+    where = " where its rules are right" if line.measure == ALL_AGGREGATES else ""
+    cases = "new case" if asked == "1" else "new cases"
+    if asked != "0":
+        yield (
+            f"right on {right} of {asked} {cases}{where}, "
+            f"{best.name} on {of(best).range} of {of(best).n}"
+        )
+
+
+def _range(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low}–{high}"
+
+
+def _reason(line: Line, conclusion: Conclusion) -> str:
+    simple = next((one for one in line.baselines if one.name == INTERPOLATION), None)
+    p = f"p = {conclusion.patterns:.2g}"
+    if conclusion.kind is Kind.LOOKUP:
+        return f"worse than a pattern, {p}"
+    if conclusion.patterns >= LEVEL:
+        return f"no difference beyond chance, {p}"
+    better = f"better than every pattern, {p}"
+    if simple is None:
+        return f"{better}, but interpolation can't be tried here"
+    beside = f"interpolation, which is right on {simple.held_out[line.measure].new.range}"
+    if conclusion.kind is Kind.INTERPOLATES:
+        return f"{better}, but not than {beside}"
+    word = "better" if conclusion.kind is Kind.BEYOND else "worse"
+    return f"{better}, and {word} than {beside}, p = {conclusion.interpolation:.2g}"
+
+
+def _other_rules(exam: Exam, group: Group) -> dict[str, str]:
+    """For each rule that some run has wrong: the other one that all runs follow, or nothing."""
+    found = {}
+    for part in exam.world.rule_parts:
+        followed = {
+            other_rule(exam.world, part, exam.shown, exam.held_out, run.written[part])
+            for run in group.fitted
+        }
+        if any(not always(run.graded.shares[part]).all() for run in group.fitted):
+            found[part] = followed.pop() if len(followed) == 1 else ""
+    return found
+
+
+def _seeds(group: Group) -> str:
+    runs, fitted = len(group.runs), len(group.fitted)
+    if runs == 1:
+        return "one seed: exploratory"
+    unfit = (
+        f"; {runs - fitted} of {runs} seeds did not fit and are left out" if fitted < runs else ""
+    )
+    return f"in each of {counted(fitted, 'seed')}{unfit}"
+
+
+def patterns(baselines: Sequence[Contestant]) -> list[Contestant]:
+    """The baselines that only know patterns: all but interpolation, a learner of simple rules."""
+    return [one for one in baselines if one.name != INTERPOLATION]

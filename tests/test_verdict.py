@@ -1,0 +1,338 @@
+"""The verdict: its laws over all counts, and the splits that it was wrong about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fake_models import FakeModel, contestant, exam_of, verdict_on
+from the_experiment.base.seeds import Integers
+from the_experiment.data.holdout import HoldOut
+from the_experiment.evaluation.cases import cases_of
+from the_experiment.evaluation.paired import mcnemar
+from the_experiment.evaluation.verdict import (
+    Discordant,
+    Evidence,
+    Kind,
+    Pairing,
+    conclusions,
+    fewest_cases,
+    too_few,
+)
+from the_experiment.evaluation.verdicts import Group, verdicts
+from the_experiment.worlds import Domain, World, find_world
+from the_experiment.worlds.files import world_from_text
+from the_experiment.worlds.rules import RuleWorld
+
+ORDER = [Kind.LOOKUP, Kind.CANNOT_TELL, Kind.INTERPOLATES, Kind.BEYOND]  # from worst to best
+MOST = 40  # new cases
+
+
+def pairing(wins: int, losses: int, wins_at_worst: int = -1, losses_at_worst: int = -1) -> Pairing:
+    """So many cases that only the model, or only the baseline, has right; the same at worst."""
+    at_worst = Discordant(
+        wins if wins_at_worst < 0 else wins_at_worst,
+        losses if losses_at_worst < 0 else losses_at_worst,
+    )
+    return Pairing(Discordant(wins, losses), at_worst)
+
+
+def rank(**baselines: Pairing) -> int:
+    """The word for one model beside these baselines, from worst to best."""
+    (conclusion,) = conclusions([Evidence.of(baselines)])
+    return ORDER.index(conclusion.kind)
+
+
+def counts() -> Iterator[tuple[int, int]]:
+    """All ways in which two contestants can differ on at most `MOST` cases."""
+    return (pair for pair in product(range(MOST + 1), repeat=2) if sum(pair) <= MOST)
+
+
+# -- laws -----------------------------------------------------------------------------------------
+
+
+def test_a_better_model_never_gets_a_worse_word() -> None:
+    """One more case that only the model has right, or one less that only the baseline has."""
+    for wins, losses in counts():
+        for simple in (pairing(wins, losses), pairing(0, 0), pairing(MOST, 0)):
+            here = rank(tree=pairing(wins, losses), interpolation=simple)
+            assert rank(tree=pairing(wins + 1, losses), interpolation=simple) >= here
+            if losses:
+                assert rank(tree=pairing(wins, losses - 1), interpolation=simple) >= here
+                assert rank(tree=pairing(wins + 1, losses - 1), interpolation=simple) >= here
+        for tree in (pairing(MOST, 0), pairing(6, 0)):
+            here = rank(tree=tree, interpolation=pairing(wins, losses))
+            assert rank(tree=tree, interpolation=pairing(wins + 1, losses)) >= here
+
+
+def test_a_weaker_baseline_never_leads_to_a_harsher_word() -> None:
+    """A baseline is weaker where it has a case less right that the model has right, or wrong."""
+    for wins, losses in counts():
+        here = rank(tree=pairing(wins, losses), interpolation=pairing(0, 0))
+        assert rank(tree=pairing(wins + 1, losses), interpolation=pairing(0, 0)) >= here
+        if losses:
+            assert rank(tree=pairing(wins, losses - 1), interpolation=pairing(0, 0)) >= here
+
+
+def test_equal_is_cannot_tell() -> None:
+    for each in range(MOST // 2 + 1):
+        same = pairing(each, each)
+        assert ORDER[rank(tree=same, interpolation=same)] is Kind.CANNOT_TELL
+
+
+def test_one_case_tells_nothing() -> None:
+    for wins, losses in ((0, 0), (1, 0), (0, 1)):
+        assert ORDER[rank(tree=pairing(wins, losses))] is Kind.CANNOT_TELL
+
+
+def test_ties_decide_nothing() -> None:
+    """Better only if a baseline breaks its ties badly, worse only if it breaks them well."""
+    lucky = pairing(0, 0, wins_at_worst=MOST, losses_at_worst=0)
+    assert ORDER[rank(tree=lucky)] is Kind.CANNOT_TELL
+    unlucky = pairing(0, MOST, wins_at_worst=0, losses_at_worst=0)
+    assert ORDER[rank(tree=unlucky)] is Kind.CANNOT_TELL
+    always = pairing(0, MOST)
+    assert ORDER[rank(tree=always)] is Kind.LOOKUP
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=6))
+def test_the_order_of_baselines_and_models_does_not_matter(pairs: list[tuple[int, int]]) -> None:
+    names = [f"b{number}" for number in range(len(pairs))]
+    forwards = Evidence.of({name: pairing(*one) for name, one in zip(names, pairs, strict=True)})
+    backwards = Evidence.of(
+        {name: pairing(*one) for name, one in zip(names, pairs[::-1], strict=True)}
+    )
+    assert conclusions([forwards]) == conclusions([backwards])
+    models = [Evidence.of({"tree": pairing(*one)}) for one in pairs]
+    assert conclusions(models) == conclusions(models[::-1])[::-1]
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=2, max_size=6))
+def test_a_clearer_model_blurs_no_other(pairs: list[tuple[int, int]]) -> None:
+    (wins, losses), *others = pairs
+
+    def kinds(first: tuple[int, int]) -> list[Kind]:
+        beside = {"interpolation": pairing(0, 0)}
+        evidence = [Evidence.of({"tree": pairing(*one), **beside}) for one in (first, *others)]
+        return [conclusion.kind for conclusion in conclusions(evidence)]
+
+    clearer = (wins + 1, losses) if wins >= losses else (wins, losses + 1)
+    before, after = kinds((wins, losses)), kinds(clearer)
+    for then, now in zip(before, after, strict=True):
+        assert then in (now, Kind.CANNOT_TELL)
+
+
+@pytest.mark.parametrize("comparisons", [1, 2, 6, 12, 30])
+def test_the_fewest_cases_are_just_enough(comparisons: int) -> None:
+    fewest = fewest_cases(comparisons)
+    assert mcnemar(fewest, 0) * comparisons < 0.05 <= mcnemar(fewest - 1, 0) * comparisons
+    assert too_few(fewest, comparisons) == ""
+    assert str(fewest) in too_few(fewest - 1, comparisons)
+
+
+def test_seeds_have_to_agree() -> None:
+    better, equal, worse = (
+        Evidence.of({"tree": pairing(*one), "interpolation": pairing(0, 0)})
+        for one in ((9, 0), (0, 0), (0, 9))
+    )
+    (together,) = conclusions([Evidence.of_seeds([better, better])])
+    assert together.kind is Kind.INTERPOLATES
+    for seeds in ([better, equal], [better, worse], [worse, equal]):
+        (found,) = conclusions([Evidence.of_seeds(seeds)])
+        assert found.kind is Kind.CANNOT_TELL
+    (alone,) = conclusions([Evidence.of_seeds([worse, worse])])
+    assert alone.kind is Kind.LOOKUP
+
+
+# -- what it was wrong about ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "baseline", "n", "kind"),
+    [
+        (5, 6, 6, Kind.CANNOT_TELL),
+        (5, 5, 6, Kind.CANNOT_TELL),  # was lookup-like
+        (15, 15, 16, Kind.CANNOT_TELL),  # was lookup-like
+        (0, 0, 1, Kind.CANNOT_TELL),  # was lookup-like
+        (1, 0, 1, Kind.CANNOT_TELL),
+        (0, 0, 8, Kind.CANNOT_TELL),  # was lookup-like
+        (4, 0, 4, Kind.CANNOT_TELL),  # was beyond interpolation, at p = .125
+        (16, 10, 16, Kind.BEYOND),  # was cannot tell, at p = .031
+        (2, 11, 16, Kind.LOOKUP),
+        (8, 0, 8, Kind.BEYOND),
+    ],
+)
+def test_pairs_are_judged_as_pairs(model: int, baseline: int, n: int, kind: Kind) -> None:
+    """Both right on the first of n cases, as many as each has right."""
+    cases = np.arange(n)
+    tree = Pairing.of(cases < model, cases < baseline, cases < baseline)
+    assert ORDER[rank(tree=tree, interpolation=tree)] is kind
+
+
+def with_rules(world: World, **others: str) -> RuleWorld:
+    """The same world with other rules: what a model that follows those would write."""
+    assert isinstance(world, RuleWorld)
+    return RuleWorld(
+        world.name,
+        world.inputs,
+        {**world.rules, **others},
+        world.prompt_template.text,
+        world.completion_template.text,
+    )
+
+
+PAIRS = list(combinations("ABCDE", 2))
+
+
+def pairs_world(operator: str) -> RuleWorld:
+    """Five inputs, a rule for each of their ten pairs, and the sum of the rules."""
+    rules = {f"r{one}{other}": f"{one} {operator} {other}" for one, other in PAIRS}
+    return RuleWorld(
+        "pairs",
+        {name: Domain(0, 1, boolean=True) for name in "ABCDE"},
+        rules,
+        "{A}{B}{C}{D}{E}",
+        "\n" + "".join(f"{{{rule}}}" for rule in rules) + f" {{{' + '.join(rules)}}}\n",
+    )
+
+
+TWO_ONES = HoldOut(where="A + B + C + D + E >= 2")  # of each pair, (1, 1) is in no seen state
+
+
+def test_rules_and_sums_are_judged_apart() -> None:
+    """A model with all rules right in every held-out state was lookup-like, for its sums."""
+    world = pairs_world("XOR")
+    exam = exam_of(world, HoldOut(fraction=0.5).resolve(world, seed=1))
+    found = verdict_on(exam, FakeModel(world, world.evaluate, sum=exam.held_out))
+    assert found["rules"].kind is Kind.INTERPOLATES
+    assert "right on 16 of 16 new cases" in found["rules"].because
+    assert found["aggregates"].kind is Kind.LOOKUP
+    assert "right on 0 of 16 new cases where its rules are right" in found["aggregates"].because
+
+
+def test_sums_are_not_judged_by_the_rules_they_follow_from() -> None:
+    """A wrong rule makes a wrong sum, however well a model adds."""
+    world = pairs_world("XOR")
+    exam = exam_of(world, TWO_ONES.resolve(world, seed=0))
+    found = verdict_on(exam, FakeModel(world, pairs_world("OR").evaluate))
+    assert found["aggregates"].kind is Kind.CANNOT_TELL
+    assert "its rules are right in no new case" in found["aggregates"].because
+
+
+def test_beyond_interpolation_takes_new_cases_of_several_rules() -> None:
+    """Ten rules, of each the case (1, 1) hidden: every baseline takes AND for 0."""
+    world = pairs_world("AND")
+    exam = exam_of(world, TWO_ONES.resolve(world, seed=0))
+    assert int(exam.cases["all rules"].new.sum()) == 10  # of 26 states
+    found = verdict_on(exam, FakeModel(world, world.evaluate))["rules"]
+    assert found.kind is Kind.BEYOND
+    assert found.because.startswith("right on 10 of 10 new cases, decision tree on 0 of 10; ")
+
+
+def test_sums_are_learned_beside_the_rules() -> None:
+    """With sums computed for it, a baseline is exact where all rules are right."""
+    world = find_world("causal")
+    exam = exam_of(world, HoldOut(fraction=0.1875).resolve(world, seed=42))
+    tree = next(one for one in exam.baselines() if one.name == "decision tree")
+    assert str(tree.held_out["all rules"]) == "5–6/6 (all in 83%)"
+    assert str(tree.held_out["all aggregates"]) == "1/6 [.03–.56]"
+    assert str(tree.held_out["exact"]) == "1/6 [.03–.56]"
+
+
+def test_another_rule_is_named() -> None:
+    """A whole quadrant answered by OR: one new case, and a rule of its own."""
+    world = find_world("causal")
+    exam = exam_of(world, HoldOut(where="A AND C").resolve(world, seed=0))
+    found = verdict_on(exam, FakeModel(world, with_rules(world, newA="A OR C").evaluate))
+    assert found["rules"].kind is Kind.CANNOT_TELL
+    assert "extrapolates newA = A OR C" in found["rules"].because
+    right = verdict_on(exam, FakeModel(world, world.evaluate))
+    assert "extrapolates" not in right["rules"].because
+    assert right["rules"].kind is Kind.CANNOT_TELL  # one new case, however many states
+
+
+def test_another_rule_is_named_in_place_of_lookup_like() -> None:
+    """OR is right and what every baseline takes it for; the model writes XOR."""
+    world = pairs_world("OR")
+    exam = exam_of(world, TWO_ONES.resolve(world, seed=0))
+    found = verdict_on(exam, FakeModel(world, pairs_world("XOR").evaluate))["rules"]
+    assert found.kind is Kind.EXTRAPOLATES
+    for one, other in PAIRS:
+        assert f"extrapolates r{one}{other} = {one} XOR {other}" in found.because
+    others = {f"r{one}{other}": f"{one} XOR {other}" for one, other in PAIRS}
+    half = with_rules(world, **others | {"rAB": "0 if A AND B AND C else A OR B"})
+    found = verdict_on(exam, FakeModel(world, half.evaluate))["rules"]
+    assert found.kind is Kind.LOOKUP  # one of its wrong rules follows nothing simple
+    assert "extrapolates rAC = A XOR C" in found.because
+
+
+def test_states_with_a_seen_twin_tell_nothing() -> None:
+    """Three inputs that nothing reads: each held-out state was seen in all that is read."""
+    text = find_world("causal").source
+    text = text.replace("E: bool}", "E: bool, F: bool, G: bool, H: bool}")
+    text = text.replace('{D},{E}"', '{D},{E},{F},{G},{H}"')
+    world = world_from_text(text, "twins")
+    assert world.size == 256
+    held_out = HoldOut(fraction=0.5, by="text").resolve(world, seed=1)
+    exam = exam_of(world, held_out)
+    assert {name: int(cases.new.sum()) for name, cases in exam.cases.items()} == dict.fromkeys(
+        exam.cases, 0
+    )
+    found = verdict_on(exam, FakeModel(world, world.evaluate))
+    assert {verdict.kind for verdict in found.values()} == {Kind.CANNOT_TELL}
+    assert all("no held-out case is new" in verdict.because for verdict in found.values())
+
+
+def test_the_cases_of_the_default_split_were_all_seen() -> None:
+    world = find_world("causal")
+    exam = exam_of(world, HoldOut(fraction=0.1875).resolve(world, seed=42))
+    counted = {
+        part: (len(exam.cases[part]), int(exam.cases[part].new.sum())) for part in world.parts
+    }
+    assert counted == {
+        "newA": (3, 0),
+        "newB": (2, 0),
+        "newC": (3, 0),
+        "newD": (4, 0),
+        "sum": (6, 6),
+        "sum2": (6, 6),
+    }
+
+
+@given(st.permutations(range(8)), st.sets(st.integers(0, 31), min_size=1, max_size=12))
+def test_cases_do_not_depend_on_the_order_of_states(order: list[int], held_out: set[int]) -> None:
+    world = find_world("causal")
+    states = world.states()
+    hidden = states[sorted(held_out)]
+    seen = np.delete(states, sorted(held_out), axis=0)
+    shuffled = hidden[np.argsort(np.resize(order, len(hidden)), kind="stable")]
+    for parts in ([part] for part in world.parts):
+        one, other = (cases_of(world, parts, seen, asked) for asked in (hidden, shuffled))
+        assert (len(one), one.new.sum()) == (len(other), other.new.sum())
+
+
+def test_a_model_that_did_not_fit_is_not_judged() -> None:
+    world = find_world("causal")
+    exam = exam_of(world, HoldOut(fraction=0.5).resolve(world, seed=1))
+
+    def nothing(states: Integers) -> dict[str, Integers]:
+        return {name: np.zeros(len(states), dtype=np.int64) for name in world.rules}
+
+    found = verdict_on(exam, FakeModel(world, nothing))
+    assert {verdict.kind for verdict in found.values()} == {Kind.DID_NOT_FIT}
+    mixed = verdict_on(exam, FakeModel(world, nothing), FakeModel(world, world.evaluate))
+    assert "1 of 2 seeds did not fit" in mixed["rules"].because
+
+
+def test_models_that_stand_beside_each_other_are_corrected_together() -> None:
+    """16 cases against 10: p = .031 is beyond chance for one model, not for three."""
+    world = find_world("causal")
+    exam = exam_of(world, HoldOut(fraction=0.5).resolve(world, seed=1))
+    runs = [contestant(exam, FakeModel(world, world.evaluate, name)) for name in "abc"]
+    together = verdicts(exam, [Group(run.name, [run]) for run in runs], exam.baselines())
+    assert "one seed: exploratory" in together["a"]["rules"].because
