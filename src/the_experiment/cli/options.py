@@ -29,7 +29,34 @@ Models: TypeAlias = Annotated[
     ),
 ]
 Out: TypeAlias = Annotated[Path, Option("--out", help="The folder of the trained models.")]
-Seed: TypeAlias = Annotated[int, Option("--seed", min=0, help="Makes everything repeatable.")]
+Seed: TypeAlias = Annotated[
+    int, Option("--seed", min=0, help="The random seed. The same seed draws the same numbers.")
+]
+TrainingSeed: TypeAlias = Annotated[
+    int,
+    Option(
+        "--seed",
+        min=0,
+        help="The random seed. The same seed on the same machine with the same number of threads "
+        "gives the same weights.",
+    ),
+]
+Threads: TypeAlias = Annotated[
+    int,
+    Option(
+        "--threads",
+        min=1,
+        help="The CPU threads of each training. Another number gives slightly different weights.",
+    ),
+]
+Deterministic: TypeAlias = Annotated[
+    bool,
+    Option(
+        "--deterministic",
+        help="Train to the same weights on every x86 processor with AVX2: fp32, one thread and a "
+        "fixed set of instructions. Slower.",
+    ),
+]
 AsJson: TypeAlias = Annotated[bool, Option("--json", help="Print JSON.")]
 
 
