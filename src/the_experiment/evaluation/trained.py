@@ -108,8 +108,8 @@ def whole_models(runs: Sequence[Run]) -> list[Trained]:
             torn[model.run] = error
     if torn and not whole:
         raise next(iter(torn.values()))
-    for run, error in torn.items():
-        logger.warning("{} is left out: {}", run.name, error)
+    for run, harm in torn.items():
+        logger.warning("{} is left out: {}", run.name, harm)
     return whole
 
 
