@@ -108,7 +108,7 @@ def test_a_cell_of_an_experiment_gives_the_same_weights(
 
 
 def test_threads_asked_for_are_those_of_every_training(dataset: Path, tmp_path: Path) -> None:
-    config = ten_steps(dataset, width=16, layers=1, threads=2)
+    config = ten_steps(dataset, width=32, layers=2, threads=2)
     train(config, Run(tmp_path / "alone"))
     runs = [Run(tmp_path / "alone"), *(one.run for one in train_each("all", config, tmp_path))]
     assert [run.record()["hardware"]["threads"] for run in runs] == [2, 2, 2, 2]

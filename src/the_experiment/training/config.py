@@ -73,7 +73,7 @@ class TrainConfig(Configuration):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     threads: int = Field(defaults.THREADS, ge=1)
-    deterministic: bool = False  # the same weights on every x86 processor with AVX2, but slower
+    deterministic: bool = False  # so that x86 processors with AVX2 give the same weights
     checkpoint_every: int = Field(defaults.CHECKPOINT_EVERY, ge=1)  # steps
 
     @model_validator(mode="before")
