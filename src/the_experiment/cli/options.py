@@ -53,8 +53,8 @@ Deterministic: TypeAlias = Annotated[
     bool,
     Option(
         "--deterministic",
-        help="Train in fp32, on one thread and with a fixed set of AVX2 instructions, so that other "
-        "x86 processors give the same weights. It takes three to five times as long.",
+        help="Train in fp32, on one thread and with a fixed set of AVX2 instructions, so that "
+        "other x86 processors give the same weights. It takes three to five times as long.",
     ),
 ]
 AsJson: TypeAlias = Annotated[bool, Option("--json", help="Print JSON.")]
