@@ -95,6 +95,12 @@ def contents(folder: Path) -> dict[str, str]:
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
+def test_a_tuning_has_the_threads_it_asks_for_and_says_so(out: Path, tuned: Run) -> None:
+    asked = tune(config(out, threads=2), Run(out / "threads"))
+    assert [run.record()["hardware"]["threads"] for run in (tuned, asked)] == [1, 2]
+    assert torch.get_num_threads() == 1
+
+
 # -- which tokens carry a loss -------------------------------------------------------------------
 
 

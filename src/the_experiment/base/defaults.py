@@ -24,6 +24,12 @@ EPOCHS = 3
 LEARNING_RATE = 5e-4
 BATCH_SIZE = 16
 CHECKPOINT_EVERY = 500  # steps
+# For every way to train: with another number of threads sums are made in another order, and other
+# weights come out of the same seed. One, since models are mostly trained side by side, and two
+# threads beside another busy process wait for each other: 1.4 steps a second in place of 56. The
+# price: a single GPT-2 on two idle cores takes 1.1 to 1.3 times as long in bf16 as with two
+# threads, and 1.4 to 1.5 times in fp32.
+THREADS = 1
 
 # programs and questions
 ANSWER_TOKENS = 32  # of an answer that is a value, or says it soon

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import BaseFileLock, FileLock, Timeout
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 
 from the_experiment.base.errors import ExperimentError
 
@@ -139,6 +139,15 @@ def read_json(path: Path, mend: str = "") -> Any:
         raise ExperimentError(f"{path} is missing", mend) from None
     except (ValueError, RecursionError) as error:
         raise ExperimentError(f"{path} is not whole JSON ({error})", mend) from None
+
+
+def refuse_torn_weights(path: Path, mend: str) -> None:
+    """Raise `ExperimentError` where a safetensors file is not as long as its header says."""
+    try:
+        with safe_open(path, framework="numpy"):
+            pass
+    except (OSError, SafetensorError) as error:
+        raise ExperimentError(f"{path} is not whole ({error})", mend) from None
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:

@@ -1,4 +1,7 @@
-"""Calls in worker processes of one thread each, which stop when their starter does."""
+"""Calls in worker processes, which stop when their starter does.
+
+Each has one thread, unless a training in it asks for more.
+"""
 
 from __future__ import annotations
 

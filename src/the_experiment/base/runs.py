@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from the_experiment.base.errors import ExperimentError, UsageError
-from the_experiment.base.files import read_json
+from the_experiment.base.files import read_json, refuse_torn_weights
 from the_experiment.base.names import name_from, refuse_no_name
 
 ARCHIVE = "archive"
@@ -88,6 +88,17 @@ class Run:
         if not isinstance(record, dict):
             raise ExperimentError(f"{self.run_json} is not whole", f"{TRAIN} again")
         return record
+
+    def refuse_torn_model(self) -> None:
+        """Raise `ExperimentError` where what is in `final` is torn; its weights aren't read."""
+        read_json(self.final / "config.json", f"{TRAIN} again")
+        for file in self.final.glob("*.json"):
+            read_json(file, f"{TRAIN} again")
+        weights = list(self.final.glob("*.safetensors"))
+        if not weights:
+            raise ExperimentError(f"{self.final} has no weights", f"{TRAIN} again")
+        for file in weights:
+            refuse_torn_weights(file, f"{TRAIN} again")
 
 
 def refuse_foreign(run: Run) -> None:

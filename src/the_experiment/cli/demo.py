@@ -23,12 +23,19 @@ def demo(
         defaults.DATASET
     ),
     out: options.Out = Path(defaults.OUT),
-    seed: options.Seed = defaults.SEED,
+    seed: options.TrainingSeed = defaults.SEED,
+    precision: options.OfPrecision = options.Precision.auto,
+    threads: options.Threads = defaults.THREADS,
+    deterministic: options.Deterministic = False,
 ) -> None:
     """Generate data with 6 of 32 states held out, train all three models, compare and test.
 
     Of another world as large a share is held out.
     """
+    from the_experiment.base.instructions import fix_instructions
+
+    if deterministic:
+        fix_instructions()  # before torch is loaded
     from the_experiment.data.folder import DatasetFolder
     from the_experiment.report.terminal import stdout
 
@@ -42,8 +49,22 @@ def demo(
         f"--out {dataset}"
     )
     generate(world, omit_fraction=SIX_OF_32, seed=seed, out=dataset)
-    say(f"$ the-experiment train all --until-fit --seed {seed} --dataset {dataset} --out {out}")
-    train("all", dataset=str(dataset), out=out, until_fit=True, seed=seed)
+    how = f"--precision {precision.value} --threads {threads}"
+    how += " --deterministic" * deterministic
+    say(
+        f"$ the-experiment train all --until-fit --seed {seed} {how} --dataset {dataset} "
+        f"--out {out}"
+    )
+    train(
+        "all",
+        dataset=str(dataset),
+        out=out,
+        until_fit=True,
+        seed=seed,
+        precision=precision,
+        threads=threads,
+        deterministic=deterministic,
+    )
     say(f"$ the-experiment compare --world {world} --html {page} --out {out}")
     compare(world, out=out, html=page)
     held_out = DatasetFolder(dataset).manifest.held_out[0]

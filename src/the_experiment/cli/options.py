@@ -29,7 +29,34 @@ Models: TypeAlias = Annotated[
     ),
 ]
 Out: TypeAlias = Annotated[Path, Option("--out", help="The folder of the trained models.")]
-Seed: TypeAlias = Annotated[int, Option("--seed", min=0, help="Makes everything repeatable.")]
+Seed: TypeAlias = Annotated[
+    int, Option("--seed", min=0, help="The random seed. The same seed draws the same numbers.")
+]
+TrainingSeed: TypeAlias = Annotated[
+    int,
+    Option(
+        "--seed",
+        min=0,
+        help="The random seed. The same seed on the same machine with the same number of threads "
+        "gives the same weights.",
+    ),
+]
+Threads: TypeAlias = Annotated[
+    int,
+    Option(
+        "--threads",
+        min=1,
+        help="The CPU threads of each training. Another number gives slightly different weights.",
+    ),
+]
+Deterministic: TypeAlias = Annotated[
+    bool,
+    Option(
+        "--deterministic",
+        help="Train in fp32, on one thread and with a fixed set of AVX2 instructions, so that "
+        "other x86 processors give the same weights. It takes three to five times as long.",
+    ),
+]
 AsJson: TypeAlias = Annotated[bool, Option("--json", help="Print JSON.")]
 
 

@@ -93,9 +93,10 @@ def train(
     learning_rate: Annotated[
         float | None, options.Option(help="The highest.", show_default="the preset's")
     ] = None,
-    seed: options.Seed = defaults.SEED,
+    seed: options.TrainingSeed = defaults.SEED,
     device: options.OnDevice = options.Device.auto,
     precision: options.OfPrecision = options.Precision.auto,
+    threads: options.Threads = defaults.THREADS,
     resume: Annotated[
         bool, options.Option("--resume", help="Go on from the last checkpoint.")
     ] = False,
@@ -123,6 +124,7 @@ def train(
             "seed": seed,
             "device": device.value,
             "precision": precision.value,
+            "threads": threads,
             **({"learning_rate": learning_rate} if learning_rate is not None else {}),
         },
         resume=resume,

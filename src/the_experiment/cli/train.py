@@ -70,9 +70,11 @@ def train(
     until_fit: Annotated[
         bool, options.Option("--until-fit", help="Stop once all seen states stay exact.")
     ] = False,
-    seed: options.Seed = defaults.SEED,
+    seed: options.TrainingSeed = defaults.SEED,
     device: options.OnDevice = options.Device.auto,
     precision: options.OfPrecision = options.Precision.auto,
+    threads: options.Threads = defaults.THREADS,
+    deterministic: options.Deterministic = False,
     checkpoint_every: Annotated[int, options.Option(min=1, help="Steps.")] = (
         defaults.CHECKPOINT_EVERY
     ),
@@ -82,7 +84,11 @@ def train(
     config: options.ConfigFile = None,  # noqa: ARG001 - read before the others, see its callback
 ) -> None:
     """Train GPT-2, an RNN or a CNN on what is not held out."""
+    from the_experiment.base.instructions import fix_instructions
     from the_experiment.base.logs import log_to_folder
+
+    if deterministic:
+        fix_instructions()  # before torch is loaded
     from the_experiment.report.runs import training_summary
     from the_experiment.report.terminal import stdout
     from the_experiment.training.config import TrainConfig
@@ -104,6 +110,8 @@ def train(
         seed=seed,
         device=device.value,
         precision=precision.value,
+        threads=threads,
+        deterministic=deterministic,
         checkpoint_every=checkpoint_every,
     )
     from the_experiment.training.several import train_each  # slow; wrong settings are told before

@@ -43,6 +43,11 @@ class Trained:
         """The states it was trained on and those held out from it."""
         return Split(read_manifest(self.run.dataset, f"{TRAIN} again"))
 
+    def refuse_torn(self) -> None:
+        """Raise `ExperimentError` where a file of the run is missing or torn."""
+        _ = self.record, self.split.world
+        self.run.refuse_torn_model()
+
     def complete(self, prompts: Sequence[str]) -> list[Completion]:
         """The graded completion of each prompt."""
         model, tokenizer = self.loaded
@@ -59,13 +64,14 @@ class Trained:
 def trained_models(out: Path, world: str | None = None) -> list[Trained]:
     """The complete runs in `out` that rules can judge; with `world`, those of that world.
 
-    `world` is a name or a YAML file; a warning tells of models of another version of it. Raises
-    `ExperimentError` where there is none.
+    `world` is a name or a YAML file; a warning tells of models of another version of it, and of
+    runs that are unfinished or torn. Raises `ExperimentError` where there is none but those.
     """
     runs = find_runs(out)
     if not runs:
         raise _no_model(out)
-    models = [Trained(run) for run in runs if run.dataset.is_file()]
+    tell_unfinished(unfinished_runs(out))
+    models = whole_models([run for run in runs if run.dataset.is_file()])
     for run in runs:
         if not run.dataset.is_file():
             logger.warning("{} is left out: its data came without rules to judge it by", run.name)
@@ -77,6 +83,34 @@ def trained_models(out: Path, world: str | None = None) -> list[Trained]:
             "run `the-experiment generate`, then `the-experiment train`",
         )
     return models
+
+
+def tell_unfinished(runs: Sequence[Run]) -> None:
+    """Warn of each that it is left out, and say what to do."""
+    for run in runs:
+        logger.warning(
+            "{} is left out: its training has not ended: {} with --resume", run.name, TRAIN
+        )
+
+
+def whole_models(runs: Sequence[Run]) -> list[Trained]:
+    """The models of complete runs; a warning tells of each that is torn, and what to do.
+
+    Raises the first one's `ExperimentError` where all are torn.
+    """
+    whole: list[Trained] = []
+    torn: dict[Run, ExperimentError] = {}
+    for model in map(Trained, runs):
+        try:
+            model.refuse_torn()
+            whole.append(model)
+        except ExperimentError as error:
+            torn[model.run] = error
+    if torn and not whole:
+        raise next(iter(torn.values()))
+    for run, harm in torn.items():
+        logger.warning("{} is left out: {}", run.name, harm)
+    return whole
 
 
 def _of_this_world(models: Sequence[Trained], world: str, out: Path) -> list[Trained]:

@@ -21,6 +21,7 @@ from the_experiment.inside.sweep import Trial
 from the_experiment.inside.texts import Text
 from the_experiment.inside.weights import Weights
 from the_experiment.training.config import TrainConfig
+from the_experiment.training.hardware import computing_with
 from the_experiment.training.loop import CLIP, WEIGHT_DECAY
 from the_experiment.training.rows import Batches, encode_rows
 from the_experiment.training.step import Step
@@ -35,7 +36,8 @@ def healed(
     """
     model = _damaged(subject.opened.model, damage)
     told = {"damaged": _exact(subject, model, kinds)}
-    _train(subject, model, kinds["seen"], steps, seed)
+    with computing_with(trained_as(subject.trained.run).threads):
+        _train(subject, model, kinds["seen"], steps, seed)
     told[f"after {counted(steps, 'step')}"] = _exact(subject, model, kinds)
     sentences = [
         f"{when}, {kind}: exact {rate}" for when, of in told.items() for kind, rate in of.items()

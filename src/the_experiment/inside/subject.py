@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 
@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from the_experiment.base.errors import UsageError
-from the_experiment.base.runs import Run, find_runs
+from the_experiment.base.runs import Run, find_runs, unfinished_runs
 from the_experiment.base.seeds import Integers, Stream
 from the_experiment.evaluation.statistics import listed
-from the_experiment.evaluation.trained import Trained
+from the_experiment.evaluation.trained import Trained, tell_unfinished, whole_models
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.texts import Text, world_text
 from the_experiment.inside.validation import validated
@@ -102,10 +102,10 @@ def families(subjects: Sequence[Subject]) -> dict[str, list[Subject]]:
 def find_subjects(names: Sequence[str], out: Path) -> list[Subject]:
     """The trained models of these names or folders; `*` in a name stands for any characters.
 
-    Raises `UsageError` for a name that there is not, and for models of different worlds.
+    Raises `UsageError` for a name that there is not, and for models of different worlds, and
+    `ExperimentError` for one that is torn; where `*` stands for several, it is left out.
     """
-    runs = sorted((run.name for run in find_runs(out) if run.dataset.is_file()), key=_by_number)
-    found = [fitting for name in names for fitting in (fnmatch.filter(runs, name) or [name])]
+    found = [fitting for name in names for fitting in (_fitting(name, out) or [name])]
     subjects = [find_subject(name, out) for name in dict.fromkeys(found)]
     by_name = {subject.name: str(subject.trained.run.folder) for subject in subjects}
     for subject in subjects:
@@ -124,6 +124,15 @@ def find_subjects(names: Sequence[str], out: Path) -> list[Subject]:
                 f"name models of one world with --model, such as {listed(of_first)}",
             )
     return subjects
+
+
+def _fitting(name: str, out: Path) -> list[str]:
+    """The names of the whole runs in `out` that it stands for; of the others a warning tells."""
+    runs = [run for run in find_runs(out) if run.dataset.is_file() and fnmatch(run.name, name)]
+    models = whole_models(runs)
+    if models:
+        tell_unfinished([run for run in unfinished_runs(out) if fnmatch(run.name, name)])
+    return sorted((model.name for model in models), key=_by_number)
 
 
 def _by_number(name: str) -> list[tuple[int, str]]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json, replaced_folder, write_json
+from the_experiment.training.config import Configuration
 
 AGAIN = "train again without --resume; what is there is kept in archive/"
 
@@ -36,14 +37,16 @@ def save(folder: Path, state: dict[str, Tensor], progress: Progress) -> None:
 
 
 def load(
-    folder: Path, config: dict[str, object], fingerprint: str
+    folder: Path, config: Configuration, fingerprint: str
 ) -> tuple[dict[str, Tensor], Progress]:
     """The checkpoint in `folder`.
 
     Raises `ExperimentError` if it is torn, or belongs to another configuration or other rows.
     """
     progress = _progress(folder / "progress.json")
-    refuse_changes(folder, progress.config, config)
+    # An earlier version didn't know all of today's settings: what it did is their default.
+    before = type(config).checked(**progress.config)
+    refuse_changes(folder, before.model_dump(), config.model_dump())
     refuse_other_rows(folder, progress.fingerprint, fingerprint)
     try:
         return load_file(folder / "state.safetensors"), progress

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -11,6 +11,8 @@ from typing_extensions import Self
 
 from the_experiment.base import defaults
 from the_experiment.base.errors import UsageError
+
+DETERMINISTIC = {"device": "cpu", "precision": "fp32", "threads": 1}  # what it implies
 
 
 class Configuration(BaseModel):
@@ -70,7 +72,27 @@ class TrainConfig(Configuration):
     seed: int = defaults.SEED
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    threads: int = Field(defaults.THREADS, ge=1)
+    deterministic: bool = False  # so that x86 processors with AVX2 give the same weights
     checkpoint_every: int = Field(defaults.CHECKPOINT_EVERY, ge=1)  # steps
+
+    @model_validator(mode="before")
+    @classmethod
+    def _deterministic_leaves_nothing_open(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not values.get("deterministic"):
+            return values
+        left_open = {name for name in DETERMINISTIC if values.get(name, "auto") == "auto"}
+        return values | {name: DETERMINISTIC[name] for name in left_open}
+
+    @model_validator(mode="after")
+    def _deterministic_is_one_way(self) -> TrainConfig:
+        for name, value in DETERMINISTIC.items():
+            if self.deterministic and getattr(self, name) != value:
+                raise UsageError(
+                    f"--deterministic can't go with --{name} {getattr(self, name)}",
+                    f"it is --{name} {value}: leave one of them out",
+                )
+        return self
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> TrainConfig:

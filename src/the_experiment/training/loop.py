@@ -25,6 +25,7 @@ from the_experiment.models.architectures import count
 from the_experiment.training import checkpoint, fit
 from the_experiment.training.checkpoint import Progress
 from the_experiment.training.config import TrainConfig
+from the_experiment.training.hardware import computing_with, hardware
 from the_experiment.training.hold import Hold, claimed
 from the_experiment.training.interrupt import delayed_interrupt
 from the_experiment.training.job import Job, prepare
@@ -74,12 +75,24 @@ def train(
 
     A run already there is moved to the archive once this one has made its first step. With
     `resume` an unfinished one goes on from its checkpoint instead, to the same weights (on the
-    CPU: bit by bit) as if it had never stopped, and a finished one is returned as it is.
+    CPU of one machine: bit by bit) as if it had never stopped, and a finished one is returned as
+    it is.
 
     Ctrl-C leaves a checkpoint and raises `KeyboardInterrupt`. Raises `ExperimentError` for data,
     device or checkpoint that don't fit, for a disk that is full or can't be written, and for a
     training that diverges.
     """
+    with computing_with(config.threads, deterministic=config.deterministic):
+        return _train(config, run, resume, progress, watch)
+
+
+def _train(
+    config: TrainConfig,
+    run: Run,
+    resume: bool,
+    progress: TrainProgress | None,
+    watch: Watch | None,
+) -> TrainResult:
     if resume and run.complete:
         checkpoint.refuse_changes(
             run.folder, TrainConfig.from_file(run.config).model_dump(), config.model_dump()
@@ -133,7 +146,7 @@ class Training:
             return
         self.hold = Hold(self.run)
         state, saved = checkpoint.load(
-            self.run.checkpoint, self.job.config.model_dump(), self.job.train.fingerprint
+            self.run.checkpoint, self.job.config, self.job.train.fingerprint
         )
         self.step.restore(state, saved.step)
         self.done, self.check.streak, self.seconds = saved.step, saved.streak, saved.seconds
@@ -280,6 +293,7 @@ class Training:
             "seconds": round(self.seconds, 3),
             "device": str(job.device),
             "precision": job.precision,
+            "hardware": hardware(job.device, job.precision),
             "seed": config.seed,
             "dataset": config.dataset,
             "dataset_sha256": dataset_hashes(self.run),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
@@ -9,6 +10,16 @@ import torch
 from torch import nn
 
 Precision = Literal["fp32", "bf16"]
+
+# The fastest first: how torch tells of it, and with which values of ONEDNN_MAX_CPU_ISA it is used.
+_ALL = ("ALL", "DEFAULT", "AVX512_CORE_AMX", "AVX10")
+BF16_UNITS = {
+    "AMX": ("_is_amx_tile_supported", _ALL),
+    "AVX512_BF16": (
+        "_is_avx512_bf16_supported",
+        (*_ALL, "AVX512_CORE_BF16", "AVX512_CORE_FP16"),
+    ),
+}
 
 
 def pick_precision(asked: str, device: torch.device, model: nn.Module) -> Precision:
@@ -37,7 +48,14 @@ def _slows_down(device: torch.device, model: nn.Module) -> bool:
 def _multiplies_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    if device.type == "cpu":
-        names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # not in every torch
-        return any(getattr(torch.cpu, name, bool)() for name in names)
-    return False
+    return device.type == "cpu" and multiplies_bf16_by() is not None
+
+
+def multiplies_bf16_by() -> str | None:
+    """What this processor multiplies bf16 with; None where it is emulated."""
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()  # of what oneDNN may use
+    for unit, (function, limits) in BF16_UNITS.items():
+        supported = getattr(torch.cpu, function, bool)()  # not in every torch
+        if supported and any(limit.startswith(one) for one in limits):
+            return unit
+    return None

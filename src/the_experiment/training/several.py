@@ -26,7 +26,8 @@ def train_each(
 ) -> Iterator[TrainResult]:
     """Train `model`, or every architecture for `all`, and yield the results once no bar is drawn.
 
-    All of them run in processes of one thread each, as many at a time as there are cores.
+    All of them run in processes of their own, as many at a time as there are cores for their
+    threads.
     Raises `UsageError` for an unknown model, and for one name or base for several models.
     """
     names = ARCHITECTURES.names()
@@ -55,6 +56,7 @@ def train_each(
 
 def _side_by_side(configs: dict[Run, TrainConfig], resume: bool) -> Iterator[TrainResult]:
     logger.debug("side by side: {}", ", ".join(run.name for run in configs))
+    room = max(1, cores() // max(config.threads for config in configs.values()))
     results = []
     try:
         with passed_on() as (file, say_news), watching_bars(list(configs)) as look_at_runs:
@@ -64,7 +66,7 @@ def _side_by_side(configs: dict[Run, TrainConfig], resume: bool) -> Iterator[Tra
                 look_at_runs()
 
             calls = [(config, run, resume, file) for run, config in configs.items()]
-            for result in in_parallel(_train, calls, min(cores(), len(calls)), look):
+            for result in in_parallel(_train, calls, min(room, len(calls)), look):
                 results.append(result)  # kept though a later one fails
     finally:
         yield from results

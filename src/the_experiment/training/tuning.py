@@ -22,6 +22,7 @@ from the_experiment.models.architectures import count
 from the_experiment.models.scoring import score
 from the_experiment.training import checkpoint
 from the_experiment.training.checkpoint import Progress
+from the_experiment.training.hardware import computing_with, hardware
 from the_experiment.training.hold import Hold, claimed
 from the_experiment.training.interrupt import Interrupt, delayed_interrupt
 from the_experiment.training.progress import TrainProgress
@@ -40,14 +41,19 @@ def tune(
 
     A run already there is moved to the archive once base and rows are known to be good. With
     `resume` an unfinished one goes on from its checkpoint instead, to the same weights (on the
-    CPU: bit by bit) as if it had never stopped, and a finished one is left as it is. The base is
-    only read.
+    CPU of one machine: bit by bit) as if it had never stopped, and a finished one is left as it is.
+    The base is only read.
 
     Ctrl-C leaves a checkpoint and raises `KeyboardInterrupt`. Raises `ExperimentError` for a base,
     rows, device or checkpoint that don't fit, for a disk that is full, for a tuning that diverges,
     and where `the-experiment[finetune]` is not installed.
     """
     needed(*PACKAGES)
+    with computing_with(config.threads):
+        return _tune(config, run, resume, progress)
+
+
+def _tune(config: TuneConfig, run: Run, resume: bool, progress: TrainProgress | None) -> Run:
     if resume and run.complete:
         before = TuneConfig.from_file(run.config)
         checkpoint.refuse_changes(run.folder, before.model_dump(), config.model_dump())
@@ -105,7 +111,7 @@ class Tuning(TrainerCallback):  # type: ignore[misc]  # transformers is Any here
         from the_experiment.training.tuning_trainer import load_weights
 
         self.state, saved = checkpoint.load(
-            self.run.checkpoint, self.job.config.model_dump(), self.job.fingerprint
+            self.run.checkpoint, self.job.config, self.job.fingerprint
         )
         load_weights(self.job, self.state)
         self.done, self.losses, self.seconds = saved.step, saved.losses, saved.seconds
@@ -239,6 +245,7 @@ class Tuning(TrainerCallback):  # type: ignore[misc]  # transformers is Any here
             "seconds": round(self.seconds, 3),
             "device": str(job.device),
             "precision": job.precision,
+            "hardware": hardware(job.device, job.precision),
             "seed": job.config.seed,
             "bos": job.tokenizer.bos_token,
             "versions": versions(*PACKAGES),

@@ -39,6 +39,7 @@ class TuneConfig(Configuration):
     seed: int = defaults.SEED
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    threads: int = Field(defaults.THREADS, ge=1)
     checkpoint_every: int = Field(100, ge=1)  # steps
 
 
