@@ -12,7 +12,7 @@ from the_experiment.cli.generate import generate
 from the_experiment.cli.test import test
 from the_experiment.cli.train import train
 
-EXAMPLES = options.examples("the-experiment demo", "the-experiment demo --seed 7 --out out/seven")
+EXAMPLES = options.examples("the-experiment demo", "the-experiment demo --seeds 1-5 --out out/five")
 
 SIX_OF_32 = 6 / 32
 
@@ -24,13 +24,14 @@ def demo(
     ),
     out: options.Out = Path(defaults.OUT),
     seed: options.TrainingSeed = defaults.SEED,
+    seeds: options.Seeds = "",
     precision: options.OfPrecision = options.Precision.auto,
     threads: options.Threads = defaults.THREADS,
     deterministic: options.Deterministic = False,
 ) -> None:
     """Generate data with 6 of 32 states held out, train all three models, compare and test.
 
-    Of another world as large a share is held out.
+    Of another world as large a share is held out. With one seed what comes out is exploratory.
     """
     from the_experiment.base.instructions import fix_instructions
 
@@ -49,18 +50,18 @@ def demo(
         f"--out {dataset}"
     )
     generate(world, omit_fraction=SIX_OF_32, seed=seed, out=dataset)
-    how = f"--precision {precision.value} --threads {threads}"
-    how += " --deterministic" * deterministic
-    say(
-        f"$ the-experiment train all --until-fit --seed {seed} {how} --dataset {dataset} "
-        f"--out {out}"
-    )
+    how = f"--seeds {seeds}" if seeds else f"--seed {seed}"
+    how += f" --precision {precision.value}" if precision is not options.Precision.auto else ""
+    how += f" --threads {threads}" if threads != defaults.THREADS else ""
+    how += " --deterministic" if deterministic else ""
+    say(f"$ the-experiment train all --until-fit {how} --dataset {dataset} --out {out}")
     train(
         "all",
         dataset=str(dataset),
         out=out,
         until_fit=True,
         seed=seed,
+        seeds=seeds,
         precision=precision,
         threads=threads,
         deterministic=deterministic,

@@ -57,6 +57,15 @@ Deterministic: TypeAlias = Annotated[
         "other x86 processors give the same weights. It takes three to five times as long.",
     ),
 ]
+Seeds: TypeAlias = Annotated[
+    str,
+    Option(
+        "--seeds",
+        metavar="1-5",
+        help="Train once for each of these seeds, in place of --seed.",
+        show_default="one seed",
+    ),
+]
 AsJson: TypeAlias = Annotated[bool, Option("--json", help="Print JSON.")]
 
 

@@ -13,7 +13,7 @@ from the_experiment.cli import options
 
 EXAMPLES = options.examples(
     "the-experiment train gpt2",
-    "the-experiment train all --until-fit",
+    "the-experiment train all --until-fit --seeds 1-5",
     "the-experiment train rnn --size seed --name big-rnn --resume",
     "the-experiment train --base out/tiny-gpt2-causal --dataset more.jsonl --name tuned",
 )
@@ -71,6 +71,7 @@ def train(
         bool, options.Option("--until-fit", help="Stop once all seen states stay exact.")
     ] = False,
     seed: options.TrainingSeed = defaults.SEED,
+    seeds: options.Seeds = "",
     device: options.OnDevice = options.Device.auto,
     precision: options.OfPrecision = options.Precision.auto,
     threads: options.Threads = defaults.THREADS,
@@ -116,5 +117,6 @@ def train(
     )
     from the_experiment.training.several import train_each  # slow; wrong settings are told before
 
-    for result in train_each(model, shared, out, name=name, resume=resume):
+    several = options.numbers(seeds)
+    for result in train_each(model, shared, out, name=name, seeds=several, resume=resume):
         stdout.print(training_summary(result))

@@ -1,8 +1,8 @@
-"""Training one architecture, or all of them side by side, under their usual names."""
+"""Training one architecture or all of them, with one seed or several, under their usual names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from loguru import logger
@@ -22,11 +22,18 @@ ALL = "all"
 
 
 def train_each(
-    model: str, shared: TrainConfig, out: Path, *, name: str = "", resume: bool = False
+    model: str,
+    shared: TrainConfig,
+    out: Path,
+    *,
+    name: str = "",
+    seeds: Sequence[int] = (),
+    resume: bool = False,
 ) -> Iterator[TrainResult]:
     """Train `model`, or every architecture for `all`, and yield the results once no bar is drawn.
 
-    All of them run in processes of their own, as many at a time as there are cores for their
+    With `seeds`, each is trained once for each of them, in place of the one in `shared`. All of
+    them run in processes of their own, as many at a time as there are cores for their
     threads.
     Raises `UsageError` for an unknown model, and for one name or base for several models.
     """
@@ -41,9 +48,12 @@ def train_each(
         check_name(name)
     world = world_name(shared.dataset)
     configs = {
-        Run(out / (name or default_name(each, world))): shared.model_copy(update={"model": each})
+        Run(out / ((name or default_name(each, world)) + (f"-seed-{seed}" if seeds else ""))): (
+            shared.model_copy(update={"model": each, "seed": seed})
+        )
         # Backwards, since the RNN takes longest: side by side, the longest should begin first.
         for each in (reversed(names) if model == ALL else [model])
+        for seed in seeds or [shared.seed]
     }
     if len(configs) > 1:
         yield from _side_by_side(configs, resume)
