@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,11 @@ from hypothesis import strategies as st
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.seeds import Integers
+from the_experiment.data.folder import DatasetFolder
+from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import By, HoldOut
+from the_experiment.data.split import HeldOutCases, HeldOutMeanings, Split
+from the_experiment.report.dataset import dataset_summary
 from the_experiment.worlds import World, find_world
 from the_experiment.worlds.catalog import world_names
 from the_experiment.worlds.files import world_from_text
@@ -237,3 +242,86 @@ def test_large_worlds_are_numbered_only_where_it_is_needed() -> None:
     assert len(HoldOut(sequences=(sequence,), by="text").resolve(some, 0)) == 1
     with pytest.raises(ExperimentError, match="--omit-by text"):
         HoldOut(sequences=(sequence,)).resolve(some, 0)
+
+
+# -- splits, and what is told of them ------------------------------------------------------------
+
+
+def generated(place: Path, world: World, hold_out: HoldOut, rows: int = 20_000) -> DatasetFolder:
+    return generate(world, hold_out, Sizes(train=rows, valid=0, test=0), SEED, place / "data")
+
+
+def test_a_split_tells_which_parts_meet_new_cases(tmp_path: Path) -> None:
+    folder = generated(tmp_path, find_world("causal"), HoldOut(fraction=0.1875))
+    split = Split(folder.manifest)
+    assert split.held_out_cases == [
+        HeldOutCases("newA", ("A", "C"), 3, 0),
+        HeldOutCases("newB", ("D",), 2, 0),
+        HeldOutCases("newC", ("B", "E"), 3, 0),
+        HeldOutCases("newD", ("A", "D"), 4, 0),
+        HeldOutCases("sum", ("A", "B", "C", "D", "E"), 6, 6),
+        HeldOutCases("sum2", ("A", "B", "C", "D", "E"), 6, 6),
+    ]
+    assert split.held_out_meanings == HeldOutMeanings(6, 6, 0, 0)
+    told = dataset_summary(folder).splitlines()
+    assert told[3:5] == [
+        "Every held-out combination of the inputs that they read is in the training rows: "
+        "newA (3), newB (2), newC (3), newD (4).",
+        "New combinations of the inputs that they read: sum (6 of 6), sum2 (6 of 6).",
+    ]
+    assert told[5].startswith("n = 6 distinct held-out states, not rows: a model right on all")
+
+
+def test_where_every_held_out_state_has_a_seen_twin_nothing_is_new(tmp_path: Path) -> None:
+    world = world_from_text(UNREAD, "unread")
+    folder = generated(tmp_path, world, HoldOut(fraction=0.5, by="text"))
+    told = Split(folder.manifest).held_out_meanings
+    assert (told.meanings, told.unseen, told.seen_twins) == (32, 0, 128)
+    *_, twins, conclusion = dataset_summary(folder).splitlines()
+    assert twins == (
+        "seen in other words: 128 held-out states mean the same as one in the training rows"
+    )
+    assert conclusion.startswith("n = 0: every held-out state means the same as one in the train")
+    assert conclusion.endswith("nothing is held out in what the rules read.")
+
+
+@pytest.mark.parametrize(("by", "unseen", "twins"), [("text", 23, 73), ("meaning", 57, 0)])
+def test_n_counts_new_meanings(tmp_path: Path, by: By, unseen: int, twins: int) -> None:
+    folder = generated(tmp_path, find_world("fibonacci"), HoldOut(fraction=0.1, by=by))
+    split = Split(folder.manifest)
+    told = split.held_out_meanings
+    assert (told.unseen, told.seen_twins) == (unseen, twins)
+    (case,) = split.held_out_cases
+    assert (case.cases, case.unseen) == (told.meanings, unseen)
+    said = dataset_summary(folder)
+    assert f"n = {unseen} distinct held-out meanings, not states or rows" in said
+    assert ("seen in other words: 73 held-out states" in said) == bool(twins)
+
+
+def test_twins_of_the_sequences_named_are_told(tmp_path: Path) -> None:
+    world = world_from_text(UNREAD, "unread")
+    sequences = ("1,1,1,1,1,0,1,0", "1,1,1,1,1,0,0,0")
+    folder = generated(tmp_path, world, HoldOut(sequences=sequences))
+    assert Split(folder.manifest).held_out_meanings == HeldOutMeanings(1, 1, 0, 6)
+    said = dataset_summary(folder)
+    assert "6 of them mean the same as a sequence named by -o" in said
+    assert "n = 1 distinct held-out meaning, however many rows there are" in said
+
+
+def test_a_split_of_a_large_world_is_told_fast(tmp_path: Path) -> None:
+    names = [f"A{number}" for number in range(18)]
+    rules = ", ".join(f"r{number}: A{number} XOR A{number + 1}" for number in range(16))
+    world = world_from_text(
+        f"name: wide\ninputs: {{{', '.join(f'{name}: bool' for name in names)}}}\n"
+        f"rules: {{{rules}}}\nprompt: '{''.join(f'{{{name}}}' for name in names)}'\n"
+        f"completion: '-{''.join(f'{{r{number}}}' for number in range(16))}'",
+        "wide",
+    )
+    folder = generated(tmp_path, world, HoldOut(fraction=0.5), rows=50_000)
+    start, split = time.perf_counter(), Split(folder.manifest)
+    assert len(split.held_out) == 2**17
+    assert world.prompts(split.held_out) == folder.manifest.held_out
+    assert len(split.seen) > 10_000
+    assert {one.unseen for one in split.held_out_cases} == {0}
+    assert split.held_out_meanings.unseen == 65_536
+    assert time.perf_counter() - start < 30

@@ -9,8 +9,8 @@ from typing import Any, Protocol, TypeVar
 from the_experiment.base.registry import Registry
 
 Answer = bool | int
-# The text, its right answer, and what it is made of; a `meaning` there is one text for all texts that
-# mean the same. Without it programs mean the same up to the names of their variables, and questions
+# The text, its right answer, and what it is made of. A `meaning` there is one text for all that
+# mean the same; without it those are programs up to the names of their variables, and questions
 # with the same operands and operations.
 Generated = tuple[str, Answer, dict[str, Any]]
 
