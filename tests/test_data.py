@@ -143,6 +143,17 @@ def test_a_split_needs_the_manifest_alone_whatever_became_of_the_world(tmp_path:
     assert Split(folder.manifest).world.answer("0,1,1,1,0") == "\n1,0,0,0\n3 - 1\n"
 
 
+def test_a_manifest_that_does_not_say_how_is_of_a_hold_out_by_text(tmp_path: Path) -> None:
+    folder = small(tmp_path / "data", HoldOut(sequences=("1,0,1,0,1",)))
+    assert folder.manifest.hold_out.by == "meaning"
+    manifest = json.loads((folder.path / MANIFEST).read_text())
+    del manifest["hold_out"]["by"]
+    (folder.path / MANIFEST).write_text(json.dumps(manifest))
+    old = DatasetFolder(folder.path).manifest
+    assert old.hold_out == HoldOut(sequences=("1,0,1,0,1",), by="text")
+    assert old.held_out == folder.manifest.held_out
+
+
 @pytest.mark.parametrize(
     ("sequences", "fraction", "where", "says"),
     [
@@ -188,6 +199,8 @@ def test_a_shell_variable_that_was_never_set_is_no_hold_out(
         (HoldOut(fraction=0.07), "a random 7% of all states"),
         (HoldOut(fraction=0.125), "a random 12.5% of all states"),
         (HoldOut(fraction=0.001, where="A"), "a random 0.1% of all states; every state where A"),
+        (HoldOut(fraction=0.07, by="text"), "a random 7% of all states; by text"),
+        (HoldOut(by="text"), "nothing"),
     ],
 )
 def test_hold_outs_tell_what_they_are(hold_out: HoldOut, told: str) -> None:
@@ -202,7 +215,7 @@ def test_almost_everything_held_out_of_a_large_world_is_no_endless_draw(tmp_path
         f"prompt: '{''.join(f'{{{name}}}' for name in names)}'",
         "wide.yaml",
     )
-    hold_out = HoldOut(where=f"{' + '.join(names)} < 17")
+    hold_out = HoldOut(where=f"{' + '.join(names)} < 17", by="text")
     sizes = Sizes(train=500, valid=1, test=1)
     draws = generate(world, hold_out, sizes, 0, tmp_path / "data").rows("train")
     assert {row["prompt"] for row in draws} == {"1" * 17}

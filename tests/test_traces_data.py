@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +174,7 @@ def test_a_special_token_that_there_is_not_is_refused(
 # -- splits and leaks -----------------------------------------------------------------------------
 
 
-def test_no_graph_is_on_two_sides_and_no_row_is_lost(rows: Path, puzzles: Path) -> None:
+def test_no_graph_is_on_two_sides_and_no_row_is_lost_but_twins(rows: Path, puzzles: Path) -> None:
     learnt = {side: rows_of(rows, "causal", side) for side in ("train", "valid")}
     sides = {**learnt, "test": read_jsonl(rows / "test.jsonl")}
     where = defaultdict(set)
@@ -182,7 +182,11 @@ def test_no_graph_is_on_two_sides_and_no_row_is_lost(rows: Path, puzzles: Path) 
         for row in found:
             where[row["graph"]].add(side)
     assert all(len(one) == 1 for one in where.values())
-    assert sum(map(len, sides.values())) == 240
+    kept = sum(map(len, sides.values()))
+    assert kept + read_json(rows / "manifest.json")["twins"] == 240
+    lost = Counter(row["kind"] for row in read_jsonl(puzzles / "puzzles.jsonl"))
+    lost.subtract(row["kind"] for found in sides.values() for row in found)
+    assert {kind for kind, count in lost.items() if count} == {"root-cause"}
     assert {side: len(found) for side, found in sides.items()} == (
         read_json(rows / "manifest.json")["rows"]
     )
@@ -223,6 +227,31 @@ def test_rows_of_other_puzzles_share_no_graph_with_those_they_are_drawn_without(
     request = PuzzleRequest(30, seed=5, sizes=[7], kinds=["d-separation"], without=[str(puzzles)])
     others = generate_puzzles(request, tmp_path / "others")
     assert prepared([puzzles], tmp_path / "rows", Preparation(seed=2, against=[others]))
+
+
+def test_no_root_cause_is_tested_whose_causes_were_asked_about_in_training(
+    tmp_path: Path, the_experiment: Command
+) -> None:
+    """By graph alone 43 of 57 were."""
+    request = PuzzleRequest(600, 42, ["root-cause"], sizes=[4, 5], naming=["letters", "words"])
+    drawn = generate_puzzles(request, tmp_path / "out" / "traces" / "mine")
+    shape_of = {row["question"]: row["component"] for row in read_jsonl(drawn / "puzzles.jsonl")}
+    words = ("traces", "prepare", "mine", "--name", "rows", "--test", "0.2", "--seed", "42")
+    done = the_experiment(*words)
+    rows = tmp_path / "out" / "traces" / "rows"
+    twins = read_json(rows / "manifest.json")["twins"]
+    assert f"{twins} rows left out, as only one of graph and" in done.stdout
+    learnt = [row for side in ("train", "valid") for row in rows_of(rows, "causal", side)]
+    test = read_jsonl(rows / "test.jsonl")
+    assert len(learnt) + len(test) + twins == 600
+    assert len(test) > 10
+    assert not {row["graph"] for row in learnt} & {row["graph"] for row in test}
+    seen = {shape_of[row["prompt"].strip()] for row in learnt}
+    assert not seen & {row["component"] for row in test}
+    leaking = {"question": "x", "component": learnt[0]["component"]}
+    how = Preparation(seed=42, test=0.2, against=[write(tmp_path / "leaking.jsonl", leaking)])
+    with pytest.raises(ExperimentError, match="asks about the same causes as line 1"):
+        prepared([drawn], tmp_path / "no", how)
 
 
 # -- one's own rows, and bad ones -----------------------------------------------------------------

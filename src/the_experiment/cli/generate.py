@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from the_experiment.base import defaults
 from the_experiment.cli import options
@@ -26,6 +26,13 @@ def generate(
     omit_where: Annotated[
         str | None, options.Option(metavar="EXPR", help="Hold out the states where this is true.")
     ] = None,
+    omit_by: Annotated[
+        Literal["meaning", "text"],
+        options.Option(
+            help="meaning: hold out every state that means the same as a held-out one, such as a "
+            "program with other names; text: hold out these texts only."
+        ),
+    ] = "meaning",
     train_size: Annotated[
         int, options.Option(min=1, help="Rows to train on.")
     ] = defaults.TRAIN_ROWS,
@@ -47,7 +54,7 @@ def generate(
 
     log_to_folder()
     sizes = Sizes(train=train_size, valid=valid_size, test=test_size)
-    hold_out = HoldOut.parse(omit, omit_fraction, omit_where)
+    hold_out = HoldOut.parse(omit, omit_fraction, omit_where, omit_by)
     with counting("writing rows", sizes.total()) as progress:
         folder = generate_dataset(find_world(world), hold_out, sizes, seed, out, progress)
     stdout.print(dataset_summary(folder))

@@ -63,7 +63,10 @@ def generate(
     ] = None,
     without: Annotated[
         list[str] | None,
-        options.Option(metavar="NAME|FILE", help=f"Draw no graph that is in these rows. {EACH}"),
+        options.Option(
+            metavar="NAME|FILE",
+            help=f"Draw no graph, and no component asked about, that is in these rows. {EACH}",
+        ),
     ] = None,
     seed: options.Seed = defaults.SEED,
     out: Shared = Path(defaults.OUT),

@@ -33,6 +33,12 @@ class Manifest(BaseModel):
     sha256: dict[str, str]
     versions: dict[str, str]
 
+    @field_validator("hold_out", mode="before")
+    @classmethod
+    def _was_by_text(cls, hold_out: Any) -> Any:
+        """A data set that doesn't tell is from when there were hold-outs by text only."""
+        return {"by": "text", **hold_out} if isinstance(hold_out, dict) else hold_out
+
     @field_validator("rows")
     @classmethod
     def _has_rows_to_train_on(cls, rows: dict[str, int]) -> dict[str, int]:

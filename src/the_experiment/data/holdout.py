@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from the_experiment.base.errors import UsageError
+from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.seeds import Integers, Stream
 from the_experiment.worlds.language import RuleError, parse
 from the_experiment.worlds.tree import DivisionByZeroError, Tree, bounds, evaluate, names_in
-from the_experiment.worlds.world import World
+from the_experiment.worlds.world import MOST_STATES, World
 
-CHUNK = 2**18  # states at a time that a condition is evaluated in
+CHUNK = 2**18  # states at a time that a condition is evaluated in, or that are given meanings
+
+By = Literal["meaning", "text"]
 
 
 class HoldOut(BaseModel):
     """What is held out, as asked for: the union of sequences, a random share and a condition.
+
+    By meaning, the share is of all distinct meanings, and every state that means the same as a
+    held-out one is held out with it. By text, a state may be seen that means the same.
 
     >>> from the_experiment.worlds import find_world
     >>> HoldOut(sequences=("1,0,1,0,1",)).resolve(find_world("causal"), seed=0).tolist()
@@ -32,10 +37,15 @@ class HoldOut(BaseModel):
     sequences: tuple[str, ...] = ()
     fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
     where: str = ""
+    by: By = "meaning"
 
     @classmethod
     def parse(
-        cls, sequences: str | None, fraction: float = 0.0, where: str | None = None
+        cls,
+        sequences: str | None,
+        fraction: float = 0.0,
+        where: str | None = None,
+        by: By = "meaning",
     ) -> HoldOut:
         """A hold-out from words; sequences have `;` between them, empty ones are left out.
 
@@ -56,18 +66,18 @@ class HoldOut(BaseModel):
             raise UsageError(
                 f"{where!r} is no condition", "write one such as 'A AND C', or leave it out"
             )
-        return cls(sequences=named, fraction=fraction, where=where or "")
+        return cls(sequences=named, fraction=fraction, where=where or "", by=by)
 
     def resolve(self, world: World, seed: int) -> Integers:
         """The numbers of the held-out states, sorted, each once.
 
         Raises `UsageError` for a sequence or condition that is none of this world's, and where
-        nothing would be left to train on.
+        nothing would be left to train on; `ExperimentError` where there are too many states to look
+        for those that mean the same.
         """
         found = [world.indices(world.state(sequence)) for sequence in self.sequences]
         if self.fraction:
-            count = round(self.fraction * len(world.numbers()))
-            found.append(Stream(seed, "hold-out").shuffled(world.size)[:count])
+            found.append(self._share(world, seed))
         if self.where:
             found.append(self._where(world))
         held_out = np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
@@ -76,12 +86,22 @@ class HoldOut(BaseModel):
                 f"{self} holds out none of the {world.size} states of world {world.name}",
                 "hold out more, or nothing at all",
             )
+        named = len(held_out)
+        if self.by == "meaning":
+            held_out = with_twins(world, held_out)
         if len(held_out) >= world.size:
+            twins = ", with those that mean the same" if named < len(held_out) else ""
             raise UsageError(
-                f"all {world.size} states of world {world.name} would be held out",
+                f"all {world.size} states of world {world.name} would be held out{twins}",
                 "leave some to train on",
             )
         return held_out
+
+    def _share(self, world: World, seed: int) -> Integers:
+        """A random share of the distinct meanings, or of all states."""
+        choice = one_of_each_meaning(world) if self.by == "meaning" else world.numbers()
+        count = round(self.fraction * len(choice))
+        return choice[Stream(seed, "hold-out").shuffled(len(choice))[:count]]
 
     def _where(self, world: World) -> Integers:
         try:
@@ -102,7 +122,42 @@ class HoldOut(BaseModel):
         told = [*self.sequences]
         told += [f"a random {100 * self.fraction:g}% of all states"] if self.fraction else []
         told += [f"every state where {self.where}"] if self.where else []
+        told += ["by text"] if told and self.by == "text" else []
         return "; ".join(told) or "nothing"
+
+
+def one_of_each_meaning(world: World) -> Integers:
+    """The number of the first state of each meaning, sorted.
+
+    Raises `ExperimentError` above 2^24 states.
+    """
+    numbers = world.numbers()
+    if not world.has_twins:
+        return numbers
+    return np.sort(np.unique(_meanings(world), return_index=True)[1])
+
+
+def with_twins(world: World, numbers: Integers) -> Integers:
+    """The numbers of these states and of all that mean the same as one of them, sorted.
+
+    Raises `ExperimentError` above 2^24 states, if some mean the same.
+    """
+    if not (len(numbers) and world.has_twins):
+        return numbers
+    meanings = _meanings(world)
+    return np.flatnonzero(np.isin(meanings, meanings[numbers]))
+
+
+def _meanings(world: World) -> Integers:
+    """The meaning of every state, found some at a time, as states take more room than numbers."""
+    if world.size > MOST_STATES:
+        raise ExperimentError(
+            f"world {world.name}: {world.size:,} states, more than 2^24, can't be searched for "
+            "those that mean the same",
+            "use smaller inputs, drop those that no part reads, or hold out with --omit-by text",
+        )
+    chunks = np.array_split(world.numbers(), -(-world.size // CHUNK))
+    return np.concatenate([world.meanings(world.states_at(chunk)) for chunk in chunks])
 
 
 def _holds(tree: Tree, world: World, numbers: Integers) -> npt.NDArray[np.bool_]:

@@ -18,7 +18,8 @@ from the_experiment.worlds.causal.naming import NAMINGS
 class PuzzleRequest:
     """What is drawn; see `draw_puzzles`. No kinds are all of them.
 
-    No graph is drawn that is in one of the files or folders `without`.
+    No puzzle is drawn that shares its graph, or the component of it that it asks about, with one in
+    the files or folders `without`.
     """
 
     count: int
@@ -33,9 +34,9 @@ def generate_puzzles(request: PuzzleRequest, folder: Path) -> Path:
     """Draw puzzles and write them into a new folder, whole or not at all; the same seed gives the
     same bytes. Raises `UsageError` as `draw_puzzles` does, and for files that can't be read.
     """
-    graphs = {graph for path in request.without for _, graph in asked_in(Path(path))}
+    seen = {shape for path in request.without for _, one in asked_in(Path(path)) for shape in one}
     puzzles = draw_puzzles(
-        request.count, request.seed, request.kinds, request.sizes, request.naming, graphs
+        request.count, request.seed, request.kinds, request.sizes, request.naming, seen
     )
     rows = [puzzle.model_dump(mode="json", exclude_defaults=True) for puzzle in puzzles]
     yes_or_no = Counter(puzzle.answer for puzzle in puzzles if puzzle.asks == "yes-no")

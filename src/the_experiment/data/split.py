@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +13,29 @@ from the_experiment.data.draw import seen_states
 from the_experiment.data.folder import Manifest
 from the_experiment.worlds import World, find_world
 from the_experiment.worlds.files import world_from_text
+
+FEW = 2**12  # prompts that are read one by one; more are looked up among those of all states …
+MOST_LISTED = 2**20  # … where there are no more than these
+
+
+@dataclass(frozen=True)
+class HeldOutCases:
+    """The cases of a part's rule that held-out states are: values of the inputs that it reads."""
+
+    part: str
+    reads: tuple[str, ...]
+    cases: int  # distinct ones
+    unseen: int  # … that no training row has
+
+
+@dataclass(frozen=True)
+class HeldOutMeanings:
+    """What held-out states mean; twins mean the same."""
+
+    meanings: int  # distinct ones
+    unseen: int  # … that no training row has
+    seen_twins: int  # held-out states that mean the same as one in a training row
+    twins_of_named: int  # … as a sequence that was named to be held out, but for that one itself
 
 
 class Split:
@@ -48,6 +72,29 @@ class Split:
         rows = self.manifest.rows["train"]
         return seen_states(self.world, self._held_out_indices, self.manifest.seed, rows)
 
+    @cached_property
+    def held_out_cases(self) -> list[HeldOutCases]:
+        """Part by part, how much of what is held out is new to its rule."""
+        return [
+            HeldOutCases(part, tuple(self.world.reads(part)), *_new(held_out, seen))
+            for part in self.world.parts
+            for held_out, seen in [
+                (self.world.cases(part, self.held_out), self.world.cases(part, self.seen))
+            ]
+        ]
+
+    @cached_property
+    def held_out_meanings(self) -> HeldOutMeanings:
+        """How much of what is held out is new, whatever the names and words."""
+        held_out, seen = self.world.meanings(self.held_out), self.world.meanings(self.seen)
+        sequences = self.manifest.hold_out.sequences
+        named = np.array([self.world.meanings(self.world.state(one))[0] for one in sequences])
+        return HeldOutMeanings(
+            *_new(held_out, seen),
+            seen_twins=int(np.isin(held_out, seen).sum()),
+            twins_of_named=int(np.isin(held_out, named).sum()) - len(named),
+        )
+
     def holds_out(self, prompt: str) -> bool:
         """Whether this sequence was held out."""
         return prompt in set(self.manifest.held_out)
@@ -65,7 +112,17 @@ class Split:
 
     @cached_property
     def _held_out_indices(self) -> Integers:
-        states = [self.world.state(prompt) for prompt in self.manifest.held_out]
-        if not states:
-            return np.zeros(0, dtype=np.int64)
-        return np.sort(self.world.indices(np.concatenate(states)))
+        listed = len(self.manifest.held_out) > FEW and self.world.size <= MOST_LISTED
+        prompts = self.world.prompts(self.world.states()) if listed else []
+        numbers = {prompt: number for number, prompt in enumerate(prompts)}
+        found = [
+            numbers[one] if one in numbers else self.world.indices(self.world.state(one))[0]
+            for one in self.manifest.held_out
+        ]
+        return np.sort(np.array(found, dtype=np.int64))
+
+
+def _new(held_out: Integers, seen: Integers) -> tuple[int, int]:
+    """How many different numbers are held out, and how many of those are not among the seen."""
+    distinct = np.unique(held_out)
+    return len(distinct), int((~np.isin(distinct, seen)).sum())

@@ -19,7 +19,8 @@ PUZZLES = "puzzles.jsonl"  # in the folder of puzzles that were drawn
 ASKED_FOR = "traces.jsonl"  # in the folder of traces that an endpoint wrote
 REDRAW = "draw it again by `the-experiment traces generate`, or write prompt and completion"
 MOST_NAMED = 3  # rows that leak
-ABOUT = ("kind", "naming", "size", "graph", "answer")  # what a row keeps of its puzzle
+ABOUT = ("kind", "naming", "size", "graph", "component", "answer")  # what a row keeps of its puzzle
+SHARED = {"graph": "has the graph of", "component": "asks about the same causes as"}
 Side = Literal["train", "valid", "test"]
 
 
@@ -36,6 +37,11 @@ class TraceRow:
     def graph(self) -> str:
         """What is kept together in a split: the graph's shape; of other texts, the prompt."""
         return str(self.columns.get("graph") or plain(self.prompt))
+
+    @property
+    def component(self) -> str:
+        """The part of the graph that alone decides the answer; nothing where all may matter."""
+        return str(self.columns.get("component") or "")
 
     @property
     def about(self) -> dict[str, Any]:
@@ -113,9 +119,10 @@ def side_of(graph: str, seed: int, valid: float, test: float) -> Side:
 
 
 def refuse_leaks(rows: Sequence[TraceRow], evaluation: Path) -> None:
-    """Raise `ExperimentError` naming rows whose question or graph is in an evaluation set.
+    """Raise `ExperimentError` naming rows whose question or shape is in an evaluation set.
 
-    That is a file of puzzles, or of rows with a `question` or `prompt`, and perhaps a `graph`.
+    That is a file of puzzles, or of rows with a `question` or `prompt`, and perhaps a `graph` and a
+    `component` of it.
     """
     found = list(_leaks(rows, evaluation))
     if found:
@@ -123,26 +130,27 @@ def refuse_leaks(rows: Sequence[TraceRow], evaluation: Path) -> None:
         raise ExperimentError(
             f"{len(found)} of {len(rows)} rows leak from {evaluation}: "
             f"{'; '.join(found[:MOST_NAMED])}{more}",
-            "remove them, or draw one of the two `--without` the graphs of the other",
+            "remove them, or draw one of the two `--without` the other",
         )
 
 
 def _leaks(rows: Sequence[TraceRow], evaluation: Path) -> Iterator[str]:
     questions: dict[str, int] = {}
-    graphs: dict[str, int] = {}
-    for number, (asked, graph) in enumerate(asked_in(evaluation), start=1):
+    lines: dict[str, int] = {}  # by shape
+    for number, (asked, shapes) in enumerate(asked_in(evaluation), start=1):
         questions.setdefault(plain(asked), number)
-        if graph:
-            graphs.setdefault(graph, number)
+        for shape in shapes:
+            lines.setdefault(shape, number)
     for row in rows:
         if number := questions.get(plain(row.prompt), 0):
             yield f"{row.where} asks what line {number} asks"
-        elif number := graphs.get(row.columns.get("graph", ""), 0):
-            yield f"{row.where} has the graph of line {number}"
+            continue
+        shared = [(told, lines.get(row.columns.get(name, ""), 0)) for name, told in SHARED.items()]
+        yield from [f"{row.where} {told} line {number}" for told, number in shared if number][:1]
 
 
-def asked_in(path: Path) -> list[tuple[str, str]]:
-    """The question and the graph (or nothing) of each row of any file of questions."""
+def asked_in(path: Path) -> list[tuple[str, set[str]]]:
+    """The question and the shapes (or none) of each row of any file of questions."""
     path = path / PUZZLES if path.is_dir() else path
     if not path.is_file():
         raise UsageError(f"there is no file {path}", "give a .jsonl file of questions")
@@ -151,7 +159,7 @@ def asked_in(path: Path) -> list[tuple[str, str]]:
         asked = row.get("question", row.get("prompt"))
         if not isinstance(asked, str):
             raise ExperimentError(f"{path}, line {number} has no text 'question' or 'prompt'")
-        rows.append((asked, str(row.get("graph") or "")))
+        rows.append((asked, {str(row[name]) for name in SHARED if row.get(name)}))
     return rows
 
 

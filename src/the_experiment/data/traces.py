@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import replaced_folder
+from the_experiment.base.seeds import derived_seed
 from the_experiment.base.words import counted
 from the_experiment.data.trace_folder import counts, write_manifest, write_rows
 from the_experiment.data.trace_rows import (
@@ -90,7 +92,8 @@ def prepared(sources: Sequence[Path], folder: Path, how: Preparation) -> Path:
 
     `ARM/train.jsonl` and `ARM/valid.jsonl` have the same rows in the same order in each arm;
     `test.jsonl` has those of the graphs in neither, as they were read. All rows of a graph go to
-    one side. Rows that say of themselves that they are not `right` are left out. Raises
+    one side; a row is left out whose component is asked about on the other side. Rows that say of
+    themselves that they are not `right` are left out. Raises
     `ExperimentError` with the number of the line for rows that are no use, or that leak from a set
     in `against`; nothing is written then.
     """
@@ -119,6 +122,7 @@ def prepared(sources: Sequence[Path], folder: Path, how: Preparation) -> Path:
         told = {
             "sources": [str(source) for source in sources],
             "wrong": len(read) - len(rows),
+            "twins": len(rows) - sum(map(len, sides.values())),
             "seed": how.seed,
             "arms": [*how.arms],
             "token": token,
@@ -131,10 +135,17 @@ def prepared(sources: Sequence[Path], folder: Path, how: Preparation) -> Path:
 
 
 def _sides(rows: Sequence[TraceRow], how: Preparation) -> Rows:
-    """The rows to train on, to validate and to test, each graph's on one side."""
+    """The rows to train on, to validate and to test, each graph's and component's on one side.
+
+    A row is on no side where its graph is held out for the test and its component isn't, or the
+    other way round.
+    """
     sides: dict[Side, list[TraceRow]] = {"train": [], "valid": [], "test": []}
+    held_out = _held_out_components(rows, how)
     for row in rows:
-        sides[side_of(row.graph, how.seed, how.valid, how.test)].append(row)
+        side = side_of(row.graph, how.seed, how.valid, how.test)
+        if not row.component or (row.component in held_out) == (side == "test"):
+            sides[side].append(row)
     shares: dict[Side, float] = {"train": 1.0, "valid": how.valid, "test": how.test}
     for side, share in shares.items():
         if share and not sides[side]:
@@ -144,6 +155,21 @@ def _sides(rows: Sequence[TraceRow], how: Preparation) -> Rows:
                 "give more rows, or other shares for --valid and --test",
             )
     return sides
+
+
+def _held_out_components(rows: Sequence[TraceRow], how: Preparation) -> set[str]:
+    """Components in random order, until they have the share of rows to be tested; never all.
+
+    There are few, and two of them are asked about in most questions: a share of the components
+    themselves would be of hardly any row, or of most.
+    """
+    sizes = Counter(row.component for row in rows if row.component)
+    order = sorted(sizes, key=lambda component: derived_seed(how.seed, "component", component))
+    held_out: set[str] = set()
+    for component in order[:-1]:
+        if sum(sizes[one] for one in held_out) < how.test * sizes.total():
+            held_out.add(component)
+    return held_out
 
 
 def _in_arm(row: TraceRow, arm: str, filler: str, token: str) -> TraceRow:

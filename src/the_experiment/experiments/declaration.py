@@ -25,7 +25,7 @@ from the_experiment.base.files import write_text
 from the_experiment.base.names import NAME, name_from
 from the_experiment.base.seeds import Stream
 from the_experiment.base.strict_yaml import StrictYaml, read_strictly
-from the_experiment.data.holdout import HoldOut
+from the_experiment.data.holdout import HoldOut, one_of_each_meaning
 from the_experiment.experiments.checks import check_against_world, check_course
 from the_experiment.experiments.course import Course, Strict
 from the_experiment.worlds import EXACT, World
@@ -52,7 +52,7 @@ Seeds = Annotated[
 class HoldOuts(Strict):
     """One way to hold states out; exactly one of the three is given."""
 
-    each_state: bool = False  # as many splits as states, each without one of them
+    each_state: bool = False  # as many splits as meanings, each without one of them
     fraction: Annotated[float, Field(gt=0, lt=1)] | None = None  # another share for each seed
     where: Annotated[str, Field(min_length=1)] | None = None
     seeds: Seeds | None = None  # in place of the experiment's
@@ -66,8 +66,9 @@ class HoldOuts(Strict):
     def splits(self, world: World, seed: int, sample: int) -> Iterator[tuple[str, HoldOut]]:
         """Each split's name and hold-out; of single states only `sample`, if that is not 0."""
         if self.each_state:
-            order = Stream(0, "leave one out").shuffled(world.size)
-            chosen = np.sort(order[:sample]) if sample else world.numbers()
+            states = one_of_each_meaning(world)
+            order = Stream(0, "leave one out").shuffled(len(states))
+            chosen = states[np.sort(order[:sample])] if sample else states
             for prompt in world.prompts(world.states_at(chosen)):
                 yield prompt, HoldOut(sequences=(prompt,))
         elif self.fraction is not None:

@@ -10,6 +10,8 @@ from the_experiment.base.files import read_json
 from the_experiment.base.words import counted
 from the_experiment.data.trace_folder import MANIFEST
 
+TWINS = "left out, as only one of graph and what causes the variable asked about is held out"
+
 
 def puzzles_summary(folder: Path) -> str:
     """How many puzzles there are, by kind, size and naming."""
@@ -29,11 +31,12 @@ def rows_summary(folder: Path) -> str:
     sides = ", ".join(
         f"{side} {count:,} ({counted(graphs[side], 'graph')})" for side, count in rows.items()
     )
-    wrong = manifest["wrong"]
+    wrong, twins = manifest["wrong"], manifest["twins"]
     return "\n".join(
         [
             f"[bold]{escape(str(folder))}/[/]: {sides}; no graph is on two sides",
             *([f"{counted(wrong, 'row')} with a wrong answer left out"] if wrong else []),
+            *([f"{counted(twins, 'row')} {TWINS}"] if twins else []),
             f"arms: {', '.join(manifest['arms'])}; "
             f"longest {manifest['longest']:,} {manifest['unit']}; tags: "
             + escape(f"{manifest['token']}think" if manifest["token"] else "<think>"),

@@ -7,7 +7,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,10 +16,13 @@ from the_experiment.base.seeds import Integers, derived_seed
 from the_experiment.base.words import counted
 from the_experiment.worlds.errors import WorldError
 from the_experiment.worlds.generators import Answer, Generator, takes_hops
+from the_experiment.worlds.meaning import MEANING, numbered
 from the_experiment.worlds.parts import Domain
 from the_experiment.worlds.programs.chain import another_constant, spans_of, with_constant
 from the_experiment.worlds.programs.interpreter import answer_of
+from the_experiment.worlds.programs.syntax import with_names_in_order
 from the_experiment.worlds.questions.answers import YES_NO
+from the_experiment.worlds.questions.question import meaning_of
 from the_experiment.worlds.template import Span
 from the_experiment.worlds.tree import Bounds
 from the_experiment.worlds.world import World
@@ -33,19 +36,26 @@ Truths = tuple[str, str]  # how false and true are written
 
 
 class Drawn(NamedTuple):
-    """A text that was drawn, its right answer, and the whole numbers that its generator tells."""
+    """A text that was drawn, its right answer, and what its generator tells of it."""
 
     text: str
     answer: Answer
-    constants: Mapping[str, int]
+    metadata: dict[str, Any]
+
+    @property
+    def constants(self) -> dict[str, int]:
+        """The whole numbers among what is told."""
+        return {name: value for name, value in self.metadata.items() if type(value) is int}
 
 
 class GeneratedWorld(World):
     """So many different texts of each length, and of each number of hops, drawn by a generator.
 
     A state is which of them: its length, its hops where the generator asks for them, and its number
-    among those. The same names and numbers draw the same texts. Raises `WorldError` where the
-    generator can't make as many, or gives a number for one and a truth value for another.
+    among those. The same names and numbers draw the same texts. Two texts with one answer mean the
+    same where their generator tells one `meaning` of both in its metadata, or else where they are
+    one text in `canonical` form. Raises `WorldError` where the generator can't make as many, or
+    gives a number for one and a truth value for another.
     """
 
     truths: Truths = YES_NO
@@ -203,6 +213,31 @@ class GeneratedWorld(World):
     def _defined_by(self) -> tuple[object, ...]:
         return self.name, dict(self.inputs), dict(self.rules), self.before, self.after
 
+    # -- what texts mean -------------------------------------------------------------------------
+
+    def canonical(self, drawn: Drawn) -> str:
+        """What a text means whose generator doesn't tell it: the same text for all its twins."""
+        return meaning_of(drawn)
+
+    def meanings(self, states: Integers) -> Integers:
+        """What each text means: shape (n,). The same number everywhere, whatever else is drawn."""
+        return self._meanings[self.indices(states)]
+
+    def cases(self, part: str, states: Integers) -> Integers:  # noqa: ARG002
+        """Which case each text is: its meaning."""
+        return self.meanings(states)
+
+    @functools.cached_property
+    def has_twins(self) -> bool:
+        return len(np.unique(self._meanings)) < self.size
+
+    @functools.cached_property
+    def _meanings(self) -> Integers:
+        """The meaning of every text, in the order of the states."""
+        told = (one.metadata.get(MEANING) or self.canonical(one) for one in self._whole)
+        texts = zip(told, self._whole, strict=True)
+        return np.array([numbered(f"{meaning}\n{one.answer}") for meaning, one in texts])
+
     # -- what can't be told from numbers ---------------------------------------------------------
 
     def features(self, states: Integers) -> Integers:
@@ -232,8 +267,7 @@ def pool(generator: Generator, shape: tuple[int, ...], count: int) -> tuple[Draw
         if len(found) == count:
             break
         text, answer, metadata = generator(shape[0], rng, *shape[1:])
-        constants = {name: value for name, value in metadata.items() if type(value) is int}
-        found.setdefault(text, Drawn(text, answer, constants))
+        found.setdefault(text, Drawn(text, answer, metadata))
     if len(found) < count:
         length, *hops = shape
         of = f"length {length}" + "".join(f" and {counted(one, 'hop')}" for one in hops)
@@ -246,9 +280,13 @@ class ProgramWorld(GeneratedWorld):
     """Programs: any program is answered by running it, whether it was drawn or not.
 
     What can be changed in one is the constant at the beginning of the chain that is asked about.
+    Programs mean the same that differ in the names of their variables only.
     """
 
     truths = ("False", "True")
+
+    def canonical(self, drawn: Drawn) -> str:
+        return with_names_in_order(drawn.text)
 
     def answer(self, prompt: str) -> str:
         return self._written(int(answer_of(prompt)))

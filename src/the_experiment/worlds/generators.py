@@ -9,7 +9,10 @@ from typing import Any, Protocol, TypeVar
 from the_experiment.base.registry import Registry
 
 Answer = bool | int
-Generated = tuple[str, Answer, dict[str, Any]]  # the text, its right answer, and what it is made of
+# The text, its right answer, and what it is made of. A `meaning` there is one text for all that
+# mean the same; without it those are programs up to the names of their variables, and questions
+# with the same operands and operations.
+Generated = tuple[str, Answer, dict[str, Any]]
 
 
 class Random(Protocol):

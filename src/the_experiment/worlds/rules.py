@@ -27,10 +27,9 @@ from the_experiment.worlds.tree import (
     names_in,
 )
 from the_experiment.worlds.words import sentence
-from the_experiment.worlds.world import MOST_STATES
+from the_experiment.worlds.world import MOST_COMBINATIONS, MOST_STATES
 
 CHUNK = 2**18  # states evaluated at a time when all are checked
-MOST_COMBINATIONS = 2**20  # of the inputs that a rule names, each tried to find those it reads
 MOST_LISTED_PROMPTS = 2**20  # states whose prompts are compared one by one
 
 
@@ -116,18 +115,6 @@ class RuleWorld(TemplateWorld):
         """The inputs that a rule or part is computed from, directly or through other rules."""
         reached = self._reached(self.uses(part))
         return [name for name in self.inputs if name in reached]
-
-    def reads(self, part: str) -> list[str]:
-        """The inputs that a part's right value depends on, found by changing each.
-
-        `B OR NOT B` names B and doesn't read it. Above a million combinations of the inputs that
-        are named, all of them count as read.
-        """
-        return list(self._read[part])
-
-    @functools.cached_property
-    def _read(self) -> dict[str, tuple[str, ...]]:
-        return {part: self._changing(part) for part in self.parts}
 
     def _changing(self, part: str) -> tuple[str, ...]:
         named = self.depends_on(part)

@@ -19,6 +19,7 @@ from the_experiment.worlds.tree import Bounds
 MOST_STATES = 2**24  # what is enumerated at most; 16.8 million states
 MOST_NUMBERED = 2**62  # what can be numbered in 64 bits
 WIDEST = 2**32  # values of one input; what a `Stream` draws from at most
+MOST_COMBINATIONS = 2**20  # of inputs, each tried to find those that a part reads
 
 
 class World(ABC):
@@ -252,8 +253,20 @@ class World(ABC):
         return found
 
     def reads(self, part: str) -> list[str]:
-        """The inputs that this part's right value depends on; what has no effect doesn't count."""
-        return self.depends_on(part)
+        """The inputs that this part's right value depends on, found by changing each.
+
+        `B OR NOT B` names B and doesn't read it. Above a million combinations of the inputs that
+        may matter, all of them count as read.
+        """
+        return list(self._read[part])
+
+    @functools.cached_property
+    def _read(self) -> dict[str, tuple[str, ...]]:
+        return {part: self._changing(part) for part in self.parts}
+
+    def _changing(self, part: str) -> tuple[str, ...]:
+        """The inputs that change this part in some state; all where there are too many states."""
+        return tuple(self.inputs if self.size > MOST_COMBINATIONS else self.depends_on(part))
 
     def cases(self, part: str, states: Integers) -> Integers:
         """Which case of a part's rule each state is: shape (n,).
@@ -270,8 +283,19 @@ class World(ABC):
 
     def meanings(self, states: Integers) -> Integers:
         """What each state means: shape (n,). Twins, the same case of every part, share it."""
-        read = {name for part in self.parts for name in self.reads(part)}
-        return self._numbered_by(states, read)
+        return self._numbered_by(states, self._read_by_any)
+
+    @functools.cached_property
+    def has_twins(self) -> bool:
+        """Whether any two states share their meaning."""
+        return any(
+            domain.size > 1 and name not in self._read_by_any
+            for name, domain in self.inputs.items()
+        )
+
+    @functools.cached_property
+    def _read_by_any(self) -> frozenset[str]:
+        return frozenset(name for part in self.parts for name in self.reads(part))
 
     def _numbered_by(self, states: Integers, names: Collection[str]) -> Integers:
         numbers = np.zeros(len(states), dtype=np.int64)

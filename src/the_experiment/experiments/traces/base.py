@@ -31,7 +31,7 @@ def pretrained_base(
 ) -> Run:
     """Train the base into `run`, or go on with it, on plain texts that are written to `texts`.
 
-    They are of puzzles of these kinds (none: all) and sizes in every naming, and of no graph in
+    They are of puzzles of these kinds (none: all) and sizes in every naming, and of no shape in
     `without`.
     """
     from the_experiment.training.config import TrainConfig

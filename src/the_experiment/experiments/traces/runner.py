@@ -39,7 +39,7 @@ def run_traces(scale: TraceScale, name: str, out: Path) -> TraceResults:
     write_text(told, scale.model_dump_json(indent=2) + "\n")
     sets = _drawn(scale, folder)
     base = Run(folder / RUNS / BASE)
-    held_out = {puzzle.graph for asked in sets for puzzle in asked.puzzles}
+    held_out = {shape for asked in sets for puzzle in asked.puzzles for shape in puzzle.shapes}
     pretrained_base(scale.base, scale.kinds, scale.sizes, held_out, base, folder / "plain")
     _tuned(scale, folder, base)
     models = {one: str(folder / RUNS / one) for one in (BASE, *ARMS)}
@@ -47,7 +47,7 @@ def run_traces(scale: TraceScale, name: str, out: Path) -> TraceResults:
 
 
 def _drawn(scale: TraceScale, folder: Path) -> list[PuzzleSet]:
-    """The rows to tune on, and the sets that are asked, of graphs that are in none of the rows."""
+    """The rows to tune on, and the sets that are asked, of shapes that are in none of the rows."""
     drawn, rows = folder / "puzzles", folder / ROWS
     longer, renamed = folder / LONGER, folder / RENAMED
     if not drawn.is_dir():

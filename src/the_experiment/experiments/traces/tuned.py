@@ -67,9 +67,9 @@ def tune_arms(request: TuneRequest) -> Iterator[Run]:
 
 
 def _default_base(folder: Path, arm: str, run: Run) -> Run:
-    """A small base for these rows, which reads nothing of the graphs that are held out.
+    """A small base for these rows, which reads nothing of the shapes that are held out.
 
-    Those are the graphs of the rows' test side, and of the sets that they were prepared against.
+    Those are the shapes of the rows' test side, and of the sets that they were prepared against.
 
     Raises `ExperimentError` where rows are not of puzzles that are drawn, or there are too few.
     """
@@ -82,7 +82,7 @@ def _default_base(folder: Path, arm: str, run: Run) -> Run:
     manifest = read_json(folder / MANIFEST, "run `the-experiment traces prepare` again")
     sets = [folder / TEST] if (folder / TEST).is_file() else []
     sets += [Path(path) for path in manifest["against"]]
-    held_out = {graph for asked in sets for _, graph in asked_in(asked)}
+    held_out = {shape for asked in sets for _, shapes in asked_in(asked) for shape in shapes}
     try:
         return pretrained_base(QUICK.base, kinds, sizes, held_out, run, folder / "plain")
     except UsageError as error:

@@ -39,7 +39,7 @@ def draw_puzzles(
     """`count` different puzzles in random order; no kinds are all, and each cell gets its share.
 
     In each kind, size and naming, and for each number of variables given, as many answers are yes
-    as no, but for one. No graph has a shape in `without` (of `Puzzle.graph`). The same seed gives
+    as no, but for one. No puzzle has a shape in `without` (of `Puzzle.shapes`). The same seed gives
     the same puzzles. Raises `UsageError` for an unknown kind or naming, a size that there is not,
     and where there are not that many.
 
@@ -90,7 +90,7 @@ def _drawn(cell: Cell, count: int, seed: int, without: Collection[str]) -> list[
         draft = PUZZLES[cell.kind].draw(drawn_names(cell.naming, cell.size, rng), rng)
         if draft is None or draft.question in found:
             continue
-        if without and shape(draft.edges) in without:
+        if without and (draft.component in without or shape(draft.edges) in without):
             continue
         if draft.asks == "yes-no":
             wanted = due.setdefault(len(draft.given), [])
@@ -103,8 +103,8 @@ def _drawn(cell: Cell, count: int, seed: int, without: Collection[str]) -> list[
     if len(found) < count:
         raise UsageError(
             f"there are hardly {count} different puzzles of the kind {cell.kind} with {cell.size} "
-            f"variables{' and a graph that is not left out' if without else ''}",
-            "ask for fewer, or for larger ones",
+            f"variables{' and a shape that is not left out' if without else ''}",
+            "ask for fewer, for larger ones, or for other kinds",
         )
     return list(found.values())
 

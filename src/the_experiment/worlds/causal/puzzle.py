@@ -43,6 +43,7 @@ class Draft(BaseModel):
     asked: tuple[str, ...]  # the variables that the question is about
     given: tuple[str, ...] = ()  # those that are held fixed
     links: int = 0  # between the variable asked about and the one to be found
+    component: str = ""  # what alone decides the answer, if not all: the same for all its like
     structure: Structure | None = None
 
 
@@ -51,12 +52,18 @@ class Puzzle(Draft):
 
     `edges` and what follows them tell all that the answer depends on, `solved` recomputes it from
     there. `graph` is a hash of the graph's shape, the same whatever the variables are called.
+    Questions that share their `component` have one answer, up to names.
     """
 
     kind: str
     graph: str
     naming: Naming
     size: int  # variables
+
+    @property
+    def shapes(self) -> set[str]:
+        """What no puzzle that is held out may share with one that is seen."""
+        return {self.graph, self.component} - {""}
 
 
 class Kind(Protocol):

@@ -12,6 +12,7 @@ from the_experiment.worlds.causal.graphs import (
     graph_of,
     in_causal_order,
     roots,
+    shape,
     variables,
 )
 from the_experiment.worlds.causal.puzzle import PUZZLES, Draft, Edge, listed
@@ -48,6 +49,7 @@ class RootCause:
             edges=tuple(edges),
             asks="variable",
             asked=(goal,),
+            component=_component(edges, goal),
         )
 
     @staticmethod
@@ -62,6 +64,12 @@ def _settled(edges: Sequence[Edge], goal: str) -> bool:
     before, beginnings = ancestors(edges, goal), {*roots(edges)}
     alone = len(beginnings) == 1 and len(variables(edges)) >= LARGER
     return len(before) > 1 and len(before & beginnings) == 1 and not alone
+
+
+def _component(edges: Sequence[Edge], goal: str) -> str:
+    """The shape of the edges among the variable and its ancestors; nothing else matters."""
+    before = {goal, *ancestors(edges, goal)}
+    return f"root-cause {shape(edge for edge in edges if {*edge} <= before)}"
 
 
 def _walk(edges: Sequence[Edge], goal: str) -> Iterator[str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import keyword
 import operator
+import re
 from collections.abc import Callable, Sequence
 
 from the_experiment.base.errors import UsageError
+from the_experiment.worlds.meaning import renamed
 
 ARITHMETIC: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,
@@ -25,6 +28,7 @@ COMPARISONS: dict[type[ast.cmpop], Callable[[int, int], bool]] = {
 }
 ERRORS = ("Exception", "NameError", "ValueError", "ZeroDivisionError")
 RESERVED = ("range", *ERRORS)
+NAME = re.compile(r"\b[A-Za-z_]\w*")
 
 
 def parsed(program: str) -> ast.Module:
@@ -45,6 +49,19 @@ def parsed(program: str) -> ast.Module:
     except (ValueError, RecursionError, MemoryError):
         raise unreadable() from None
     return tree
+
+
+def with_names_in_order(program: str) -> str:
+    """The program with its variables, and what its last line asks for, renamed as they appear.
+
+    It computes the same: no line, number or operation is changed.
+
+    >>> with_names_in_order("u=8\\nm=u\\n#m:") == with_names_in_order("a=8\\nb=a\\n#b:")
+    True
+    >>> with_names_in_order("for i in range(3):\\n    x += i")
+    'for _0 in range(3):\\n    _1 += _0'
+    """
+    return renamed(program, NAME, kept=(*keyword.kwlist, *RESERVED))
 
 
 def _check(node: ast.AST) -> None:

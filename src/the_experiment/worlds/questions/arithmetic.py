@@ -15,7 +15,8 @@ def make_arithmetic_question(seq_len: int, rng: Random) -> Generated:
     """A sum, a difference, a product or a quotient of numbers of at most `seq_len` digits.
 
     No answer is negative and every division comes out even; what is multiplied or divided by has
-    one digit. Raises `UsageError` for fewer than 1 or more than 6 digits.
+    one digit. Questions mean the same that ask for one operation on the same two numbers in one
+    order. Raises `UsageError` for fewer than 1 or more than 6 digits.
 
     >>> import numpy as np
     >>> make_arithmetic_question(1, np.random.RandomState(0))[:2]

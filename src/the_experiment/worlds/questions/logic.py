@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 from the_experiment.worlds.generators import QUESTIONS, Generated, Random, below, one_of, shuffled
+from the_experiment.worlds.meaning import MEANING, renamed
 from the_experiment.worlds.questions.question import check_length
 from the_experiment.worlds.questions.words import CLASSES, COMPARED, NAMES, with_article
 
 MOST_STEPS = 4
+WORDS = re.compile(rf"\b(?:{'|'.join((*NAMES, *CLASSES, *COMPARED))})(?=s?\b)")
 
 
 @QUESTIONS.register("make_logic_question")
@@ -16,8 +19,9 @@ def make_logic_question(seq_len: int, rng: Random) -> Generated:
     """Premises in any order, and a question whose answer follows from them: yes or no.
 
     It takes `seq_len` rules about classes to find it, or as many comparisons of people. What the
-    premises say need not be true of the world. Raises `UsageError` for fewer than 1 or more than
-    4 steps.
+    premises say need not be true of the world. Two questions mean the same that differ only in
+    who is who, what the classes are, and what is compared; premises in another order mean something
+    else. Raises `UsageError` for fewer than 1 or more than 4 steps.
 
     >>> import numpy as np
     >>> make_logic_question(1, np.random.RandomState(5))[:2]
@@ -28,8 +32,13 @@ def make_logic_question(seq_len: int, rng: Random) -> Generated:
     answer = below(rng, 2) == 1
     make = _order if template == "order" else _classes
     text = make(seq_len, rng, answer, 2 if template == "two people" else 1)
-    metadata = {"kind": "logic", "template": template, "steps": seq_len}
+    metadata = {"kind": "logic", "template": template, "steps": seq_len, MEANING: _meaning(text)}
     return text, answer, metadata
+
+
+def _meaning(text: str) -> str:
+    """The question with people, classes and comparisons numbered as they appear."""
+    return renamed(text, WORDS).replace(" an ", " a ")
 
 
 def _classes(steps: int, rng: Random, answer: bool, people: int) -> str:

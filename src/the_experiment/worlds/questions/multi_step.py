@@ -16,8 +16,8 @@ def make_multi_step_question(seq_len: int, rng: Random) -> Generated:
     """`seq_len` steps told one after the other, in one sum, or in names for what each gives.
 
     What is reached on the way is never below 0 or above 99. Nothing is multiplied in a sum, so
-    that it can be read in one way only. Raises `UsageError` for fewer than 2 or more
-    than 6 steps.
+    that it can be read in one way only. Questions mean the same that have the same steps from the
+    same number on. Raises `UsageError` for fewer than 2 or more than 6 steps.
 
     >>> import numpy as np
     >>> make_multi_step_question(2, np.random.RandomState(1))[:2]

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationError,
+    model_validator,
+)
 
 from the_experiment.base.errors import UsageError
 from the_experiment.worlds.generators import Generated
@@ -102,3 +111,24 @@ def question_of(generated: Generated) -> Question:
     text, answer, metadata = generated
     told = {name: value for name, value in metadata.items() if name in Question.model_fields}
     return Question.model_validate({"question": text, "answer": answer, **told})
+
+
+def meaning_of(generated: Generated) -> str:
+    """What a question means: its operands, operations and distractors, in whatever words.
+
+    Numbers in another order mean something else. A question that doesn't tell its operations, or
+    whose answer is not what they give, means what its text says.
+
+    >>> sums = [("5 plus 7?", 12, {"kind": "sum", "operands": [5, 7], "operations": ["+"]}),
+    ...         ("What is 5 + 7?", 12, {"kind": "sum", "operands": [5, 7], "operations": ["+"]})]
+    >>> meaning_of(sums[0]) == meaning_of(sums[1]), meaning_of(("Is 4 even?", True, {}))
+    (True, 'Is 4 even?')
+    """
+    try:
+        question = question_of(generated)
+    except ValidationError:
+        return generated[0]
+    if not question.operations:
+        return question.text
+    told = question.kind, question.operands, question.operations, question.distractors
+    return json.dumps(told)

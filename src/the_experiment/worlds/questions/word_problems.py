@@ -20,7 +20,9 @@ def make_word_problem(seq_len: int, rng: Random) -> Generated:
     """A story of `seq_len` operations, half of the stories with a number that doesn't count.
 
     Things are bought and lost, packed, shared, or counted by how many more somebody has than
-    somebody else. Raises `UsageError` for fewer than 1 or more than 4 steps.
+    somebody else. Stories mean the same that have the same operations on the same numbers, and the
+    same number that doesn't count, if any. Raises `UsageError` for fewer than 1 or more than 4
+    steps.
 
     >>> import numpy as np
     >>> make_word_problem(1, np.random.RandomState(2))[:2]
