@@ -141,7 +141,7 @@ def test_any_program_is_put_to_a_model_drawn_or_not(tmp_path: Path) -> None:
     program = "x = 3\ny = x * 2\n#y:"
     found = answer(program, [Trained(run)])
     assert found.right == " 6"
-    assert [one.shown for one in found.models] == ["in none of its training rows"]
+    assert [one.shown for one in found.models] == ["in no training row"]
     with pytest.raises(UsageError):
         answer("no program", [Trained(run)])
 

@@ -303,6 +303,9 @@ def test_the_shares_of_force_have_intervals_and_say_what_n_counts(subject: Subje
         assert one.low is not None
         for row, words, low in zip(one.rows, one.words, one.low, strict=True):
             counts = finding.figures[kind][row]
-            assert words[0] == f"{counts['written']}/{counts['n']}"
-            assert counts["low"] == low[0]
-    assert "cancel" in finding.sentences[-1]
+            states = sum(counts[how] for how in ("written", "input", "neither"))
+            assert words[0] == f"{counts['written']}/{states}"
+            assert counts["cases"]["n"] <= states
+            assert counts["cases"]["low"] == low[0]
+    assert "cancel" in finding.sentences[-2]
+    assert finding.sentences[-1].startswith("one seed: exploratory")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from fake_models import FakeModel, contestant, exam_of, verdict_on
 from the_experiment.base.seeds import Integers
+from the_experiment.data.cases import cases_of
 from the_experiment.data.holdout import HoldOut
-from the_experiment.evaluation.cases import cases_of
 from the_experiment.evaluation.paired import mcnemar
 from the_experiment.evaluation.verdict import (
     Discordant,

@@ -9,6 +9,7 @@ import numpy as np
 
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers
+from the_experiment.data.cases import cases_of
 from the_experiment.data.draw import seen_states
 from the_experiment.data.folder import Manifest
 from the_experiment.worlds import World, find_world
@@ -23,7 +24,6 @@ class HeldOutCases:
     """The cases of a part's rule that held-out states are: values of the inputs that it reads."""
 
     part: str
-    reads: tuple[str, ...]
     cases: int  # distinct ones
     unseen: int  # … that no training row has
 
@@ -75,12 +75,12 @@ class Split:
     @cached_property
     def held_out_cases(self) -> list[HeldOutCases]:
         """Part by part, how much of what is held out is new to its rule."""
-        return [
-            HeldOutCases(part, tuple(self.world.reads(part)), *_new(held_out, seen))
+        found = {
+            part: cases_of(self.world, [part], self.seen, self.held_out)
             for part in self.world.parts
-            for held_out, seen in [
-                (self.world.cases(part, self.held_out), self.world.cases(part, self.seen))
-            ]
+        }
+        return [
+            HeldOutCases(part, len(cases), int(cases.new.sum())) for part, cases in found.items()
         ]
 
     @cached_property
@@ -109,6 +109,25 @@ class Split:
         except UsageError:
             return False
         return bool((self.seen == state).all(axis=1).any())
+
+    def new_parts(self, prompt: str) -> list[str] | None:
+        """The parts of which no training row has the case that this sequence is.
+
+        None for a program that was not drawn.
+        """
+        try:
+            state = self.world.state(prompt)
+        except UsageError:
+            return None
+        return [
+            part
+            for part in self.world.parts
+            if self.world.cases(part, state)[0] not in self._seen_cases[part]
+        ]
+
+    @cached_property
+    def _seen_cases(self) -> dict[str, set[int]]:
+        return {part: {*self.world.cases(part, self.seen).tolist()} for part in self.world.parts}
 
     @cached_property
     def _held_out_indices(self) -> Integers:

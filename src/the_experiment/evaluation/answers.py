@@ -20,13 +20,17 @@ class ModelAnswer:
     completion: Completion
     held_out: bool
     seen: bool  # neither: it was not held out, but stands in no training row either
+    new_parts: list[str] | None  # of which its training rows lack this case; None: nobody knows
 
     @property
     def shown(self) -> str:
         """The same in words."""
-        if self.held_out:
-            return "held out from it"
-        return "seen in training" if self.seen else "in none of its training rows"
+        if self.seen:
+            return "seen in training"
+        where = "held out" if self.held_out else "in no training row"
+        if self.new_parts is None:
+            return where
+        return f"{where}, new: {', '.join(self.new_parts) or 'no part'}"
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ def answer(prompt: str, models: Sequence[Trained]) -> Answers:
                 model.complete([prompt])[0],
                 model.split.holds_out(prompt),
                 model.split.shows(prompt),
+                model.split.new_parts(prompt),
             )
             for model in of_world(models, world)
         ],
@@ -102,5 +107,6 @@ def _model_json(answer: ModelAnswer) -> dict[str, Any]:
         },
         "correct": completion.exact,
         "held_out": answer.held_out,
+        "new_parts": answer.new_parts,
         "logprob": completion.logprob,
     }

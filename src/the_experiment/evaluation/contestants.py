@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from the_experiment.base.seeds import Integers, Stream
+from the_experiment.data.cases import Cases, cases_of, whole_cases
 from the_experiment.data.split import Split
 from the_experiment.evaluation.baseline import baselines, learned
-from the_experiment.evaluation.cases import Cases, cases_of, whole_cases
 from the_experiment.evaluation.completions import Completion
 from the_experiment.evaluation.predictions import always
 from the_experiment.evaluation.scores import (

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from the_experiment.base.seeds import Integers
+from the_experiment.data.cases import Truths
 
 Shares = npt.NDArray[np.float64]
-Truths = npt.NDArray[np.bool_]
 ROUNDING = 1e-9  # of shares that were added up
 
 

@@ -10,15 +10,8 @@ from typing import Any
 import numpy as np
 
 from the_experiment.base.seeds import Integers
-from the_experiment.evaluation.cases import Cases
-from the_experiment.evaluation.predictions import (
-    ROUNDING,
-    Predictions,
-    Shares,
-    Truths,
-    always,
-    sometimes,
-)
+from the_experiment.data.cases import Cases, Truths
+from the_experiment.evaluation.predictions import ROUNDING, Predictions, Shares, always, sometimes
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.worlds import EXACT, World
 

@@ -10,7 +10,8 @@ from itertools import pairwise
 import numpy as np
 
 from the_experiment.base.seeds import Integers
-from the_experiment.evaluation.predictions import Predictions, Shares, Truths
+from the_experiment.data.cases import Truths
+from the_experiment.evaluation.predictions import Predictions, Shares
 
 MOST_NODES = 50_000
 MOST_SPLITS = 128  # values of all inputs together; each node tries a split beside each of them

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from the_experiment.data.cases import Truths
 from the_experiment.evaluation.paired import LEVEL, holm, mcnemar
-from the_experiment.evaluation.predictions import Truths
 
 INTERPOLATION = "interpolation"  # the baseline that is a learner of simple rules, not of patterns
 

@@ -9,10 +9,11 @@ from functools import cached_property
 import numpy as np
 
 from the_experiment.base.words import counted
+from the_experiment.data.cases import Truths
 from the_experiment.evaluation.contestants import Contestant, Exam
 from the_experiment.evaluation.other_rules import other_rule
 from the_experiment.evaluation.paired import LEVEL
-from the_experiment.evaluation.predictions import Shares, Truths, always, sometimes
+from the_experiment.evaluation.predictions import Shares, always, sometimes
 from the_experiment.evaluation.scores import ALL_AGGREGATES, ALL_RULES, Count, right_cases
 from the_experiment.evaluation.verdict import (
     INTERPOLATION,

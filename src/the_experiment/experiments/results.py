@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
+from the_experiment.data.cases import cases_of, whole_cases
 from the_experiment.data.draw import seen_states
-from the_experiment.evaluation.cases import cases_of, whole_cases
 from the_experiment.evaluation.predictions import ROUNDING
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.cells import Cell

@@ -51,9 +51,10 @@ def score_cell(of: Mapping[str, Any]) -> Cell:
 
 
 def followed_cell(counts: Mapping[str, Any]) -> Cell:
-    """Of all cases, those that follow what is written."""
-    rate = Rate(counts["written"], sum(counts[how] for how in ("written", "input", "neither")))
-    return Cell(rate.share, f"{rate.k}/{rate.n}", rate.low, rate.high)
+    """Of all states, those that follow what is written; the interval is over distinct cases."""
+    states = Rate(counts["written"], sum(counts[how] for how in ("written", "input", "neither")))
+    cases = counts["cases"]
+    return Cell(states.share, f"{states.k}/{states.n}", cases["low"], cases["high"])
 
 
 def median_cell(shares: Sequence[float]) -> Cell:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import model_validator
@@ -12,7 +12,9 @@ from pydantic import model_validator
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers, Stream
 from the_experiment.base.words import counted
+from the_experiment.evaluation.seed_groups import by_recipe, group_name
 from the_experiment.evaluation.statistics import Rate, short
+from the_experiment.evaluation.trained import Trained
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.generation import written
 from the_experiment.inside.maps import SHARES, HeatMap
@@ -28,6 +30,7 @@ COUNTED = (
     "a case counts where the two say different things; the model's own later errors can cancel the "
     "wrong value, or add to it, so that n can differ from model to model"
 )
+ONE_SEED = "one seed: exploratory; others of the same settings may follow something else"
 HOW: tuple[Followed, ...] = ("written", "input", "neither")
 
 
@@ -39,6 +42,13 @@ class Forced:
     part: str
     value: int
     beginning: str  # ends with the wrong value
+
+
+class Outcome(NamedTuple):
+    """What a later part follows, and in which case: its own, with this wrong value before it."""
+
+    follows: Followed
+    case: tuple[int, int]
 
 
 @verb("force")
@@ -72,7 +82,7 @@ class Force(Request):
                 maps.append(_map(subject, kind, tally))
                 sentences += [_told(kind, name, each) for name, each in tally.items()]
         nothing = "no part of this world depends on another that is written before it"
-        return Finding(maps, figures, [*sentences, COUNTED] if sentences else [nothing])
+        return Finding(maps, figures, [*sentences, COUNTED, ONE_SEED] if sentences else [nothing])
 
     def together(self, found: Sequence[tuple[Subject, Finding]]) -> Finding:
         """Over all states: the shares of several models, and how they are distributed."""
@@ -94,7 +104,8 @@ class Force(Request):
                 if shares:
                     maps.append(distribution(f"{kind}, {pair}: models by that share", shares))
                     sentences += [_spread(kind, pair, *one) for one in shares.items()]
-        return Finding(maps, figures, [*sentences, COUNTED])
+        seeds = list(_over_seeds([subject.trained for subject, _ in found], figures))
+        return Finding(maps, figures, [*sentences, *seeds, COUNTED])
 
     def _one(self, subject: Subject) -> Finding:
         assert self.sequence is not None
@@ -120,6 +131,23 @@ def _spread(kind: str, pair: str, family: str, shares: Sequence[float]) -> str:
         f"{kind}, {pair}, {counted(len(shares), f'{family} model')}: follows what is written in "
         f"{middle} in the middle, half of them from {quarter} to {three}, all from {low} to {high}"
     )
+
+
+def _over_seeds(models: Sequence[Trained], figures: Mapping[str, Any]) -> Iterator[str]:
+    """The spread over models that differ in their seed only; a model alone is a single draw."""
+    for group in by_recipe(models):
+        names = [model.name for model in group]
+        if len(names) == 1:
+            yield f"{names[0]}: {ONE_SEED}"
+            continue
+        for kind, pairs in figures[names[0]].items():
+            for pair in pairs:
+                counts = [figures[name].get(kind, {}).get(pair) for name in names]
+                shares = sorted(followed_cell(count).share for count in counts if count)
+                yield (
+                    f"{group_name(names)}, {counted(len(names), 'seed')}, {kind}, {pair}: follows "
+                    f"what is written in {', '.join(map(short, shares))} of the states"
+                )
 
 
 def _every(world: World, states: Integers, seed: int) -> Iterable[Forced]:
@@ -174,40 +202,57 @@ def outcomes(world: World, prompt: str, forced: str, text: str) -> dict[str, Exp
     return {part: one for part, one in found.items() if one.tells}
 
 
-Tally = dict[str, list[Followed]]  # by "newB → newD"
+Tally = dict[str, list[Outcome]]  # by "newB → newD"
 
 
 def _tallied(subject: Subject, cases: list[Forced]) -> Tally:
     tally: Tally = {}
     for case, text in zip(cases, _continued(subject, cases), strict=True):
-        for part, one in outcomes(subject.world, case.prompt, case.part, text).items():
-            tally.setdefault(f"{case.part} → {part}", []).append(one.follows)
+        world = subject.world
+        for part, one in outcomes(world, case.prompt, case.part, text).items():
+            of_rule = int(world.cases(part, world.state(case.prompt))[0])
+            outcome = Outcome(one.follows, (of_rule, case.value))
+            tally.setdefault(f"{case.part} → {part}", []).append(outcome)
     return tally
 
 
-def _counts(outcomes: list[Followed]) -> dict[str, Any]:
-    rate = Rate(outcomes.count("written"), len(outcomes))
-    return {how: outcomes.count(how) for how in HOW} | rate.as_json()
+def _states(outcomes: Sequence[Outcome], how: Followed) -> int:
+    return sum(outcome.follows == how for outcome in outcomes)
 
 
-def _told(kind: str, name: str, outcomes: list[Followed]) -> str:
-    follows = Rate(outcomes.count("written"), len(outcomes))
+def _cases(outcomes: Sequence[Outcome], how: Followed) -> Rate:
+    """The distinct cases in which it is followed in every state."""
+    cases = {outcome.case for outcome in outcomes}
+    otherwise = {outcome.case for outcome in outcomes if outcome.follows != how}
+    return Rate(len(cases - otherwise), len(cases))
+
+
+def _counts(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """States by what is followed; then the distinct cases, with their interval."""
+    cases = _cases(outcomes, "written")
+    return {how: _states(outcomes, how) for how in HOW} | {"cases": cases.as_json()}
+
+
+def _told(kind: str, name: str, outcomes: Sequence[Outcome]) -> str:
+    written, of_input, neither = (_states(outcomes, how) for how in HOW)
     return (
-        f"{kind}, {name}: follows what is written in {follows}, the input in "
-        f"{outcomes.count('input')}, neither in {outcomes.count('neither')}"
+        f"{kind}, {name}: follows what is written in {written} of {len(outcomes)} states "
+        f"(distinct cases: {_cases(outcomes, 'written')}), the input in {of_input}, "
+        f"neither in {neither}"
     )
 
 
 def _map(subject: Subject, kind: str, tally: Tally) -> HeatMap:
-    rates = [[Rate(each.count(how), len(each)) for how in HOW] for each in tally.values()]
+    states = [[Rate(_states(each, how), len(each)) for how in HOW] for each in tally.values()]
+    cases = [[_cases(each, how) for how in HOW] for each in tally.values()]
     return HeatMap(
         f"{subject.name}, {kind}: what is followed",
         "share",
         tuple(tally),
         HOW,
-        np.array([[one.share for one in row] for row in rates]),
-        tuple(tuple(f"{one.k}/{one.n}" for one in row) for row in rates),
+        np.array([[one.share for one in row] for row in states]),
+        tuple(tuple(f"{one.k}/{one.n}" for one in row) for row in states),
         SHARES,
-        low=np.array([[one.low for one in row] for row in rates]),
-        high=np.array([[one.high for one in row] for row in rates]),
+        low=np.array([[one.low for one in row] for row in cases]),
+        high=np.array([[one.high for one in row] for row in cases]),
     )

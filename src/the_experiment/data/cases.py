@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from the_experiment.base.seeds import Integers
-from the_experiment.evaluation.predictions import Truths
 from the_experiment.worlds import EXACT
 from the_experiment.worlds.world import World
+
+Truths = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
