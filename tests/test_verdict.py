@@ -336,3 +336,36 @@ def test_models_that_stand_beside_each_other_are_corrected_together() -> None:
     runs = [contestant(exam, FakeModel(world, world.evaluate, name)) for name in "abc"]
     together = verdicts(exam, [Group(run.name, [run]) for run in runs], exam.baselines())
     assert "one seed: exploratory" in together["a"]["rules"].because
+
+
+# -- the splits that docs/verdict.md works by hand ------------------------------------------------
+
+
+def test_three_splits_worked_by_hand() -> None:
+    """The other two are those of `test_another_rule_is_named` and of ten ANDs."""
+    causal = find_world("causal")
+    rules = FakeModel(causal, causal.evaluate)
+
+    demo = exam_of(causal, HoldOut(fraction=0.1875).resolve(causal, seed=42))
+    found = verdict_on(demo, rules)["rules"]
+    assert found.kind is Kind.CANNOT_TELL
+    assert "right on 6 of 6 new cases, decision tree on 5–6 of 6" in found.because
+
+    alone = exam_of(causal, HoldOut(sequences=("1,0,1,0,1",)).resolve(causal, seed=0))
+    found = verdict_on(alone, rules)["rules"]
+    assert found.kind is Kind.CANNOT_TELL
+    assert "right on 1 of 1 new case, nearest neighbour on 1 of 1" in found.because
+    tree = next(one for one in alone.baselines() if one.name == "decision tree")
+    assert tree.held_out["all rules"].solves == pytest.approx(0.9)
+
+    xor = pairs_world("XOR")
+    half = exam_of(xor, HoldOut(fraction=0.5).resolve(xor, seed=1))
+    assert {int(half.cases[rule].new.sum()) for rule in xor.rules} == {0}
+    found = verdict_on(half, FakeModel(xor, xor.evaluate))["rules"]
+    assert found.kind is Kind.INTERPOLATES
+    best = max(
+        one.held_out["all rules"].new.sometimes
+        for one in half.baselines()
+        if one.name != "interpolation"
+    )
+    assert best == 4

@@ -136,8 +136,10 @@ def _too_few(line: Line, comparisons: int) -> str:
     """Why there are too few cases to judge; empty where there are enough."""
     if not line.exam.cases[line.measure].new.any():
         return "no held-out case is new: each was seen in some other state"
-    fewest = min(count.n for count in line.counts)
-    return too_few(fewest, comparisons) if fewest else "its rules are right in no new case"
+    fewest, most = (pick(count.n for count in line.counts) for pick in (min, max))
+    if fewest:
+        return too_few(fewest, comparisons)
+    return ("in some seeds " if most else "") + "its rules are right in no new case"
 
 
 def _figures(line: Line, kind: Kind) -> Iterator[str]:

@@ -17,11 +17,12 @@ from the_experiment.evaluation.verdicts import Group as SeedGroup
 from the_experiment.report.blocks import Blocks
 
 HOW_TO_READ = (
-    "Each cell: right/new cases [Wilson 95% interval]; 5–6/6: 5 however a baseline breaks its "
-    "ties, 6 with some. Cases that were seen in another state stand apart and have no interval. "
-    "A baseline learns each part by itself from the same seen states. Aggregates, such as sums, "
-    "are learned beside the right values of the rules, which a model has before it when it writes "
-    "one. With aggregates computed for everyone, an exact match would be 'all rules'."
+    "Each cell: right/new cases [Wilson 95% interval]. 5–6/6: 5 however a baseline breaks ties, "
+    "6 with luck; (all in 83%): everything right in 83% of the ways to break them. Cases that were "
+    "seen in another state stand apart, with no interval. A baseline learns each part by itself "
+    "from the same seen states; aggregates, such as sums, beside the right values of the rules, "
+    "which a model has before it when it writes one. With aggregates computed for everyone, an "
+    "exact match would be 'all rules'."
 )
 
 
@@ -77,12 +78,14 @@ def _held_out_cell(runs: Sequence[Contestant], measure: str) -> str:
 
 
 def over_seeds(scores: Sequence[Score]) -> str:
-    """`5/6 (4–6)`: the median over seeds, the cases, and the range."""
+    """`5/6 (4–6)`: the median over seeds, the cases, and the range if there is one."""
     told = []
     for counts, kind in (([s.new for s in scores], ""), ([s.seen_before for s in scores], " seen")):
         if counts[0].n:
             right = sorted(count.always for count in counts)
-            told.append(f"{median(right):g}/{counts[0].n}{kind} ({right[0]}–{right[-1]})")
+            low, high = right[0], right[-1]
+            spread = f" ({low}–{high})" if low < high else ""
+            told.append(f"{median(right):g}/{counts[0].n}{kind}{spread}")
     return ", ".join(told) or "–"
 
 
