@@ -157,7 +157,7 @@ def test_trees_that_are_too_many_are_drawn() -> None:
     seen, asked = states[::3], states[1::3]
     values = world.part_values(seen)["newA"]
     with pytest.raises(TooManyError):
-        TiedTrees(seen, values, asked, 5)
+        TiedTrees(seen, values, asked, 2)
     drawn = _drawn(Examples(seen, values, (0, 1), boolean_inputs=True), asked)
     counted = TiedTrees(seen, values, asked, 10_000).predictions()
     assert drawn.values.tolist() == counted.values.tolist()
