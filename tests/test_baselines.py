@@ -169,7 +169,7 @@ def test_a_tie_over_all_states_is_one_draw() -> None:
     found = baselines["majority"](
         Examples(np.array([[0], [1]]), values, (0, 1), boolean_inputs=True), np.array([[0], [1]])
     )
-    assert found is not None
+    assert isinstance(found, Predictions)
     assert found.all_right(np.array([1, 1])) == 0.5
     assert found.all_right(values) == 0.0
     assert found.all_right(values, slice(1)) == 0.5

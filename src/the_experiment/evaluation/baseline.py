@@ -25,9 +25,10 @@ class Examples:
     boolean_inputs: bool  # whether all features are 0 or 1
 
 
-# From the examples and new states (m, features) to a prediction for each of the m; None where the
-# baseline can't be applied, such as parities of inputs that are not boolean.
-Baseline = Callable[[Examples, Integers], Predictions | None]
+# From the examples and new states (m, features) to a value for each of the m, or to predictions
+# over all ties where there are any; None where the baseline can't be applied, such as parities of
+# inputs that are not boolean.
+Baseline = Callable[[Examples, Integers], Predictions | Integers | None]
 
 baselines: Registry[Baseline] = Registry(
     "baseline", "the_experiment.evaluation.baselines", "the_experiment.baselines"
@@ -54,6 +55,8 @@ def learned(
         predictions = baseline(examples, features(asked))
         if predictions is None:
             return None
+        if not isinstance(predictions, Predictions):  # values without ties
+            predictions = Predictions.of_draws(predictions[None])
         found[part] = predictions
     return found
 
