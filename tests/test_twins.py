@@ -265,9 +265,8 @@ def test_a_split_tells_which_parts_meet_new_cases(tmp_path: Path) -> None:
     assert split.held_out_meanings == HeldOutMeanings(6, 6, 0, 0)
     told = dataset_summary(folder).splitlines()
     assert told[3:5] == [
-        "Every held-out combination of the inputs that they read is in the training rows: "
-        "newA (3), newB (2), newC (3), newD (4).",
-        "New combinations of the inputs that they read: sum (6 of 6), sum2 (6 of 6).",
+        "Cases that were all seen in other states: newA (3), newB (2), newC (3), newD (4).",
+        "New cases: sum (6 of 6), sum2 (6 of 6).",
     ]
     assert told[5].startswith("n = 6 distinct held-out states, not rows: a model right on all")
 

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.console import Group
 from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from the_experiment.evaluation.answers import Answers, ModelAnswer
 from the_experiment.evaluation.completions import Completion
 from the_experiment.evaluation.statistics import short
+from the_experiment.report.blocks import Blocks
 
 RIGHT, WRONG = "green", "red"
 
 
 def answers_table(answers: Answers) -> Group:
     """A row for each part, a column for the rules and for each model: green is right, red wrong."""
-    table = Table("", "rules", *(escape(answer.model) for answer in answers.models), box=None)
+    table = Blocks(["", "rules", *(Text(answer.model) for answer in answers.models)])
+
+    def row(name: str, rules: str, cells: Iterable[str], style: str = "") -> None:
+        table.add_row([name, *map(Text.from_markup, [rules, *cells])], style=style)
+
     for part, span in answers.world.spans(answers.right).items():
-        cells = [_part_cell(answer.completion, part) for answer in answers.models]
-        table.add_row(part, f"[bold]{span.value if span else '–'}[/]", *cells)
-    table.add_row("exact", "", *(_exact(answer) for answer in answers.models))
-    logprobs = [f"{answer.completion.logprob:.2f}" for answer in answers.models]
-    table.add_row("log p of right answer", "", *logprobs)
-    table.add_row("", "", *(answer.shown for answer in answers.models), style="dim")
+        rules = f"[bold]{span.value if span else '–'}[/]"
+        row(part, rules, [_part_cell(answer.completion, part) for answer in answers.models])
+    row("exact", "", [_exact(answer) for answer in answers.models])
+    row("log p of right answer", "", [f"{one.completion.logprob:.2f}" for one in answers.models])
+    row("", "", [escape(answer.shown) for answer in answers.models], style="dim")
     return Group(
         f"[bold]{escape(answers.prompt)}[/] by the rules of world {answers.world.name}: "
         f"[bold]{escape(repr(answers.right))}[/]",

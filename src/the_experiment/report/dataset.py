@@ -60,12 +60,9 @@ def _parts(cases: Sequence[HeldOutCases]) -> list[str]:
     """Which parts of several meet new cases of their rules, and which don't."""
     if len(cases) == 1:  # its cases are the meanings
         return []
-    known = [f"{one.part} ({one.cases:,})" for one in cases if not one.unseen]
+    seen = [f"{one.part} ({one.cases:,})" for one in cases if not one.unseen]
     new = [f"{one.part} ({one.unseen:,} of {one.cases:,})" for one in cases if one.unseen]
-    told = {
-        "Every held-out combination of the inputs that they read is in the training rows": known,
-        "New combinations of the inputs that they read": new,
-    }
+    told = {"Cases that were all seen in other states": seen, "New cases": new}
     return [f"{what}: {_some(parts)}." for what, parts in told.items() if parts]
 
 
