@@ -21,7 +21,12 @@ def generate(
         options.Option("--omit", "-o", metavar="'SEQ;SEQ'", help="Hold out these sequences."),
     ] = None,
     omit_fraction: Annotated[
-        float, options.Option(min=0, max=1, help="Hold out this share of all states, at random.")
+        float,
+        options.Option(
+            min=0,
+            max=1,
+            help="Hold out this share, at random, of all states that mean different things.",
+        ),
     ] = 0.0,
     omit_where: Annotated[
         str | None, options.Option(metavar="EXPR", help="Hold out the states where this is true.")

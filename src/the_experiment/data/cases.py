@@ -63,10 +63,10 @@ def cases_of(world: World, parts: Sequence[str], seen: Integers, held_out: Integ
 
     A part's case is the value of every input that its rule reads, also through other rules. It is
     new if no seen state has it, and one case however many states have it: hiding a quadrant hides
-    one case of one rule. Where a rule is new only since another one that it is made of is, it is
-    no case of its own. Where every part was seen in its own case, what is left to ask is their
-    combination: a case, new if no seen state has it. There are never more new cases than states
-    that differ in what is read.
+    one case of one rule. Where a rule is new only since another is that reads some of its inputs,
+    the case is the other's, and both have to be right. Where every part was seen in its own case,
+    what is left to ask is their combination: a case, new if no seen state has it. There are never
+    more new cases than states that differ in what is read.
 
     >>> from the_experiment.worlds import find_world
     >>> world = find_world("causal")
@@ -109,7 +109,8 @@ def _by_rule(
         smaller = [unseen[part] for part in parts if reads[part] < inputs]
         own = np.logical_and.reduce([unseen[same[0]], *(~one for one in smaller)])
         column = asked[:, [parts.index(same[0])]]
-        kinds.append(_combinations(same, column, own, np.ones(len(asked), dtype=np.bool_)))
+        follow = tuple(part for part in parts if reads[part] >= inputs)  # new with it, if not alone
+        kinds.append(_combinations(follow, column, own, np.ones(len(asked), dtype=np.bool_)))
     known = ~np.logical_or.reduce(list(unseen.values()))
     kinds.append(_combinations(tuple(parts), asked, known, ~_among(asked, shown)))
     return Cases(tuple(kinds))

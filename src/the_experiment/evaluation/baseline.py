@@ -25,6 +25,8 @@ class Examples:
     boolean_inputs: bool  # whether all features are 0 or 1
 
 
+MOST_VALUES = 32  # of an output that is told by a column for each
+
 # From the examples and new states (m, features) to a value for each of the m, or to predictions
 # over all ties where there are any; None where the baseline can't be applied, such as parities of
 # inputs that are not boolean.
@@ -44,13 +46,11 @@ def learned(
     inputs and the right values of the rules, which a model has before it when it writes one. None
     where it can't be applied to this world.
     """
-    inputs_only = all(domain.boolean for domain in world.inputs.values())
-    outputs_too = inputs_only and all(one == (0, 1) for one in world.output_bounds.values())
+    boolean = all(domain.boolean for domain in world.inputs.values())
     values = world.part_values(seen)
     found: dict[str, Predictions] = {}
     for part, bounds in world.part_bounds.items():
         features = world.features if part in world.rule_parts else _with_outputs(world)
-        boolean = inputs_only if part in world.rule_parts else outputs_too
         examples = Examples(features(seen), values[part], bounds, boolean)
         predictions = baseline(examples, features(asked))
         if predictions is None:
@@ -62,11 +62,22 @@ def learned(
 
 
 def _with_outputs(world: World) -> Callable[[Integers], Integers]:
-    """The features of states, and after them the value of every output."""
+    """The features of states, and after them every output: booleans as such.
+
+    Beside boolean inputs a column says for each other value whether the output has it; an output of
+    many values is left out there.
+    """
+    boolean = all(domain.boolean for domain in world.inputs.values())
 
     def features(states: Integers) -> Integers:
-        outputs = world.evaluate(states).values()
-        return np.column_stack([world.features(states), *outputs])
+        columns = [world.features(states)]
+        for name, values in world.evaluate(states).items():
+            low, high = world.output_bounds[name]
+            if not boolean or (low, high) == (0, 1):
+                columns.append(values)
+            elif high - low < MOST_VALUES:
+                columns += [(values == value).astype(np.int64) for value in range(low, high + 1)]
+        return np.column_stack(columns)
 
     return features
 

@@ -49,34 +49,41 @@ class Comparison:
         """What this split can't show, in sentences."""
         if not len(self.exam.held_out):
             return ["Nothing is held out, so this split cannot separate rule from pattern."]
-        found = [self._what_patterns_solve(), self._what_was_seen()]
+        found = [self._what_patterns_solve(), self._what_was_seen(), self._what_was_sampled()]
         return [sentence for sentence in found if sentence]
 
     def _what_patterns_solve(self) -> str:
         scores = {one.name: one.held_out[ALL_RULES] for one in patterns(self.baselines)}
-        always = [name for name, score in scores.items() if score.new.always == score.new.n]
+        sure = [name for name, score in scores.items() if score.new.always == score.new.n]
         if not self.exam.cases[ALL_RULES].new.any():
             return "This split cannot separate rule from pattern: no held-out case is new."
-        if always:
+        if sure:
             return (
-                f"This split cannot separate rule from pattern: {listed(always)}, shown no rule, "
-                f"{'gets' if len(always) == 1 else 'get'} every rule right in every new case."
+                f"This split cannot separate rule from pattern: {listed(sure)}, shown no rule, "
+                f"{'gets' if len(sure) == 1 else 'get'} every rule right in every new case."
             )
-        some = [f"{name} {score.solves:.0%}" for name, score in scores.items() if score.solves]
+        lucky = {name: of for name, of in scores.items() if of.new.sometimes == of.new.n}
+        some = [f"{name} {score.solves:.0%}" for name, score in lucky.items()]
         if not some:
             return ""
         return (
-            "This split can hardly separate rule from pattern: baselines that are shown no rule "
-            "get every rule right in every new case in some of their tie-breaks "
-            f"({', '.join(some)})."
+            "This split cannot separate rule from pattern: shown no rule, baselines get every rule "
+            f"right in every new case, if their ties fall well ({', '.join(some)} of the time)."
         )
 
     def _what_was_seen(self) -> str:
-        """Where each rule by itself meets nothing new, or little."""
+        """Where each rule by itself meets nothing new."""
         new = {part: int(self.exam.cases[part].new.sum()) for part in self.exam.measures[ALL_RULES]}
         if not any(new.values()):
             return "No rule meets a new case: every case of each was seen in some other state."
         return ""
+
+    def _what_was_sampled(self) -> str:
+        """Where baselines are fitted to fewer states than models."""
+        fitted, seen = len(self.exam.seen), self.states["seen"]
+        if fitted == seen:
+            return ""
+        return f"Baselines are fitted to {fitted:,} of the {seen:,} states that models were shown."
 
     def as_json(self) -> dict[str, Any]:
         """The comparison as plain values."""

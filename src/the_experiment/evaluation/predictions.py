@@ -26,6 +26,7 @@ class Predictions:
     values: Integers  # (k,) distinct
     shares: Shares  # (n, k), each row adds up to 1
     joint: Callable[[Truths], float]
+    draws: Integers | None = None  # (d, n) the values in each tie-break, where those are listed
 
     @classmethod
     def of_ties(cls, values: Integers, tied: Truths) -> Predictions:
@@ -49,7 +50,11 @@ class Predictions:
         coded = coded.reshape(draws.shape)
         shares = np.stack([(coded == number).mean(axis=0) for number in range(len(values))], axis=1)
         states = np.arange(draws.shape[1])
-        return cls(values, shares, lambda right: float(right[states, coded].all(axis=1).mean()))
+
+        def joint(right: Truths) -> float:
+            return float(right[states, coded].all(axis=1).mean())
+
+        return cls(values, shares, joint, draws)
 
     def right(self, truth: Integers) -> Shares:
         """The share of tie-breaks in which each state gets its right value: shape (n,)."""

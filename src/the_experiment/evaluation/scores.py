@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from the_experiment.evaluation.predictions import ROUNDING, Predictions, Shares,
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.worlds import EXACT, World
 
+MOST_WAYS = 256  # to break the ties of a baseline that are looked at one by one
 ALL_RULES = "all rules"  # measures with a blank: no part can have such a name
 ALL_AGGREGATES = "all aggregates"
 
@@ -42,11 +44,14 @@ class Graded:
     """Answers to n states, held against the rules: by part, and as a whole under `EXACT`.
 
     `shares` (n,) says in which share of its tie-breaks a baseline is right in each state, and
-    `solves` in which share it is right in all of them. A model has no ties: 0 or 1.
+    `solves` in which share it is right in all of them. A model has no ties: 0 or 1. `ways` are the
+    shares of each tie-break by itself where a tie spans states, as a majority's does; else there is
+    one, with the shares of all.
     """
 
     shares: Mapping[str, Shares]
     solves: Mapping[str, float]
+    ways: Sequence[Mapping[str, Shares]]
 
     def solves_all(self, parts: Sequence[str]) -> float:
         """The share of tie-breaks in which all these parts are right in all states."""
@@ -56,7 +61,7 @@ class Graded:
 def graded_model(right: Mapping[str, Sequence[bool]]) -> Graded:
     """`right` says for each part, and for exact match, in which states a model is right."""
     shares = {part: np.array(states, dtype=float) for part, states in right.items()}
-    return Graded(shares, {part: float(share.all()) for part, share in shares.items()})
+    return Graded(shares, {part: float(share.all()) for part, share in shares.items()}, [shares])
 
 
 def graded_baseline(
@@ -65,15 +70,30 @@ def graded_baseline(
     """A baseline on some of the states. Its ties in one part don't depend on another's."""
     shares = {part: learned[part].right(values)[among] for part, values in truth.items()}
     solves = {part: learned[part].all_right(values, among) for part, values in truth.items()}
+    ways = [
+        shares | {part: (draw == truth[part])[among].astype(float) for part, draw in way.items()}
+        for way in _ways({part: learned[part].draws for part in truth})
+    ]
     return Graded(
         shares | {EXACT: np.prod(list(shares.values()), axis=0)},
         solves | {EXACT: math.prod(solves.values())},
+        ways,
     )
 
 
-def right_cases(graded: Graded, cases: Cases, held: Callable[[Shares], Truths]) -> Truths:
+def _ways(draws: Mapping[str, Integers | None]) -> list[dict[str, Integers]]:
+    """Every draw of one part with every draw of the others; none told where they are too many."""
+    listed = {part: of for part, of in draws.items() if of is not None and len(of) > 1}
+    if math.prod(map(len, listed.values())) > MOST_WAYS:
+        return [{}]
+    return [dict(zip(listed, way, strict=True)) for way in product(*listed.values())]
+
+
+def right_cases(
+    shares: Mapping[str, Shares], cases: Cases, when: Callable[[Shares], Truths]
+) -> Truths:
     """(cases,): which are right `always`, or `sometimes`."""
-    return cases.right(lambda part: held(graded.shares[part]))
+    return cases.right(lambda part: when(shares[part]))
 
 
 @dataclass(frozen=True)
@@ -87,7 +107,9 @@ class Count:
     @classmethod
     def of(cls, graded: Graded, cases: Cases, which: Truths) -> Count:
         """Count among the cases marked in `which`."""
-        low, high = (right_cases(graded, cases, held)[which].sum() for held in (always, sometimes))
+        low, high = (
+            right_cases(graded.shares, cases, when)[which].sum() for when in (always, sometimes)
+        )
         return cls(int(low), int(high), int(which.sum()))
 
     def rank(self, sure: bool) -> tuple[int, int]:

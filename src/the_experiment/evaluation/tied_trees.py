@@ -43,7 +43,8 @@ class TiedTrees:
 
     `states` (n, inputs) with `values` (n,) are seen, `asked` (m, inputs) are new. A split is at the
     mean of two neighbouring values, and the best has the least Gini impurity (Breiman et al.,
-    1984), compared as exact fractions. Raises `TooManyError` above `most` nodes.
+    1984), compared as exact fractions. scikit-learn takes the first of equally good thresholds of
+    one input; here all are as likely. Raises `TooManyError` above `most` nodes.
     """
 
     def __init__(self, states: Integers, values: Integers, asked: Integers, most: int) -> None:

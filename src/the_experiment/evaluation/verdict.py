@@ -85,16 +85,18 @@ class Finding(NamedTuple):
     p: float
 
 
-def against_patterns(pairings: Sequence[Pairing]) -> Finding:
+def against_patterns(baselines: Sequence[Sequence[Pairing]]) -> Finding:
     """A model is better than patterns if it is better than each, and worse if worse than one.
 
-    The p of the former is the largest, of the latter the smallest times their number.
+    Each baseline has a pairing for every way to break ties that is looked at by itself; either has
+    to hold in all of them. The p of the former is the largest over baselines, of the latter the
+    smallest times their number.
     """
-    better = max((one.better for one in pairings), default=1.0)
+    better = max((max(way.better for way in ways) for ways in baselines), default=1.0)
     if better < 1:
         return Finding(1, better)
-    worse = min((one.worse for one in pairings), default=1.0)
-    return Finding(-1, min(1.0, worse * len(pairings))) if worse < 1 else Finding(0, 1.0)
+    worse = min((max(way.worse for way in ways) for ways in baselines), default=1.0)
+    return Finding(-1, min(1.0, worse * len(baselines))) if worse < 1 else Finding(0, 1.0)
 
 
 def in_every_seed(findings: Sequence[Finding]) -> Finding:
@@ -113,8 +115,8 @@ class Evidence:
     interpolation: Finding | None  # None where it can't be tried
 
     @classmethod
-    def of(cls, pairings: Mapping[str, Pairing]) -> Evidence:
-        """From the pairings of one model with each baseline, by name."""
+    def of(cls, pairings: Mapping[str, Sequence[Pairing]]) -> Evidence:
+        """From the pairings of one model with each baseline, by name and way to break ties."""
         patterns = [one for name, one in pairings.items() if name != INTERPOLATION]
         simple = pairings.get(INTERPOLATION)
         return cls(against_patterns(patterns), against_patterns([simple]) if simple else None)
@@ -143,7 +145,7 @@ def conclusions(evidence: Sequence[Evidence]) -> list[Conclusion]:
     Both comparisons, with patterns and with interpolation, are corrected over all of them (Holm
     1979). A model has to be better in both to be beyond interpolation, so the two don't add up.
 
-    >>> alone = Pairing(Discordant(9, 0), Discordant(9, 0))
+    >>> alone = [Pairing(Discordant(9, 0), Discordant(9, 0))]
     >>> conclusions([Evidence.of({"decision tree": alone, "interpolation": alone})])[0].kind
     <Kind.BEYOND: 'beyond interpolation'>
     """
@@ -169,19 +171,12 @@ def _kind(evidence: Evidence, p_patterns: float, p_interpolation: float) -> Kind
 
 
 def fewest_cases(comparisons: int) -> int:
-    """The number of new cases below which no difference can be beyond chance.
+    """How many new cases it takes for a difference to be beyond chance among so many comparisons.
+
+    A few less can do where others stand out by themselves, as Holm's correction counts those no
+    more; never less than without any other comparison.
 
     >>> [fewest_cases(comparisons) for comparisons in (1, 2, 12)]
     [6, 7, 9]
     """
     return math.floor(math.log2(2 * comparisons / LEVEL)) + 1
-
-
-def too_few(new: int, comparisons: int) -> str:
-    """Why nothing can be told from so few new cases; empty where there are enough."""
-    fewest = fewest_cases(comparisons)
-    if new >= fewest:
-        return ""
-    return f"fewer than {fewest} can show nothing" + (
-        f" with {comparisons} comparisons" if comparisons > 1 else ""
-    )

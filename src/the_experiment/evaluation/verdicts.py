@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,7 +23,7 @@ from the_experiment.evaluation.verdict import (
     Pairing,
     Verdict,
     conclusions,
-    too_few,
+    fewest_cases,
 )
 from the_experiment.worlds import EXACT
 
@@ -64,19 +64,20 @@ class Line:
         rules = [always(run.graded.shares[part]) for part in self.exam.world.rule_parts]
         return cases.new & cases.throughout(np.logical_and.reduce(rules))
 
-    def right(self, one: Contestant, held: Callable[[Shares], Truths]) -> Truths:
-        """(cases,): which cases a model or baseline has right."""
-        return right_cases(one.graded, self.exam.cases[self.measure], held)
+    def right(self, shares: Mapping[str, Shares], when: Callable[[Shares], Truths]) -> Truths:
+        """(cases,): which cases are right, given in which states each part is."""
+        return right_cases(shares, self.exam.cases[self.measure], when)
+
+    def counts(self, one: Contestant) -> list[Count]:
+        """What a baseline has right of the cases that each fitted seed is judged on."""
+        cases = self.exam.cases[self.measure]
+        return [Count.of(one.graded, cases, self.asked(run)) for run in self.group.fitted]
 
     @cached_property
-    def counts(self) -> list[Count]:
-        """What each fitted seed has right of what it is judged on."""
-        found = []
-        for run in self.group.fitted:
-            asked = self.asked(run)
-            right = int(self.right(run, always)[asked].sum())
-            found.append(Count(right, right, int(asked.sum())))
-        return found
+    def own_counts(self) -> list[Count]:
+        """What each fitted seed has right of the cases that it is judged on."""
+        cases = self.exam.cases[self.measure]
+        return [Count.of(run.graded, cases, self.asked(run)) for run in self.group.fitted]
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -84,12 +85,16 @@ class Line:
         return Evidence.of_seeds([self._of_seed(run) for run in self.group.fitted])
 
     def _of_seed(self, run: Contestant) -> Evidence:
-        asked, model = self.asked(run), self.right(run, always)
+        asked = self.asked(run)
+        model = self.right(run.graded.shares, always)[asked]
         return Evidence.of(
             {
-                one.name: Pairing.of(
-                    model[asked], self.right(one, sometimes)[asked], self.right(one, always)[asked]
-                )
+                one.name: [
+                    Pairing.of(
+                        model, self.right(way, sometimes)[asked], self.right(way, always)[asked]
+                    )
+                    for way in one.graded.ways
+                ]
                 for one in self.baselines
             }
         )
@@ -124,7 +129,7 @@ def _verdict(line: Line, conclusion: Conclusion, comparisons: int) -> Verdict:
     explained = conclusion.kind is Kind.LOOKUP and others and all(others.values())
     told = [
         *_figures(line, conclusion.kind),
-        _too_few(line, comparisons) or _reason(line, conclusion),
+        _reason(line, conclusion, comparisons),
         *(f"extrapolates {part} = {rule}" for part, rule in others.items() if rule),
         _seeds(line.group),
     ]
@@ -132,34 +137,28 @@ def _verdict(line: Line, conclusion: Conclusion, comparisons: int) -> Verdict:
     return Verdict(kind, "; ".join(part for part in told if part))
 
 
-def _too_few(line: Line, comparisons: int) -> str:
-    """Why there are too few cases to judge; empty where there are enough."""
-    if not line.exam.cases[line.measure].new.any():
-        return "no held-out case is new: each was seen in some other state"
-    fewest, most = (pick(count.n for count in line.counts) for pick in (min, max))
-    if fewest:
-        return too_few(fewest, comparisons)
-    return ("in some seeds " if most else "") + "its rules are right in no new case"
-
-
 def _figures(line: Line, kind: Kind) -> Iterator[str]:
     """What the model has right, beside the best pattern: by what it is sure of, or at its best."""
-
-    def of(one: Contestant) -> Count:
-        return one.held_out[line.measure].new
-
-    sure = kind is Kind.LOOKUP
-    best = max(patterns(line.baselines), key=lambda one: of(one).rank(sure))
     right, asked = (
-        _range([getattr(count, name) for count in line.counts]) for name in ("always", "n")
+        _range([getattr(count, name) for count in line.own_counts]) for name in ("always", "n")
+    )
+    if asked == "0":
+        return
+    sure = kind is Kind.LOOKUP
+    best = max(
+        patterns(line.baselines),
+        key=lambda one: sorted(count.rank(sure) for count in line.counts(one)),
     )
     where = " where its rules are right" if line.measure == ALL_AGGREGATES else ""
     cases = "new case" if asked == "1" else "new cases"
-    if asked != "0":
-        yield (
-            f"right on {right} of {asked} {cases}{where}, "
-            f"{best.name} on {of(best).range} of {of(best).n}"
-        )
+    yield f"right on {right} of {asked} {cases}{where}, {best.name} on {_of(line, best)}"
+
+
+def _of(line: Line, one: Contestant) -> str:
+    """`5–6 of 6`: what a baseline has right of what the seeds are judged on."""
+    counts = line.counts(one)
+    numbers = [count.always for count in counts] + [count.sometimes for count in counts]
+    return f"{_range(numbers)} of {_range([count.n for count in counts])}"
 
 
 def _range(numbers: Sequence[int]) -> str:
@@ -167,21 +166,42 @@ def _range(numbers: Sequence[int]) -> str:
     return f"{low}" if low == high else f"{low}–{high}"
 
 
-def _reason(line: Line, conclusion: Conclusion) -> str:
+def _reason(line: Line, conclusion: Conclusion, comparisons: int) -> str:
     simple = next((one for one in line.baselines if one.name == INTERPOLATION), None)
     p = f"p = {conclusion.patterns:.2g}"
     if conclusion.kind is Kind.LOOKUP:
         return f"worse than a pattern, {p}"
     if conclusion.patterns >= LEVEL:
-        return f"no difference beyond chance, {p}"
+        return _why_not(line, comparisons) or f"no difference beyond chance, {p}"
     better = f"better than every pattern, {p}"
     if simple is None:
         return f"{better}, but interpolation can't be tried here"
-    beside = f"interpolation, which is right on {simple.held_out[line.measure].new.range}"
+    beside = f"interpolation, which is right on {_of(line, simple)}"
     if conclusion.kind is Kind.INTERPOLATES:
         return f"{better}, but not than {beside}"
     word = "better" if conclusion.kind is Kind.BEYOND else "worse"
     return f"{better}, and {word} than {beside}, p = {conclusion.interpolation:.2g}"
+
+
+def _why_not(line: Line, comparisons: int) -> str:
+    """Why nothing can be told, other than by chance; empty where it is chance."""
+    if not len(line.exam.held_out):
+        return "nothing is held out"
+    if not line.exam.cases[line.measure].new.any():
+        return "no held-out case is new: each was seen in some other state"
+    fewest, most = (pick(count.n for count in line.own_counts) for pick in (min, max))
+    if not fewest:
+        return ("in some seeds " if most else "") + "its rules are right in no new case"
+    if fewest < fewest_cases(comparisons):
+        among = f" among {comparisons} comparisons" if comparisons > 1 else ""
+        return f"too few: it takes {fewest_cases(comparisons)} new cases{among}"
+    return "" if line.evidence.patterns.direction else _disagreement(line)
+
+
+def _disagreement(line: Line) -> str:
+    """A sentence where one seed is better or worse, and another is not."""
+    directions = {line._of_seed(run).patterns.direction for run in line.group.fitted}
+    return "the seeds disagree" if len(directions) > 1 else ""
 
 
 def _other_rules(exam: Exam, group: Group) -> dict[str, str]:
@@ -199,12 +219,12 @@ def _other_rules(exam: Exam, group: Group) -> dict[str, str]:
 
 def _seeds(group: Group) -> str:
     runs, fitted = len(group.runs), len(group.fitted)
-    if runs == 1:
-        return "one seed: exploratory"
     unfit = (
         f"; {runs - fitted} of {runs} seeds did not fit and are left out" if fitted < runs else ""
     )
-    return f"in each of {counted(fitted, 'seed')}{unfit}"
+    if fitted == 1:
+        return f"one seed: exploratory{unfit}"
+    return f"{counted(fitted, 'seed')}{unfit}"
 
 
 def patterns(baselines: Sequence[Contestant]) -> list[Contestant]:

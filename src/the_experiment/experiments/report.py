@@ -70,7 +70,7 @@ def experiment_sheet(experiment: Experiment) -> Group:
 def results_table(outcome: Outcome) -> Group:
     """Each contestant by measure and way of holding out, and what it says of the claim."""
     note = (
-        "Each cell: share that is right, [Wilson 95% interval] over the distinct new cases, of a "
+        "Each cell: share that is right, [Wilson 95% interval] for n distinct new cases, of a "
         "baseline [from what it has right in every tie-break to what it has in one]; each seed's."
     )
     lines: list[RenderableType] = []

@@ -65,7 +65,7 @@ class Row:
     is_model: bool
     measure: str
     by_seed: dict[int, Tally]  # over all splits of that seed
-    new_cases: int  # over all splits, each split counted once over its seeds
+    new_cases: int  # of all splits, at most as many as there are distinct held-out states
     cells: int
     fitted: int  # cells in which every seen state was exact; all, for a baseline
 
@@ -81,9 +81,10 @@ class Row:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Of a model: Wilson's, counting each new case once; of a baseline: its range over ties.
+        """Of a model: Wilson's of its share over as many trials as there are distinct new cases.
 
-        Models of several seeds asked about the same case are no independent trials.
+        States of one case are no independent trials, nor are seeds asked about the same case. Of a
+        baseline: from what it has right in every tie-break to what it has in one.
         """
         total = self.total
         if not self.is_model:

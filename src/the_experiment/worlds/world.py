@@ -162,10 +162,7 @@ class World(ABC):
 
     def indices(self, states: Integers) -> Integers:
         """The number of each state; the inverse of `states_at`."""
-        numbers = np.zeros(len(states), dtype=np.int64)
-        for column, domain in zip(states.T, self.inputs.values(), strict=True):
-            numbers = numbers * domain.size + (column - domain.low)
-        return numbers
+        return self._numbered_by(states, self.inputs)
 
     def sample(self, count: int, stream: Stream) -> Integers:
         """`count` states drawn uniformly, with replacement: shape (count, inputs)."""

@@ -28,8 +28,8 @@ def _drawn(examples: Examples, asked: Integers) -> Predictions:
     """A forest without bootstrap, all features at each split: its trees differ in ties alone."""
     from sklearn.ensemble import RandomForestClassifier
 
-    forest = RandomForestClassifier(
-        DRAWS, bootstrap=False, max_features=None, n_jobs=-1, random_state=0
-    ).fit(examples.states, examples.values)
+    forest = RandomForestClassifier(DRAWS, bootstrap=False, max_features=None, random_state=0).fit(
+        examples.states, examples.values
+    )
     draws = [forest.classes_[tree.predict(asked).astype(np.int64)] for tree in forest.estimators_]
     return Predictions.of_draws(np.array(draws, dtype=np.int64))

@@ -140,8 +140,8 @@ def _over_seeds(models: Sequence[Trained], figures: Mapping[str, Any]) -> Iterat
         if len(names) == 1:
             yield f"{names[0]}: {ONE_SEED}"
             continue
-        for kind, pairs in figures[names[0]].items():
-            for pair in pairs:
+        for kind in dict.fromkeys(kind for name in names for kind in figures[name]):
+            for pair in dict.fromkeys(one for name in names for one in figures[name].get(kind, {})):
                 counts = [figures[name].get(kind, {}).get(pair) for name in names]
                 shares = sorted(followed_cell(count).share for count in counts if count)
                 yield (
@@ -221,10 +221,9 @@ def _states(outcomes: Sequence[Outcome], how: Followed) -> int:
 
 
 def _cases(outcomes: Sequence[Outcome], how: Followed) -> Rate:
-    """The distinct cases in which it is followed in every state."""
-    cases = {outcome.case for outcome in outcomes}
-    otherwise = {outcome.case for outcome in outcomes if outcome.follows != how}
-    return Rate(len(cases - otherwise), len(cases))
+    """The share of the states, over no more trials than there are distinct cases."""
+    cases = len({outcome.case for outcome in outcomes})
+    return Rate(round(_states(outcomes, how) / len(outcomes) * cases), cases)
 
 
 def _counts(outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -235,9 +234,11 @@ def _counts(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 def _told(kind: str, name: str, outcomes: Sequence[Outcome]) -> str:
     written, of_input, neither = (_states(outcomes, how) for how in HOW)
+    cases = _cases(outcomes, "written")
     return (
         f"{kind}, {name}: follows what is written in {written} of {len(outcomes)} states "
-        f"(distinct cases: {_cases(outcomes, 'written')}), the input in {of_input}, "
+        f"({counted(cases.n, 'distinct case')}, [{short(cases.low)}–{short(cases.high)}]), the input in "
+        f"{of_input}, "
         f"neither in {neither}"
     )
 
