@@ -25,7 +25,7 @@ def generate(
         options.Option(
             min=0,
             max=1,
-            help="Hold out this share, at random, of all states that mean different things.",
+            help="Hold out a random share of the states.",
         ),
     ] = 0.0,
     omit_where: Annotated[

@@ -235,11 +235,10 @@ def _counts(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 def _told(kind: str, name: str, outcomes: Sequence[Outcome]) -> str:
     written, of_input, neither = (_states(outcomes, how) for how in HOW)
     cases = _cases(outcomes, "written")
+    distinct = f"{counted(cases.n, 'distinct case')} [{short(cases.low)}–{short(cases.high)}]"
     return (
-        f"{kind}, {name}: follows what is written in {written} of {len(outcomes)} states "
-        f"({counted(cases.n, 'distinct case')}, [{short(cases.low)}–{short(cases.high)}]), the input in "
-        f"{of_input}, "
-        f"neither in {neither}"
+        f"{kind}, {name}: follows what is written in {written} of {len(outcomes)} states, "
+        f"{distinct}, the input in {of_input}, neither in {neither}"
     )
 
 
