@@ -31,6 +31,8 @@ class FakeModel:
 
     def complete(self, prompts: Sequence[str]) -> list[Completion]:
         """One graded completion a prompt."""
+        if not prompts:
+            return []
         states = np.concatenate([self._world.state(prompt) for prompt in prompts])
         truth = self._world.part_values(states)
         written = self._world.parts_from(states, self._outputs(states))

@@ -32,7 +32,6 @@ def predictions(
     found = learned(
         baselines[baseline], world, np.delete(states, held_out, axis=0), states[held_out]
     )
-    assert found is not None
     return found, world.part_values(states[held_out])
 
 
@@ -132,8 +131,8 @@ def test_every_baseline_answers_or_declines_on_every_world(baseline: str, name: 
     world = find_world(name)
     states = world.states()
     found = learned(baselines[baseline], world, states[::3], states[1:4])
-    assert found is None or found.keys() >= {*world.parts}
-    for one in (found or {}).values():
+    assert list(found) in ([], world.parts)
+    for one in found.values():
         assert one.shares.shape == (3, len(one.values))
         assert one.shares.sum(axis=1) == pytest.approx(1.0)
 

@@ -277,3 +277,47 @@ def test_no_model_says_what_to_do(the_experiment: Command) -> None:
         told = the_experiment(*verb)
         assert told.returncode == 1
         assert told.stderr == "error: no model in out/\n  → run `the-experiment train`\n"
+
+
+def test_runs_that_do_not_tell_their_settings_are_no_seeds_of_each_other(
+    trained: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(trained, out)
+    gone, torn, listed = sorted(out.glob("*/config.yaml"))
+    gone.unlink()
+    torn.write_text("model: [")
+    listed.write_text("- 1")
+    (comparison,) = compare(trained_models(out))
+    assert [len(group.runs) for group in comparison.groups] == [1, 1, 1]
+
+
+def test_runs_that_differ_in_their_seed_are_one_group(trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run = next(trained.glob("tiny-cnn-*"))
+    for seed in (1, 2):
+        copy = out / f"cnn-seed-{seed}"
+        shutil.copytree(run, copy)
+        for name in ("run.json", "config.yaml"):
+            text = (copy / name).read_text()
+            (copy / name).write_text(re.sub(r'(seed"?: )\d+', rf"\g<1>{seed}", text))
+    shutil.copytree(out / "cnn-seed-2", out / "cnn-again")  # the same seed is no other draw
+    (comparison,) = compare(trained_models(out))
+    groups = {group.name: [run.name for run in group.runs] for group in comparison.groups}
+    assert groups == {"cnn-again": ["cnn-again", "cnn-seed-1"], "cnn-seed-2": ["cnn-seed-2"]}
+    shutil.rmtree(out / "cnn-again")
+    (comparison,) = compare(trained_models(out))
+    (group,) = comparison.groups
+    assert (group.name, len(group.runs)) == ("cnn", 2)
+    assert "2 seeds" in comparison.verdicts["cnn"]["rules"].because
+    told = Console(width=200)
+    with told.capture() as shown:
+        told.print(comparison_view(comparison))
+    assert "cnn, 2 seeds" in shown.get()
+
+
+def test_a_model_called_like_a_baseline_is_told_beside_it(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(next(trained.glob("tiny-cnn-*")), tmp_path / "majority")
+    (comparison,) = compare(trained_models(tmp_path))
+    told = comparison.as_json()
+    assert (list(told["models"]), "majority" in told["baselines"]) == (["majority"], True)

@@ -426,6 +426,70 @@ def test_interpolation_is_tried_beside_outputs_of_several_values() -> None:
     assert "interpolation" in [one.name for one in exam.baselines()]
 
 
+def test_a_rule_that_was_seen_has_to_be_right_in_a_new_case_of_another() -> None:
+    """A model that has ten new cases right and breaks a rule it was shown in all of them."""
+    world = pairs_world("AND")
+    text = {**world.rules, "notA": "NOT A"}
+    world = RuleWorld(
+        "pairs",
+        world.inputs,
+        text,
+        "{A}{B}{C}{D}{E}",
+        "\n" + "".join(f"{{{rule}}}" for rule in text) + "\n",
+    )
+    exam = exam_of(world, TWO_ONES.resolve(world, seed=0))
+    broken = with_rules(world, notA="(NOT A) XOR (A + B + C + D + E >= 2)")
+    found = verdict_on(exam, FakeModel(world, broken.evaluate))["rules"]
+    assert found.because.startswith("right on 0 of 10 new cases")
+    assert verdict_on(exam, FakeModel(world, world.evaluate))["rules"].kind is Kind.BEYOND
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_coin_is_not_beyond_interpolation(seed: int) -> None:
+    """Where every baseline is wrong in every case, guessing is better than all of them."""
+    names = "ABCDE"
+    world = RuleWorld(
+        "many",
+        {name: Domain(0, 1, boolean=True) for name in names},
+        {"many": f"{' + '.join(names)} >= 2"},
+        "".join(f"{{{name}}}" for name in names),
+        "={many}\n",
+    )
+    exam = exam_of(world, TWO_ONES.resolve(world, seed=0))
+    coins = np.random.RandomState(seed).randint(2, size=32)
+
+    def outputs(states: Integers) -> dict[str, Integers]:
+        few = states.sum(axis=1) < 2
+        return {"many": np.where(few, 0, coins[world.indices(states)])}
+
+    found = verdict_on(exam, FakeModel(world, outputs))["rules"]
+    assert found.kind is (
+        Kind.BEYOND if coins[world.indices(exam.held_out)].sum() >= 18 else Kind.CANNOT_TELL
+    )
+    assert verdict_on(exam, FakeModel(world, world.evaluate))["rules"].kind is Kind.BEYOND
+
+
+def test_a_rule_that_reads_nothing_has_one_case() -> None:
+    world = RuleWorld(
+        "constant",
+        {"A": Domain(0, 1, boolean=True), "B": Domain(0, 1, boolean=True)},
+        {"one": "1", "same": "A == A", "both": "A AND B"},
+        "{A}{B}",
+        "={one}{same}{both}\n",
+    )
+    assert [world.reads(part) for part in world.parts] == [[], [], ["A", "B"]]
+    exam = exam_of(world, np.array([3]))
+    assert [int(exam.cases[part].new.sum()) for part in world.parts] == [0, 0, 1]
+    assert verdict_on(exam, FakeModel(world, world.evaluate))["rules"].kind is Kind.CANNOT_TELL
+
+
+def test_nothing_held_out_is_not_called_seen() -> None:
+    world = find_world("causal")
+    exam = exam_of(world, np.zeros(0, dtype=np.int64))
+    found = verdict_on(exam, FakeModel(world, world.evaluate))["rules"]
+    assert found.because == "nothing is held out; one seed: exploratory"
+
+
 # -- the splits that docs/verdict.md works by hand ------------------------------------------------
 
 

@@ -452,7 +452,7 @@ def test_a_plugged_in_model_is_trained_and_tested_beside_a_plugged_in_baseline(
     told = json.loads(the_experiment("test", "1,0,1,0,1", "--json", **path).stdout)
     assert list(told["models"]) == ["tiny-gru-causal"]
     (comparison,) = json.loads(the_experiment("compare", "--json", **path).stdout)
-    score = comparison["contestants"]["always one"]["held_out"]["newA"]
+    score = comparison["baselines"]["always one"]["held_out"]["newA"]
     assert (score["seen_before"]["always"], score["seen_before"]["n"]) == (0, 1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,15 +13,22 @@ from the_experiment.worlds import EXACT
 from the_experiment.worlds.world import World
 
 Truths = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Combinations:
-    """Cases of one kind: the values of the same inputs, on which the same parts hang."""
+    """Cases of one kind: the values of the same inputs, in which the same parts are new."""
 
-    parts: tuple[str, ...]  # what must be right for a case to be right
+    asked: Mapping[str, Truths]  # by part: the states (n,) in which it must be right
     of_state: Integers  # (n,) the number of each state's case; -1 where it has none of this kind
     new: Truths  # (cases,) whether nobody was shown it
+    chance: Floats  # (cases,) how likely whoever guesses what is new there has it right
+
+    def right(self, is_right: Callable[[str], Truths]) -> Truths:
+        """(cases,): whether a case is right, given for each part in which states that is (n,)."""
+        states = [is_right(part) | ~asked for part, asked in self.asked.items()]
+        return self.throughout(np.logical_and.reduce(states))
 
     def throughout(self, holds: Truths) -> Truths:
         """(cases,): whether something that holds in some states (n,) does in all of a case."""
@@ -41,17 +48,17 @@ class Cases:
         """(cases,): whether nobody was shown it."""
         return np.concatenate([kind.new for kind in self.kinds])
 
+    @property
+    def chance(self) -> Floats:
+        """(cases,): how likely whoever guesses what is new in a case has it right."""
+        return np.concatenate([kind.chance for kind in self.kinds])
+
     def __len__(self) -> int:
         return len(self.new)
 
     def right(self, is_right: Callable[[str], Truths]) -> Truths:
         """(cases,): whether a case is right, given for each part in which states that is (n,)."""
-        return np.concatenate(
-            [
-                kind.throughout(np.logical_and.reduce([is_right(part) for part in kind.parts]))
-                for kind in self.kinds
-            ]
-        )
+        return np.concatenate([kind.right(is_right) for kind in self.kinds])
 
     def throughout(self, holds: Truths) -> Truths:
         """(cases,): whether something that holds in some states (n,) does in all of a case."""
@@ -64,9 +71,10 @@ def cases_of(world: World, parts: Sequence[str], seen: Integers, held_out: Integ
     A part's case is the value of every input that its rule reads, also through other rules. It is
     new if no seen state has it, and one case however many states have it: hiding a quadrant hides
     one case of one rule. Where a rule is new only since another is that reads some of its inputs,
-    the case is the other's, and both have to be right. Where every part was seen in its own case,
-    what is left to ask is their combination: a case, new if no seen state has it. There are never
-    more new cases than states that differ in what is read.
+    the case is the other's. A case is right if in all of its states all parts are, but for those
+    that are new there in a case of their own. Where every part was seen in its own case, what is
+    left to ask is their combination: a case, new if no seen state has it. There are never more new
+    cases than states that differ in what is read.
 
     >>> from the_experiment.worlds import find_world
     >>> world = find_world("causal")
@@ -82,9 +90,7 @@ def cases_of(world: World, parts: Sequence[str], seen: Integers, held_out: Integ
     columns = zip(asked.T, shown.T, strict=True)
     unseen = {part: ~np.isin(one, known) for part, (one, known) in zip(parts, columns, strict=True)}
     apart = _by_rule(world, parts, unseen, asked, shown)
-    whole = _combinations(
-        tuple(parts), asked, np.ones(len(asked), dtype=np.bool_), ~_among(asked, shown)
-    )
+    whole = _whole(world, parts, unseen, asked, shown)
     return apart if apart.new.sum() <= whole.new.sum() else Cases((whole,))
 
 
@@ -92,38 +98,72 @@ def whole_cases(world: World, seen: Integers, held_out: Integers) -> Cases:
     """The cases of a completion as a whole: what a state means, new if no seen state means it."""
     asked, shown = (world.meanings(states)[:, None] for states in (held_out, seen))
     every = np.ones(len(asked), dtype=np.bool_)
-    return Cases((_combinations((EXACT,), asked, every, ~_among(asked, shown)),))
+    guessed = _chances(world, dict.fromkeys(world.parts, every), len(asked))
+    return Cases((_combinations({EXACT: every}, asked, every, ~_among(asked, shown), guessed),))
 
 
 def _by_rule(
     world: World,
     parts: Sequence[str],
-    unseen: dict[str, Truths],
+    unseen: Mapping[str, Truths],
     asked: Integers,
     shown: Integers,
 ) -> Cases:
+    """A kind for each set of inputs in which something is new, and one for what is seen in all."""
     reads = {part: frozenset(world.reads(part)) for part in parts}
+    new = np.ones(len(asked), dtype=np.bool_)
     kinds = []
     for inputs in dict.fromkeys(reads.values()):
-        same = tuple(part for part in parts if reads[part] == inputs)
+        same = [part for part in parts if reads[part] == inputs]
         smaller = [unseen[part] for part in parts if reads[part] < inputs]
         own = np.logical_and.reduce([unseen[same[0]], *(~one for one in smaller)])
         column = asked[:, [parts.index(same[0])]]
-        follow = tuple(part for part in parts if reads[part] >= inputs)  # new with it, if not alone
-        kinds.append(_combinations(follow, column, own, np.ones(len(asked), dtype=np.bool_)))
+        has_to = {part: ~unseen[part] | (reads[part] >= inputs) for part in parts}
+        guessed = _chances(world, dict.fromkeys(same, new), len(asked))
+        kinds.append(_combinations(has_to, column, own, new, guessed))
     known = ~np.logical_or.reduce(list(unseen.values()))
-    kinds.append(_combinations(tuple(parts), asked, known, ~_among(asked, shown)))
-    return Cases(tuple(kinds))
+    return Cases((*kinds, _whole(world, parts, unseen, asked, shown, known)))
+
+
+def _whole(
+    world: World,
+    parts: Sequence[str],
+    unseen: Mapping[str, Truths],
+    asked: Integers,
+    shown: Integers,
+    which: Truths | None = None,
+) -> Combinations:
+    """Every combination of the parts' cases as a case, in all states or in some."""
+    every = np.ones(len(asked), dtype=np.bool_)
+    any_new = np.logical_or.reduce(list(unseen.values()))
+    guessed = _chances(world, {part: unseen[part] | ~any_new for part in parts}, len(asked))
+    return _combinations(
+        dict.fromkeys(parts, every),
+        asked,
+        every if which is None else which,
+        ~_among(asked, shown),
+        guessed,
+    )
+
+
+def _chances(world: World, guessed: Mapping[str, Truths], states: int) -> Floats:
+    """(n,): how likely it is to guess some parts, each among all its values, in some states."""
+    found = np.ones(states)
+    for part, where in guessed.items():
+        low, high = world.part_bounds[part]
+        found[where] /= high - low + 1
+    return found
 
 
 def _combinations(
-    parts: tuple[str, ...], values: Integers, which: Truths, new: Truths
+    asked: Mapping[str, Truths], values: Integers, which: Truths, new: Truths, chance: Floats
 ) -> Combinations:
     """The different rows of `values` (n, columns) among some states (n,)."""
     rows, first, number = np.unique(values[which], axis=0, return_index=True, return_inverse=True)
     of_state = np.full(len(values), -1, dtype=np.int64)
     of_state[which] = number.reshape(-1)
-    return Combinations(parts, of_state, new[which][first] if len(rows) else np.zeros(0, np.bool_))
+    first = np.flatnonzero(which)[first] if len(rows) else np.zeros(0, dtype=np.int64)
+    return Combinations(asked, of_state, new[first], chance[first])
 
 
 def _among(rows: Integers, others: Integers) -> Truths:

@@ -51,8 +51,8 @@ class Split:
     @cached_property
     def key(self) -> str:
         """Equal for splits of the same world into the same seen and held-out states."""
-        kept = {"world", "world_text", "seed", "held_out", "rows"}
-        return self.manifest.model_dump_json(include=kept)
+        kept = {"world", "world_text", "seed", "held_out"}
+        return f"{self.manifest.model_dump_json(include=kept)} {self.manifest.rows['train']}"
 
     @cached_property
     def world(self) -> World:

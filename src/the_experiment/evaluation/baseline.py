@@ -39,12 +39,11 @@ baselines: Registry[Baseline] = Registry(
 
 def learned(
     baseline: Baseline, world: World, seen: Integers, asked: Integers
-) -> dict[str, Predictions] | None:
-    """What the baseline, fitted to the seen states, predicts for each part.
+) -> dict[str, Predictions]:
+    """What the baseline, fitted to the seen states, predicts for each part it can be applied to.
 
     It learns each part by itself: a rule from the inputs; an aggregate, such as a sum, from the
-    inputs and the right values of the rules, which a model has before it when it writes one. None
-    where it can't be applied to this world.
+    inputs and the right values of the rules, which a model has before it when it writes one.
     """
     boolean = all(domain.boolean for domain in world.inputs.values())
     values = world.part_values(seen)
@@ -53,11 +52,10 @@ def learned(
         features = world.features if part in world.rule_parts else _with_outputs(world)
         examples = Examples(features(seen), values[part], bounds, boolean)
         predictions = baseline(examples, features(asked))
-        if predictions is None:
-            return None
-        if not isinstance(predictions, Predictions):  # values without ties
-            predictions = Predictions.of_draws(predictions[None])
-        found[part] = predictions
+        if isinstance(predictions, Predictions):
+            found[part] = predictions
+        elif predictions is not None:  # values without ties
+            found[part] = Predictions.of_draws(predictions[None])
     return found
 
 

@@ -49,11 +49,15 @@ class Comparison:
         """What this split can't show, in sentences."""
         if not len(self.exam.held_out):
             return ["Nothing is held out, so this split cannot separate rule from pattern."]
-        found = [self._what_patterns_solve(), self._what_was_seen(), self._what_was_sampled()]
+        found = [self._what_patterns_solve(), self._what_was_seen()]
         return [sentence for sentence in found if sentence]
 
     def _what_patterns_solve(self) -> str:
-        scores = {one.name: one.held_out[ALL_RULES] for one in patterns(self.baselines)}
+        scores = {
+            one.name: one.held_out[ALL_RULES]
+            for one in patterns(self.baselines)
+            if ALL_RULES in one.held_out
+        }
         sure = [name for name, score in scores.items() if score.new.always == score.new.n]
         if not self.exam.cases[ALL_RULES].new.any():
             return "This split cannot separate rule from pattern: no held-out case is new."
@@ -78,13 +82,6 @@ class Comparison:
             return "No rule meets a new case: every case of each was seen in some other state."
         return ""
 
-    def _what_was_sampled(self) -> str:
-        """Where baselines are fitted to fewer states than models."""
-        fitted, seen = len(self.exam.seen), self.states["seen"]
-        if fitted == seen:
-            return ""
-        return f"Baselines are fitted to {fitted:,} of the {seen:,} states that models were shown."
-
     def as_json(self) -> dict[str, Any]:
         """The comparison as plain values."""
         return {
@@ -96,7 +93,8 @@ class Comparison:
                 name: {"held_out": len(cases), "new": int(cases.new.sum())}
                 for name, cases in self.exam.cases.items()
             },
-            "contestants": {one.name: one.as_json() for one in self.contestants},
+            "models": {run.name: run.as_json() for group in self.groups for run in group.runs},
+            "baselines": {one.name: one.as_json() for one in self.baselines},
             "groups": {
                 group.name: {
                     "runs": [run.name for run in group.runs],
@@ -139,7 +137,7 @@ def _named(groups: Sequence[Sequence[Trained]], exam: Exam) -> list[Group]:
     found: dict[str, Group] = {}
     for group in groups:
         names = [one.name for one in group]
-        name = group_name(names)
-        name = names[0] if name in found else name
+        free = (name for name in (group_name(names), *names) if name not in found)
+        name = next(free, f"{names[0]} and others")
         found[name] = Group(name, [exam.model(one) for one in group])
     return list(found.values())

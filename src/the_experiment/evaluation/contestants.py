@@ -33,7 +33,7 @@ MISSING = np.iinfo(np.int64).min  # what stands for a part that was not written
 
 @dataclass(frozen=True)
 class Contestant:
-    """A model or baseline on one split."""
+    """A model or baseline on one split. A baseline lacks measures that it can't be applied to."""
 
     name: str
     is_model: bool
@@ -99,14 +99,14 @@ class Exam:
         return self._contestant(model.name, on_seen, on_held_out, written)
 
     def baselines(self) -> list[Contestant]:
-        """Every baseline that can be applied, fitted to the seen states that are asked."""
+        """Every baseline that can be applied, fitted to all states that were seen."""
         states = np.concatenate([self.seen, self.held_out])
         truth = self.world.part_values(states)
         seen, held_out = slice(len(self.seen)), slice(len(self.seen), None)
         found = []
         for name in baselines.names():
-            predictions = learned(baselines[name], self.world, self.seen, states)
-            if predictions is not None:
+            predictions = learned(baselines[name], self.world, self.shown, states)
+            if predictions:
                 on_seen = graded_baseline(predictions, truth, seen)
                 on_held_out = graded_baseline(predictions, truth, held_out)
                 found.append(self._contestant(name, on_seen, on_held_out))
@@ -120,9 +120,8 @@ class Exam:
         written: Mapping[str, Integers] | None = None,
     ) -> Contestant:
         """`written` is None for a baseline."""
-        asked = {
-            measure: [EXACT] if measure == EXACT else of for measure, of in self.measures.items()
-        }
+        every = {**self.measures, EXACT: [EXACT]}
+        asked = {name: parts for name, parts in every.items() if {*parts} <= seen.shares.keys()}
         return Contestant(
             name=name,
             is_model=written is not None,

@@ -67,18 +67,20 @@ def graded_model(right: Mapping[str, Sequence[bool]]) -> Graded:
 def graded_baseline(
     learned: Mapping[str, Predictions], truth: Mapping[str, Integers], among: slice
 ) -> Graded:
-    """A baseline on some of the states. Its ties in one part don't depend on another's."""
-    shares = {part: learned[part].right(values)[among] for part, values in truth.items()}
-    solves = {part: learned[part].all_right(values, among) for part, values in truth.items()}
+    """A baseline on some of the states. Its ties in one part don't depend on another's.
+
+    A part that it can't be applied to is left out, and with it what is exact.
+    """
+    shares = {part: one.right(truth[part])[among] for part, one in learned.items()}
+    solves = {part: one.all_right(truth[part], among) for part, one in learned.items()}
     ways = [
         shares | {part: (draw == truth[part])[among].astype(float) for part, draw in way.items()}
-        for way in _ways({part: learned[part].draws for part in truth})
+        for way in _ways({part: one.draws for part, one in learned.items()})
     ]
-    return Graded(
-        shares | {EXACT: np.prod(list(shares.values()), axis=0)},
-        solves | {EXACT: math.prod(solves.values())},
-        ways,
-    )
+    if learned.keys() == truth.keys():
+        shares = shares | {EXACT: np.prod(list(shares.values()), axis=0)}
+        solves = solves | {EXACT: math.prod(solves.values())}
+    return Graded(shares, solves, ways)
 
 
 def _ways(draws: Mapping[str, Integers | None]) -> list[dict[str, Integers]]:

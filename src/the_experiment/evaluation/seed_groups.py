@@ -36,10 +36,14 @@ def group_name(names: Sequence[str]) -> str:
 
 
 def _recipe(model: Trained) -> str:
-    """The split and every setting, as text."""
-    config = model.run.config
-    settings = yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else {}
-    kept = {key: value for key, value in settings.items() if key not in NOT_THE_RECIPE}
+    """The split and every setting, as text; of a run that doesn't tell them, its name."""
+    try:
+        settings = yaml.safe_load(model.run.config.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        settings = None
+    if not isinstance(settings, dict):
+        return model.split.key + model.name
+    kept = {str(key): value for key, value in settings.items() if key not in NOT_THE_RECIPE}
     return model.split.key + json.dumps(kept, sort_keys=True, default=str)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from the_experiment.data.cases import Truths
+from the_experiment.data.cases import Floats, Truths
 from the_experiment.evaluation.paired import LEVEL, holm, mcnemar
 
 INTERPOLATION = "interpolation"  # the baseline that is a learner of simple rules, not of patterns
@@ -78,6 +78,17 @@ class Pairing:
         return mcnemar(*self.at_worst) if self.at_worst.model < self.at_worst.baseline else 1.0
 
 
+def p_of_guessing(right: int, chances: Floats) -> float:
+    """How likely it is to have at least so many cases right by guessing each (Poisson binomial).
+
+    >>> p_of_guessing(10, np.full(10, 0.5)) == 0.5**10, p_of_guessing(0, np.zeros(0))
+    (True, 1.0)
+    """
+    from scipy.stats import poisson_binom
+
+    return float(poisson_binom(chances).sf(right - 1)) if right else 1.0
+
+
 class Finding(NamedTuple):
     """Which way a difference goes (1: the model is better, -1: worse), and its p."""
 
@@ -115,11 +126,17 @@ class Evidence:
     interpolation: Finding | None  # None where it can't be tried
 
     @classmethod
-    def of(cls, pairings: Mapping[str, Sequence[Pairing]]) -> Evidence:
-        """From the pairings of one model with each baseline, by name and way to break ties."""
+    def of(cls, pairings: Mapping[str, Sequence[Pairing]], guessing: float = 0.0) -> Evidence:
+        """From the pairings of one model with each baseline, by name and way to break ties.
+
+        `guessing` is the p of having as many cases right by guessing: who is better than patterns
+        has to be better than that, too.
+        """
         patterns = [one for name, one in pairings.items() if name != INTERPOLATION]
         simple = pairings.get(INTERPOLATION)
-        return cls(against_patterns(patterns), against_patterns([simple]) if simple else None)
+        direction, p = against_patterns(patterns)
+        found = Finding(direction, max(p, guessing) if direction > 0 else p)
+        return cls(found, against_patterns([simple]) if simple else None)
 
     @classmethod
     def of_seeds(cls, seeds: Sequence[Evidence]) -> Evidence:

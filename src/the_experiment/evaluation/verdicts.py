@@ -24,6 +24,7 @@ from the_experiment.evaluation.verdict import (
     Verdict,
     conclusions,
     fewest_cases,
+    p_of_guessing,
 )
 from the_experiment.worlds import EXACT
 
@@ -49,7 +50,7 @@ class Line:
 
     exam: Exam
     group: Group
-    baselines: Sequence[Contestant]
+    baselines: Sequence[Contestant]  # those that can be applied to all of it
     measure: str
 
     def asked(self, run: Contestant) -> Truths:
@@ -87,8 +88,10 @@ class Line:
     def _of_seed(self, run: Contestant) -> Evidence:
         asked = self.asked(run)
         model = self.right(run.graded.shares, always)[asked]
+        chances = self.exam.cases[self.measure].chance[asked]
         return Evidence.of(
-            {
+            guessing=p_of_guessing(int(model.sum()), chances),
+            pairings={
                 one.name: [
                     Pairing.of(
                         model, self.right(way, sometimes)[asked], self.right(way, always)[asked]
@@ -96,7 +99,7 @@ class Line:
                     for way in one.graded.ways
                 ]
                 for one in self.baselines
-            }
+            },
         )
 
 
@@ -107,7 +110,9 @@ def verdicts(
     names = {name: measure for name, measure in LINES.items() if measure in exam.measures}
     found = {group.name: dict.fromkeys(names, _unfit(group)) for group in groups}
     lines = {
-        (group.name, name): Line(exam, group, baselines, measure)
+        (group.name, name): Line(
+            exam, group, [one for one in baselines if measure in one.held_out], measure
+        )
         for group in groups
         if group.fitted
         for name, measure in names.items()
@@ -178,9 +183,10 @@ def _reason(line: Line, conclusion: Conclusion, comparisons: int) -> str:
         return f"{better}, but interpolation can't be tried here"
     beside = f"interpolation, which is right on {_of(line, simple)}"
     if conclusion.kind is Kind.INTERPOLATES:
-        return f"{better}, but not than {beside}"
+        return f"{better}, and not shown to be better than {beside}"
     word = "better" if conclusion.kind is Kind.BEYOND else "worse"
-    return f"{better}, and {word} than {beside}, p = {conclusion.interpolation:.2g}"
+    found = f"{better}, and {word} than {beside}, p = {conclusion.interpolation:.2g}"
+    return found + " (by the rule, or by a bias that agrees with it)" * (word == "better")
 
 
 def _why_not(line: Line, comparisons: int) -> str:

@@ -23,8 +23,9 @@ from the_experiment.experiments.results import (
     has_fitted,
     held_out_tally,
     measures_of,
+    new_cases,
 )
-from the_experiment.worlds import EXACT
+from the_experiment.worlds import EXACT, find_world
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,10 @@ class Judgement:
     measure: str
     measures: int  # that are judged beside each other
     ways: list[str]  # of holding out, that were run
+    new_cases: int  # over all of them
     better: Tally  # of the model said to be better
     than: Tally
-    baseline: str  # the best one that knows only patterns
+    baseline: str  # the one that knows only patterns and is beaten least
     baseline_tally: Tally
     compared: int  # cells in which both fitted
     left_out: int  # cells in which one of the two did not fit
@@ -76,8 +78,10 @@ class Judgement:
         if self.left_out >= self.compared:
             return "too few cells fitted what was shown, so this cannot be judged"
         fewest = fewest_cases(self.measures)  # sign flips of n pairs give no p under 2 ** (1 - n)
-        if self.pairs < fewest:
-            few = f"only {counted(self.pairs, 'pair')}, and fewer than {fewest}"
+        if min(self.pairs, self.new_cases) < fewest:
+            pairs = self.pairs < fewest
+            n = counted(self.pairs, "pair") if pairs else counted(self.new_cases, "new case")
+            few = f"only {n}, and fewer than {fewest}"
             return f"{few} cannot tell chance from more: not judged"
         if not self.rival.beyond_chance:
             return "the two cannot be told apart, so this does not support the claim"
@@ -97,8 +101,8 @@ class Judgement:
             unfit = f", {self.left_out} left out where one of them did not fit"
         return (
             f"On {listed(self.ways)}, by {self.measure}, {claim.better} is right on {self.better} "
-            f"held-out states, {claim.than} on {self.than} (difference {self.rival}) and the best "
-            f"baseline that knows only patterns, {self.baseline}, on {self.baseline_tally} "
+            f"held-out states, {claim.than} on {self.than} (difference {self.rival}) and "
+            f"{self.baseline}, the pattern that it beats least, on {self.baseline_tally} "
             f"(difference {self.pattern}; {counted(self.pairs, 'pair')}{unfit}): {self.outcome}."
         )
 
@@ -151,8 +155,6 @@ def _judged(
         name: reduce(Tally.__add__, (of[place] for place in both if place in of), NOTHING)
         for name, of in tallies.items()
     }
-    patterns = {*tallies} - {*experiment.models, INTERPOLATION}
-    baseline = max(sorted(patterns), key=lambda name: totals[name].mean)
     pairs = _pairs_among(both, asked)
 
     def less(other: str) -> Pairs:
@@ -162,11 +164,18 @@ def _judged(
         ]
         return Pairs(differences, sign_flip_p(differences))
 
+    patterns = {*tallies} - {*experiment.models, INTERPOLATION}
+    # The one that is beaten least: not at all, or with the largest p.
+    baseline = max(
+        sorted(patterns),
+        key=lambda name: (less(name).difference <= 0, less(name).p, totals[name].mean),
+    )
     return Judgement(
         claim=claim,
         measure=measure,
         measures=measures,
         ways=[way for way in claim.on if any(place[0] == way for place in asked)],
+        new_cases=_new_cases(experiment, results, keys),
         better=totals[claim.better],
         than=totals[claim.than],
         baseline=baseline,
@@ -195,6 +204,14 @@ def _pairs_among(both: Sequence[Place], asked: Collection[Place]) -> list[list[P
         unit = split if len(splits[way]) > 1 else seed
         pairs.setdefault((way, unit), []).append((way, split, seed))
     return list(pairs.values())
+
+
+def _new_cases(experiment: Experiment, results: Results, keys: Sequence[str]) -> int:
+    """The new cases that the claim is about, over all ways of holding out."""
+    world, claim = find_world(experiment.world), experiment.claim
+    cells = [cell for cell in results if cell.contestant == claim.better]
+    by_way = {way: [cell for cell in cells if cell.hold_outs == way] for way in claim.on}
+    return sum(new_cases(world, of, keys) for of in by_way.values())
 
 
 def _mean_share(tallies: Mapping[Place, Tally], places: Sequence[Place]) -> float:

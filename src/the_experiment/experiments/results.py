@@ -118,7 +118,7 @@ def _rows(
 ) -> list[Row]:
     """One contestant by every measure."""
     return [
-        _row(cells, results, measure, keys, _new_cases(world, cells, keys))
+        _row(cells, results, measure, keys, new_cases(world, cells, keys))
         for measure, keys in measures_of(experiment).items()
     ]
 
@@ -146,7 +146,7 @@ def _row(
     )
 
 
-def _new_cases(world: World, cells: Sequence[Cell], keys: Sequence[str]) -> int:
+def new_cases(world: World, cells: Sequence[Cell], keys: Sequence[str]) -> int:
     """The new cases of all splits, at most as many as there are states held out in any."""
     splits = {(cell.split, cell.hold_out.model_dump_json()): cell for cell in cells}
     held_out, new = set(), 0

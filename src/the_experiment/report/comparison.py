@@ -73,6 +73,8 @@ def _called(group: SeedGroup) -> str:
 
 
 def _held_out_cell(runs: Sequence[Contestant], measure: str) -> str:
+    if measure not in runs[0].held_out:
+        return ""
     scores = [run.held_out[measure] for run in runs]
     return str(scores[0]) if len(scores) == 1 else over_seeds(scores)
 
@@ -90,6 +92,8 @@ def over_seeds(scores: Sequence[Score]) -> str:
 
 
 def _seen_cell(runs: Sequence[Contestant], measure: str) -> str:
+    if measure not in runs[0].seen:
+        return ""
     rates = sorted((run.seen[measure] for run in runs), key=lambda rate: rate.k)
     low, high = rates[0], rates[-1]
     return f"{low.k}/{low.n}" if low.k == high.k else f"{low.k}–{high.k}/{low.n}"

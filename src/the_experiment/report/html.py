@@ -47,7 +47,7 @@ def write_comparison_page(comparisons: Sequence[Comparison], path: Path) -> None
         "comparison.html",
         title="Rule or pattern?",
         comparisons=[
-            (one, sheets(one), svg(held_out_figure(one)) if len(one.exam.held_out) else "")
+            (one, sheets(one), svg(figure) if (figure := held_out_figure(one)) else "")
             for one in comparisons
         ],
         how_to_read=HOW_TO_READ,
@@ -56,14 +56,16 @@ def write_comparison_page(comparisons: Sequence[Comparison], path: Path) -> None
 
 def held_out_figure(comparison: Comparison) -> Any:
     """New cases that are right: a panel for the rules, one for the aggregates."""
-    measures = [name for name in LINES.values() if comparison.exam.cases.get(name)]
     panels = {
         f"{measure}: right in new cases": [
-            _bar(one, measure) for one in comparison.contestants if one.held_out[measure].new.n
+            _bar(one, measure)
+            for one in comparison.contestants
+            if measure in one.held_out and one.held_out[measure].new.n
         ]
-        for measure in measures
+        for measure in LINES.values()
+        if measure in comparison.exam.measures
     }
-    return bars_figure(panels)
+    return bars_figure(panels) if any(panels.values()) else None
 
 
 def _bar(one: Contestant, measure: str) -> Bar:

@@ -118,6 +118,8 @@ class RuleWorld(TemplateWorld):
 
     def _changing(self, part: str) -> tuple[str, ...]:
         named = self.depends_on(part)
+        if not named:
+            return ()
         domains = [self.inputs[name] for name in named]
         if math.prod(domain.size for domain in domains) > MOST_COMBINATIONS:
             return tuple(named)
