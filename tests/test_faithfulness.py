@@ -297,10 +297,15 @@ def test_a_family_of_models_is_told_by_its_middle_and_its_ends() -> None:
 
 def test_forcing_several_models_shows_how_they_are_distributed() -> None:
     """None follows, half of them follow sometimes, one always: no mean would say that."""
+
+    def run(name: str) -> SimpleNamespace:
+        nowhere = SimpleNamespace(config=Path(name) / "config.yaml")
+        return SimpleNamespace(name=name, run=nowhere, split=SimpleNamespace(key=""), record={})
+
     counts = [(0, 10), (5, 5), (10, 0)]
     found = [
         (
-            SimpleNamespace(name=f"gpt2-{number}", family="gpt2"),
+            SimpleNamespace(name=f"gpt2-{number}", family="gpt2", trained=run(f"gpt2-{number}")),
             Finding(figures={"seen": {"p → q": {"written": k, "input": rest, "neither": 0}}}),
         )
         for number, (k, rest) in enumerate(counts)
@@ -314,4 +319,4 @@ def test_forcing_several_models_shows_how_they_are_distributed() -> None:
     assert "all from .00 to 1.0" in together.sentences[0]
     alone = Force().together(found[:2])  # type: ignore[arg-type]
     assert len(alone.maps) == 1
-    assert len(alone.sentences) == 1  # what is counted
+    assert len(alone.sentences) == 3  # what is counted, and that each is one seed

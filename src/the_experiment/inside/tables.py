@@ -51,7 +51,7 @@ def score_cell(of: Mapping[str, Any]) -> Cell:
 
 
 def followed_cell(counts: Mapping[str, Any]) -> Cell:
-    """Of all states, those that follow what is written; over distinct cases, where they are told."""
+    """Of all states, those that follow what is written; the ends over distinct cases, if told."""
     states = Rate(counts["written"], sum(counts[how] for how in ("written", "input", "neither")))
     cases = counts.get("cases", states.as_json())
     return Cell(states.share, f"{states.k}/{states.n}", cases["low"], cases["high"])
