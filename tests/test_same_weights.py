@@ -82,6 +82,7 @@ def test_python_and_train_one_give_the_same_weights(
     assert torch.get_num_threads() == 2  # the process's own
 
 
+@pytest.mark.slow
 def test_train_all_gives_the_same_weights(dataset: Path, expected: str, tmp_path: Path) -> None:
     results = {one.run.name: one.run for one in train_each("all", ten_steps(dataset), tmp_path)}
     assert weights(results["tiny-gpt2-three-bits"]) == expected
@@ -107,6 +108,7 @@ def test_a_cell_of_an_experiment_gives_the_same_weights(
 # ---- the number of threads
 
 
+@pytest.mark.slow
 def test_threads_asked_for_are_those_of_every_training(dataset: Path, tmp_path: Path) -> None:
     config = ten_steps(dataset, width=32, layers=2, threads=2)
     train(config, Run(tmp_path / "alone"))

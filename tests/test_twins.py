@@ -307,6 +307,7 @@ def test_twins_of_the_sequences_named_are_told(tmp_path: Path) -> None:
     assert "n = 1 distinct held-out meaning, however many rows there are" in said
 
 
+@pytest.mark.slow
 def test_a_split_of_a_large_world_is_told_fast(tmp_path: Path) -> None:
     names = [f"A{number}" for number in range(18)]
     rules = ", ".join(f"r{number}: A{number} XOR A{number + 1}" for number in range(16))
