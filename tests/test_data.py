@@ -598,11 +598,9 @@ def test_a_read_only_folder_is_told(tiny_disk: Path, the_experiment: Command) ->
 
 
 @pytest.mark.slow
-def test_a_million_rows_of_relay_in_under_ten_seconds(tmp_path: Path) -> None:
-    start = time.perf_counter()
+def test_a_million_rows_of_relay_are_every_seen_state(tmp_path: Path) -> None:
     sizes = Sizes(train=1_000_000)
     generate(find_world("relay"), HoldOut(fraction=0.25), sizes, 0, tmp_path / "data")
-    assert time.perf_counter() - start < 10
     with (tmp_path / "data/train.jsonl").open() as file:
         prompts = {json.loads(line)["prompt"] for line in file}
     assert len(prompts) == 768
