@@ -416,8 +416,9 @@ def test_the_example_runs_and_a_killed_run_does_only_what_is_missing(tmp_path: P
     assert finished.returncode == 0, stderr
     assert {path: path.stat().st_mtime_ns for path in there} == there
     told = json.loads(stdout)
-    assert told["judgement"]["sentence"].startswith("On half, GPT-2 is right on ")
+    (judgement,) = told["judgements"]
+    assert judgement["sentence"].startswith("On half, by exact, GPT-2 is right on ")
     assert {row["contestant"] for row in told["rows"]} >= {"GPT-2", "RNN", "decision tree"}
     page = (cells.parent / "report.html").read_text()
-    assert told["judgement"]["sentence"] in page
+    assert judgement["sentence"] in page
     assert not re.search(r"(src|href)=.http|url\(http|@import", page)  # needs no network
