@@ -53,8 +53,8 @@ Deterministic: TypeAlias = Annotated[
     bool,
     Option(
         "--deterministic",
-        help="Train in fp32, on one thread and with a fixed set of AVX2 instructions, so that "
-        "other x86 processors give the same weights. It takes three to five times as long.",
+        help="Train in fp32, on one thread and with a fixed set of AVX2 instructions, meant to "
+        "give the same weights on other x86 processors. It takes three to five times as long.",
     ),
 ]
 Seeds: TypeAlias = Annotated[
