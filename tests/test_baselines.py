@@ -217,9 +217,7 @@ def figures(exam: Exam, model: FakeModel) -> dict[str, Any]:
         }
         for one in exam.baselines()
     }
-    return scores | {
-        "verdict": {k: str(v).replace("p ", "") for k, v in verdict_on(exam, model).items()}
-    }
+    return scores | {"verdict": {k: str(v) for k, v in verdict_on(exam, model).items()}}
 
 
 @settings(max_examples=25, deadline=None)

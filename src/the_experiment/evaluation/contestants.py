@@ -16,7 +16,7 @@ from the_experiment.evaluation.baseline import baselines, learned
 from the_experiment.evaluation.completions import Completion
 from the_experiment.evaluation.predictions import always
 from the_experiment.evaluation.scores import (
-    Graded,
+    Grades,
     Score,
     graded_baseline,
     graded_model,
@@ -39,7 +39,7 @@ class Contestant:
     is_model: bool
     seen: Mapping[str, Rate]  # by measure: states, right in every tie-break
     held_out: Mapping[str, Score]  # by measure: cases
-    graded: Graded  # on the held-out states
+    graded: Grades  # on the held-out states
     written: Mapping[str, Integers] = field(default_factory=dict)  # by rule, in each held-out state
 
     @property
@@ -115,8 +115,8 @@ class Exam:
     def _contestant(
         self,
         name: str,
-        seen: Graded,
-        held_out: Graded,
+        seen: Grades,
+        held_out: Grades,
         written: Mapping[str, Integers] | None = None,
     ) -> Contestant:
         """`written` is None for a baseline."""
@@ -135,7 +135,7 @@ class Exam:
         )
 
 
-def _rate(graded: Graded, parts: Sequence[str]) -> Rate:
+def _rate(graded: Grades, parts: Sequence[str]) -> Rate:
     """How many states have all these parts right in every tie-break."""
     right = np.logical_and.reduce([always(graded.shares[part]) for part in parts])
     return Rate(int(right.sum()), len(right))

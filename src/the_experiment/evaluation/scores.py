@@ -40,7 +40,7 @@ def measures_of(world: World) -> dict[str, list[str]]:
 
 
 @dataclass(frozen=True)
-class Graded:
+class Grades:
     """Answers to n states, held against the rules: by part, and as a whole under `EXACT`.
 
     `shares` (n,) says in which share of its tie-breaks a baseline is right in each state, and
@@ -58,15 +58,15 @@ class Graded:
         return math.prod(self.solves[part] for part in parts)
 
 
-def graded_model(right: Mapping[str, Sequence[bool]]) -> Graded:
+def graded_model(right: Mapping[str, Sequence[bool]]) -> Grades:
     """`right` says for each part, and for exact match, in which states a model is right."""
     shares = {part: np.array(states, dtype=float) for part, states in right.items()}
-    return Graded(shares, {part: float(share.all()) for part, share in shares.items()}, [shares])
+    return Grades(shares, {part: float(share.all()) for part, share in shares.items()}, [shares])
 
 
 def graded_baseline(
     learned: Mapping[str, Predictions], truth: Mapping[str, Integers], among: slice
-) -> Graded:
+) -> Grades:
     """A baseline on some of the states. Its ties in one part don't depend on another's.
 
     A part that it can't be applied to is left out, and with it what is exact.
@@ -80,7 +80,7 @@ def graded_baseline(
     if learned.keys() == truth.keys():
         shares = shares | {EXACT: np.prod(list(shares.values()), axis=0)}
         solves = solves | {EXACT: math.prod(solves.values())}
-    return Graded(shares, solves, ways)
+    return Grades(shares, solves, ways)
 
 
 def _ways(draws: Mapping[str, Integers | None]) -> list[dict[str, Integers]]:
@@ -107,7 +107,7 @@ class Count:
     n: int
 
     @classmethod
-    def of(cls, graded: Graded, cases: Cases, which: Truths) -> Count:
+    def of(cls, graded: Grades, cases: Cases, which: Truths) -> Count:
         """Count among the cases marked in `which`."""
         low, high = (
             right_cases(graded.shares, cases, when)[which].sum() for when in (always, sometimes)
@@ -144,7 +144,7 @@ class Score:
     solves: float  # the share of tie-breaks in which all of it is right
 
     @classmethod
-    def of(cls, graded: Graded, parts: Sequence[str], cases: Cases) -> Score:
+    def of(cls, graded: Grades, parts: Sequence[str], cases: Cases) -> Score:
         """Count the cases of these parts that are right."""
         return cls(
             Count.of(graded, cases, cases.new),

@@ -89,14 +89,14 @@ def p_of_guessing(right: int, chances: Floats) -> float:
     return float(poisson_binom(chances).sf(right - 1)) if right else 1.0
 
 
-class Finding(NamedTuple):
+class Difference(NamedTuple):
     """Which way a difference goes (1: the model is better, -1: worse), and its p."""
 
     direction: int
     p: float
 
 
-def against_patterns(baselines: Sequence[Sequence[Pairing]]) -> Finding:
+def against_patterns(baselines: Sequence[Sequence[Pairing]]) -> Difference:
     """A model is better than patterns if it is better than each, and worse if worse than one.
 
     Each baseline has a pairing for every way to break ties that is looked at by itself; either has
@@ -105,25 +105,25 @@ def against_patterns(baselines: Sequence[Sequence[Pairing]]) -> Finding:
     """
     better = max((max(way.better for way in ways) for ways in baselines), default=1.0)
     if better < 1:
-        return Finding(1, better)
+        return Difference(1, better)
     worse = min((max(way.worse for way in ways) for ways in baselines), default=1.0)
-    return Finding(-1, min(1.0, worse * len(baselines))) if worse < 1 else Finding(0, 1.0)
+    return Difference(-1, min(1.0, worse * len(baselines))) if worse < 1 else Difference(0, 1.0)
 
 
-def in_every_seed(findings: Sequence[Finding]) -> Finding:
+def in_every_seed(findings: Sequence[Difference]) -> Difference:
     """What all seeds agree on: the largest p if all go the same way, nothing otherwise."""
     directions = {finding.direction for finding in findings}
     if len(directions) != 1:
-        return Finding(0, 1.0)
-    return Finding(directions.pop(), max(finding.p for finding in findings))
+        return Difference(0, 1.0)
+    return Difference(directions.pop(), max(finding.p for finding in findings))
 
 
 @dataclass(frozen=True)
 class Evidence:
     """How a model stands to patterns and to interpolation, on the same new cases."""
 
-    patterns: Finding
-    interpolation: Finding | None  # None where it can't be tried
+    patterns: Difference
+    interpolation: Difference | None  # None where it can't be tried
 
     @classmethod
     def of(cls, pairings: Mapping[str, Sequence[Pairing]], guessing: float = 0.0) -> Evidence:
@@ -135,7 +135,7 @@ class Evidence:
         patterns = [one for name, one in pairings.items() if name != INTERPOLATION]
         simple = pairings.get(INTERPOLATION)
         direction, p = against_patterns(patterns)
-        found = Finding(direction, max(p, guessing) if direction > 0 else p)
+        found = Difference(direction, max(p, guessing) if direction > 0 else p)
         return cls(found, against_patterns([simple]) if simple else None)
 
     @classmethod

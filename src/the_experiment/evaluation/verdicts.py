@@ -45,7 +45,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Line:
+class VerdictLine:
     """What a verdict is about: the rules, or the aggregates, of one group on one split."""
 
     exam: Exam
@@ -110,7 +110,7 @@ def verdicts(
     names = {name: measure for name, measure in LINES.items() if measure in exam.measures}
     found = {group.name: dict.fromkeys(names, _unfit(group)) for group in groups}
     lines = {
-        (group.name, name): Line(
+        (group.name, name): VerdictLine(
             exam, group, [one for one in baselines if measure in one.held_out], measure
         )
         for group in groups
@@ -129,7 +129,7 @@ def _unfit(group: Group) -> Verdict:
     return Verdict(Kind.DID_NOT_FIT, f"{at_best}{best.k} of {best.n} seen states are exact")
 
 
-def _verdict(line: Line, conclusion: Conclusion, comparisons: int) -> Verdict:
+def _verdict(line: VerdictLine, conclusion: Conclusion, comparisons: int) -> Verdict:
     others = _other_rules(line.exam, line.group) if line.measure == ALL_RULES else {}
     explained = conclusion.kind is Kind.LOOKUP and others and all(others.values())
     told = [
@@ -142,7 +142,7 @@ def _verdict(line: Line, conclusion: Conclusion, comparisons: int) -> Verdict:
     return Verdict(kind, "; ".join(part for part in told if part))
 
 
-def _figures(line: Line, kind: Kind) -> Iterator[str]:
+def _figures(line: VerdictLine, kind: Kind) -> Iterator[str]:
     """What the model has right, beside the best pattern: by what it is sure of, or at its best."""
     right, asked = (
         _range([getattr(count, name) for count in line.own_counts]) for name in ("always", "n")
@@ -159,7 +159,7 @@ def _figures(line: Line, kind: Kind) -> Iterator[str]:
     yield f"right on {right} of {asked} {cases}{where}, {best.name} on {_of(line, best)}"
 
 
-def _of(line: Line, one: Contestant) -> str:
+def _of(line: VerdictLine, one: Contestant) -> str:
     """`5–6 of 6`: what a baseline has right of what the seeds are judged on."""
     counts = line.counts(one)
     numbers = [count.always for count in counts] + [count.sometimes for count in counts]
@@ -171,7 +171,7 @@ def _range(numbers: Sequence[int]) -> str:
     return f"{low}" if low == high else f"{low}–{high}"
 
 
-def _reason(line: Line, conclusion: Conclusion, comparisons: int) -> str:
+def _reason(line: VerdictLine, conclusion: Conclusion, comparisons: int) -> str:
     simple = next((one for one in line.baselines if one.name == INTERPOLATION), None)
     p = f"p = {conclusion.patterns:.2g}"
     if conclusion.kind is Kind.LOOKUP:
@@ -189,7 +189,7 @@ def _reason(line: Line, conclusion: Conclusion, comparisons: int) -> str:
     return found + " (by the rule, or by a bias that agrees with it)" * (word == "better")
 
 
-def _why_not(line: Line, comparisons: int) -> str:
+def _why_not(line: VerdictLine, comparisons: int) -> str:
     """Why nothing can be told, other than by chance; empty where it is chance."""
     if not len(line.exam.held_out):
         return "nothing is held out"
@@ -204,7 +204,7 @@ def _why_not(line: Line, comparisons: int) -> str:
     return "" if line.evidence.patterns.direction else _disagreement(line)
 
 
-def _disagreement(line: Line) -> str:
+def _disagreement(line: VerdictLine) -> str:
     """A sentence where one seed is better or worse, and another is not."""
     directions = {line._of_seed(run).patterns.direction for run in line.group.fitted}
     return "the seeds disagree" if len(directions) > 1 else ""

@@ -44,7 +44,7 @@ class Forced:
     beginning: str  # ends with the wrong value
 
 
-class Outcome(NamedTuple):
+class FollowedCase(NamedTuple):
     """What a later part follows, and in which case: its own, with this wrong value before it."""
 
     follows: Followed
@@ -202,7 +202,7 @@ def outcomes(world: World, prompt: str, forced: str, text: str) -> dict[str, Exp
     return {part: one for part, one in found.items() if one.tells}
 
 
-Tally = dict[str, list[Outcome]]  # by "newB → newD"
+Tally = dict[str, list[FollowedCase]]  # by "newB → newD"
 
 
 def _tallied(subject: Subject, cases: list[Forced]) -> Tally:
@@ -211,28 +211,28 @@ def _tallied(subject: Subject, cases: list[Forced]) -> Tally:
         world = subject.world
         for part, one in outcomes(world, case.prompt, case.part, text).items():
             of_rule = int(world.cases(part, world.state(case.prompt))[0])
-            outcome = Outcome(one.follows, (of_rule, case.value))
+            outcome = FollowedCase(one.follows, (of_rule, case.value))
             tally.setdefault(f"{case.part} → {part}", []).append(outcome)
     return tally
 
 
-def _states(outcomes: Sequence[Outcome], how: Followed) -> int:
+def _states(outcomes: Sequence[FollowedCase], how: Followed) -> int:
     return sum(outcome.follows == how for outcome in outcomes)
 
 
-def _cases(outcomes: Sequence[Outcome], how: Followed) -> Rate:
+def _cases(outcomes: Sequence[FollowedCase], how: Followed) -> Rate:
     """The share of the states, over no more trials than there are distinct cases."""
     cases = len({outcome.case for outcome in outcomes})
     return Rate(round(_states(outcomes, how) / len(outcomes) * cases), cases)
 
 
-def _counts(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def _counts(outcomes: Sequence[FollowedCase]) -> dict[str, Any]:
     """States by what is followed; then the distinct cases, with their interval."""
     cases = _cases(outcomes, "written")
     return {how: _states(outcomes, how) for how in HOW} | {"cases": cases.as_json()}
 
 
-def _told(kind: str, name: str, outcomes: Sequence[Outcome]) -> str:
+def _told(kind: str, name: str, outcomes: Sequence[FollowedCase]) -> str:
     written, of_input, neither = (_states(outcomes, how) for how in HOW)
     cases = _cases(outcomes, "written")
     distinct = f"{counted(cases.n, 'distinct case')} [{short(cases.low)}–{short(cases.high)}]"
