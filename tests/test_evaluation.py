@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.data.split import Split
 from the_experiment.evaluation.answers import answer
 from the_experiment.evaluation.compare import compare
+from the_experiment.evaluation.paired import sign_flip
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.evaluation.trained import trained_models
 from the_experiment.report.answers import answers_table
@@ -321,3 +323,12 @@ def test_a_model_called_like_a_baseline_is_told_beside_it(trained: Path, tmp_pat
     (comparison,) = compare(trained_models(tmp_path))
     told = comparison.as_json()
     assert (list(told["models"]), "majority" in told["baselines"]) == (["majority"], True)
+
+
+@pytest.mark.parametrize("pairs", [2, 6, 10])
+def test_sign_flips_are_those_of_scipy(pairs: int) -> None:
+    from scipy.stats import permutation_test
+
+    differences = np.random.default_rng(pairs).normal(0.4, 1, pairs).round(1)
+    test = permutation_test((differences,), np.mean, permutation_type="samples", n_resamples=np.inf)
+    assert sign_flip(differences, seed=0) == pytest.approx(test.pvalue)

@@ -20,9 +20,10 @@ from rich.console import Console
 
 from conftest import Command
 from the_experiment.base.errors import ExperimentError
+from the_experiment.base.seeds import Stream
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.evaluation.verdict import fewest_cases
-from the_experiment.experiments.cells import cells_of
+from the_experiment.experiments.cells import Cell, cells_of
 from the_experiment.experiments.declaration import (
     NEW_EXPERIMENT,
     Experiment,
@@ -31,9 +32,9 @@ from the_experiment.experiments.declaration import (
     find_experiment,
     write_new_experiment,
 )
-from the_experiment.experiments.judgement import judge, sign_flip_p
+from the_experiment.experiments.judgement import Judgement, judge
 from the_experiment.experiments.report import Outcome, experiment_sheet, results_table, write_report
-from the_experiment.experiments.results import has_fitted, rows_of
+from the_experiment.experiments.results import has_fitted, rows_of, scores_of
 from the_experiment.experiments.runner import run_cell, run_cells
 from the_experiment.training.config import TrainConfig
 from the_experiment.worlds import EXACT, find_world
@@ -192,18 +193,23 @@ def test_a_cell_is_another_one_when_what_it_depends_on_changes() -> None:
     assert {name for name in before if before[name] != after[name]} == {"GPT-2", "RNN"}
 
 
-def test_paired_signs() -> None:
-    assert sign_flip_p([1.0]) == 1.0
-    assert sign_flip_p([1.0] * 5) == 0.0625  # five pairs can't reach .05 …
-    assert sign_flip_p([1.0] * 6) == 0.03125  # … six can
+def held_out_prompts(cell: Cell) -> list[str]:
+    world = find_world("causal")
+    return world.prompts(world.states_at(cell.hold_out.resolve(world, cell.seed)))
 
 
-def made_up_result(share: float, *, fitted: bool = True, states: int = 10) -> dict[str, Any]:
-    """A cell that is right on this share of so many held-out states."""
-    rules = dict.fromkeys(RULES, True)
-    exact = [n < share * states for n in range(states)]
-    held_out = {str(n): {"exact": one, **rules} for n, one in enumerate(exact)}
-    return {"held_out": held_out, "seen": {"a": {"exact": True}, "b": {"exact": fitted}}}
+def made_up_result(cell: Cell, share: float, *, fitted: bool = True) -> dict[str, Any]:
+    """A cell that is exact on this share of its held-out states, and has all rules right."""
+    prompts = held_out_prompts(cell)
+    held_out = {
+        prompt: {EXACT: number < share * len(prompts), **dict.fromkeys(RULES, True)}
+        for number, prompt in enumerate(prompts)
+    }
+    return {"held_out": held_out, "seen": {"a": {EXACT: True}, "b": {EXACT: fitted}}}
+
+
+def judgements(experiment: Experiment, results: dict[Cell, dict[str, Any]]) -> list[Judgement]:
+    return judge(experiment, scores_of(experiment, results))
 
 
 def made_up_experiment(seeds: int, **hold_out: object) -> Experiment:
@@ -220,16 +226,15 @@ def judged(better: list[float], than: list[float], tree: float, unfit: int = 0) 
     for cell in cells_of(experiment):
         share = shares.get(cell.contestant, [tree] * len(better))[cell.seed]
         fitted = not (cell.contestant == "rnn" and cell.seed < unfit)
-        results[cell] = made_up_result(share, fitted=fitted)
-    assert rows_of(experiment, results)
-    return judge(experiment, results)[0].outcome
+        results[cell] = made_up_result(cell, share, fitted=fitted)
+    return judgements(experiment, results)[0].outcome
 
 
 def test_judgement_weighs_the_rival_the_baseline_and_the_fit() -> None:
     high, low = [0.9] * 6, [0.2] * 6
     assert judged(high, low, tree=0.1) == "this counts for the claim"
     assert judged(low, high, tree=0.1) == "this counts against the claim"
-    assert "a pattern does as well" in judged(high, low, tree=0.9)
+    assert "decision tree does as well" in judged(high, low, tree=0.9)
     assert "cannot be told apart" in judged(high, high, tree=0.1)
     assert "cannot be judged" in judged(high, low, tree=0.1, unfit=4)
 
@@ -242,17 +247,103 @@ def test_too_few_pairs_are_not_judged_either_way() -> None:
     assert "cannot be judged" in judged([0.9] * 5, [0.2] * 5, tree=0.1, unfit=3)
 
 
-def test_the_direction_is_that_of_the_pairs_not_of_all_states_together() -> None:
-    experiment = made_up_experiment(seeds=8)
-    results = {}
-    for cell in cells_of(experiment):
-        large = cell.seed == 0  # one split of many states, in which the other model wins
-        share = {"gpt2": 0.5 if large else 0.9, "rnn": 0.8 if large else 0.1}
-        of = 1000 if large else 10
-        results[cell] = made_up_result(share.get(cell.contestant, 0.0), states=of)
-    judgement, *_ = judge(experiment, results)
+def test_the_direction_is_that_of_the_pairs_not_of_all_cases_together() -> None:
+    hold_outs = {"most": {"fraction": 0.75, "seeds": [0]}, "some": {"fraction": 0.1}}
+    claim = {**NEW["claim"], "on": ["most", "some"]}
+    changes = {"hold_outs": hold_outs, "claim": claim, "seeds": list(range(10))}
+    experiment = Experiment.model_validate({**NEW, **changes})
+    shares = {
+        "most": {"gpt2": 0.5, "rnn": 1.0},  # one split of 24 states, in which the other model wins
+        "some": {"gpt2": 0.6, "rnn": 0.3},  # ten splits of 3
+    }
+    results = {
+        cell: made_up_result(cell, shares[cell.hold_outs].get(cell.contestant, 0.0))
+        for cell in cells_of(experiment)
+    }
+    judgement, *_ = judgements(experiment, results)
     assert judgement.better.mean < judgement.than.mean
     assert judgement.outcome == "this counts for the claim"
+
+
+def graded_result(cell: Cell, rules: list[bool], sums: list[bool] | None = None) -> dict[str, Any]:
+    """A fitted cell, right or wrong in its rules and sums state by state."""
+    states = {
+        prompt: {
+            **dict.fromkeys(RULES, rule),
+            **dict.fromkeys(("sum", "sum2"), right),
+            EXACT: rule and right,
+        }
+        for prompt, rule, right in zip(held_out_prompts(cell), rules, sums or rules, strict=True)
+    }
+    return {"held_out": states, "seen": {"a": {EXACT: True}}}
+
+
+QUADRANTS = {
+    f"{one}, {other}": {"where": f"{one} AND {other}"}
+    for first, second in ("AC", "BE")
+    for one in (first, f"NOT {first}")
+    for other in (second, f"NOT {second}")
+}
+
+
+def by_rules(seeds: int, **changes: Any) -> Experiment:
+    """Each quadrant is one new case of one rule; the claim is about all of them, by `rules`."""
+    claim = {**NEW["claim"], "on": [*QUADRANTS], "measure": "rules"}
+    given = {**NEW, "hold_outs": QUADRANTS, "claim": claim, "seeds": list(range(seeds))}
+    return Experiment.model_validate({**given, **changes})
+
+
+def test_a_coin_counts_for_no_claim_where_all_others_are_wrong() -> None:
+    experiment = by_rules(seeds=10)
+    coin = Stream(3, "coin")
+    results = {
+        cell: graded_result(cell, [cell.contestant == "gpt2" and bool(coin.below(2, 1)[0])] * 8)
+        for cell in cells_of(experiment)
+    }
+    judgement, *_ = judgements(experiment, results)
+    assert (judgement.new_cases, judgement.pairs) == (8, 80)
+    assert judgement.rival.beyond_chance
+    assert judgement.outcome == (
+        "the two differ as claimed, but guessing may do as well: no rule is shown"
+    )
+
+
+def test_a_case_is_right_if_it_is_in_all_its_states() -> None:
+    experiment = by_rules(seeds=1)
+    shares = {"gpt2": [True] * 7 + [False], "rnn": [True] * 8}
+    results = {
+        cell: graded_result(cell, shares.get(cell.contestant, [False] * 8))
+        for cell in cells_of(experiment)
+    }
+    rows = rows_of(experiment, scores_of(experiment, results))
+    told = {
+        (row.contestant, row.total.average, row.new_cases) for row in rows if row.measure == "rules"
+    }
+    assert ("gpt2", "0/1", 1) in told
+    assert ("rnn", "1/1", 1) in told
+    judgement, *_ = judgements(experiment, results)
+    assert (judgement.better.average, judgement.than.average) == ("0/8", "8/8")
+
+
+def test_sums_are_compared_where_a_model_has_the_rules_right() -> None:
+    measures = {"sums": ["sum", "sum2"], "rules": [*RULES]}
+    claim = {**NEW["claim"], "measure": "sums"}
+    seeds = list(range(8))
+    experiment = Experiment.model_validate(
+        {**NEW, "hold_outs": {"a quarter": {"fraction": 0.25}}, "claim": claim, "seeds": seeds}
+        | {"measures": measures}
+    )
+    half = [True] * 4 + [False] * 4
+    written = {"gpt2": (half, half), "rnn": ([True] * 8, [False] * 8)}
+    results = {
+        cell: graded_result(cell, *written.get(cell.contestant, ([False] * 8, half)))
+        for cell in cells_of(experiment)
+    }
+    sums, *_ = judgements(experiment, results)
+    assert (sums.better.average, sums.than.average) == ("32/32", "0/64")
+    assert sums.rival.differences == [1.0] * 8
+    assert sums.baseline_count.n == 32  # baselines are given the rules, and asked the same
+    assert sums.pattern.difference == 0.0
 
 
 @pytest.mark.parametrize(
@@ -264,21 +355,23 @@ def test_seeds_asked_about_the_same_split_are_one_pair(
 ) -> None:
     experiment = made_up_experiment(seeds=3, **hold_out)
     results = {
-        cell: made_up_result([1.0, 0.5, 0.0][cell.seed] if cell.contestant == "gpt2" else 0.0)
+        cell: made_up_result(cell, float(cell.contestant == "gpt2" and cell.seed < 2))
         for cell in cells_of(experiment)
     }
-    judgement, *_ = judge(experiment, results)
+    judgement, *_ = judgements(experiment, results)
     assert judgement.pairs == pairs
-    assert judgement.rival.difference == pytest.approx(0.5)
-    assert max(judgement.rival.differences) == (0.5 if "each_state" in hold_out else 1.0)
+    assert judgement.rival.difference == pytest.approx(2 / 3)
+    assert max(judgement.rival.differences) == pytest.approx(
+        2 / 3 if "each_state" in hold_out else 1.0
+    )
 
 
 def test_a_model_fitted_if_it_was_right_on_every_seen_state() -> None:
     cells = {cell.contestant: cell for cell in cells_of(made_up_experiment(seeds=1))}
-    unfit = made_up_result(1.0, fitted=False)
+    unfit = made_up_result(cells["gpt2"], 1.0, fitted=False)
     written_before = {**unfit, "fitted": None}  # as it was with `until_fit: false`
     assert not has_fitted(cells["gpt2"], written_before)
-    assert has_fitted(cells["gpt2"], made_up_result(0.0))
+    assert has_fitted(cells["gpt2"], made_up_result(cells["gpt2"], 0.0))
     assert has_fitted(cells["decision tree"], unfit)
     assert has_fitted(cells["decision tree"], {"seen": None, "held_out": None})
 
@@ -286,20 +379,16 @@ def test_a_model_fitted_if_it_was_right_on_every_seen_state() -> None:
 def test_a_new_file_can_be_judged(tmp_path: Path) -> None:
     write_new_experiment(tmp_path / "mine.yaml")
     experiment = find_experiment(str(tmp_path / "mine.yaml"))
-    results = {cell: made_up_result(0.5) for cell in cells_of(experiment)}
-    assert judge(experiment, results)[0].pairs >= fewest_cases(2)
+    results = {cell: made_up_result(cell, 0.5) for cell in cells_of(experiment)}
+    assert judgements(experiment, results)[0].pairs >= fewest_cases(2)
 
 
 def test_a_quick_sentence_names_only_what_was_run() -> None:
     shipped = find_experiment("seed-claim")
     quick = shipped.quick.model_copy(update={"hold_outs": ["random 6 of 32"]})
     experiment = shipped.model_copy(update={"quick": quick})
-    wrong = {"1": dict.fromkeys(("exact", "newA", "newB", "newC", "newD", "sum", "sum2"), False)}
-    results = {
-        cell: {"held_out": wrong, "seen": wrong if cell.entry is None else {}}
-        for cell in cells_of(experiment, quick=True)
-    }
-    assert judge(experiment, results)[0].sentence.startswith("On random 6 of 32, by")
+    results = {cell: graded_result(cell, [False] * 6) for cell in cells_of(experiment, quick=True)}
+    assert judgements(experiment, results)[0].sentence.startswith("On random 6 of 32, by")
 
 
 def test_baselines_are_fitted_to_the_states_that_the_models_are_shown(tmp_path: Path) -> None:
@@ -320,8 +409,8 @@ def test_names_with_brackets_are_shown_as_they_are() -> None:
     models = {"GPT [x7]": {"model": "gpt2"}, "RNN [/]": {"model": "rnn"}}
     claim = {**NEW["claim"], "better": "GPT [x7]", "than": "RNN [/]", "on": ["half [b]"]}
     changes = {"models": models, "claim": claim, "hold_outs": {"half [b]": {"fraction": 0.5}}}
-    experiment = Experiment.model_validate({**NEW, **changes, "measures": {"[m]": ["newA"]}})
-    results = {cell: made_up_result(0.5) for cell in cells_of(experiment)}
+    experiment = Experiment.model_validate({**NEW, **changes, "measures": {"[m]": [*RULES]}})
+    results = {cell: made_up_result(cell, 0.5) for cell in cells_of(experiment)}
     console = Console(width=200)
     with console.capture() as shown:
         console.print(experiment_sheet(experiment))
@@ -333,7 +422,7 @@ def test_names_with_brackets_are_shown_as_they_are() -> None:
 
 def test_a_quick_run_keeps_the_full_report(tmp_path: Path) -> None:
     experiment = made_up_experiment(seeds=1)
-    results = {cell: made_up_result(0.5) for cell in cells_of(experiment)}
+    results = {cell: made_up_result(cell, 0.5) for cell in cells_of(experiment)}
     full = write_report(Outcome.of(experiment, results, quick=False), tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     quick = write_report(Outcome.of(experiment, results, quick=True), tmp_path)
@@ -346,13 +435,13 @@ def test_a_report_has_no_empty_tables_or_panels(tmp_path: Path) -> None:
     shipped = find_experiment("seed-claim")
     claim = shipped.claim.model_copy(update={"measure": EXACT})
     experiment = shipped.model_copy(update={"measures": {}, "claim": claim})
-    results = {cell: made_up_result(0.5) for cell in cells_of(experiment, quick=True)}
+    results = {cell: made_up_result(cell, 0.5) for cell in cells_of(experiment, quick=True)}
     outcome = Outcome.of(experiment, results, quick=True)
     run = ["random 6 of 32", "random 16 of 32", "quadrant of newA", "leave one out"]
     assert outcome.ways == run
     page = write_report(outcome, tmp_path).read_text()
     assert re.findall("<h2>(.*)</h2>", page) == [
-        "exact on held-out states",
+        "exact in new cases",
         *run,
         "What it says of the claim",
     ]

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from the_experiment.evaluation.answers import answer
+from the_experiment.evaluation.limits import limits_by_split
 from the_experiment.evaluation.trained import trained_models
 from the_experiment.worlds import World, find_world
 
@@ -77,8 +78,12 @@ def test_each_toggle_changes_what_the_rules_and_the_models_answer(trained: Path,
     prompt = world.example_prompt
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
+    (split,) = limits_by_split(models)
+    assert split.sentences
     with served("--out", str(trained)) as address:
         page.goto(address)
+        shown = page.locator(".limits").inner_text()
+        assert all(sentence in shown for sentence in split.sentences)
         for position, name in enumerate("ABC"):
             flipped = "1" if prompt[position] == "0" else "0"
             prompt = prompt[:position] + flipped + prompt[position + 1 :]

@@ -173,7 +173,7 @@ def test_seeds_have_to_agree() -> None:
 def test_pairs_are_judged_as_pairs(model: int, baseline: int, n: int, kind: Kind) -> None:
     """Both right on the first of n cases, as many as each has right."""
     cases = np.arange(n)
-    tree = Pairing.of(cases < model, cases < baseline, cases < baseline)
+    tree = Pairing.of(cases < model, (cases < baseline).astype(float))
     assert ORDER[rank(tree=tree, interpolation=tree)] is kind
 
 

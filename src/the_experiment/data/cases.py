@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,9 @@ from the_experiment.worlds.world import World
 
 Truths = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
+Scalar = TypeVar(
+    "Scalar", np.bool_, np.float64
+)  # right or not, or the share of ties in which it is
 
 
 @dataclass(frozen=True)
@@ -25,15 +29,16 @@ class Combinations:
     new: Truths  # (cases,) whether nobody was shown it
     chance: Floats  # (cases,) how likely whoever guesses what is new there has it right
 
-    def right(self, is_right: Callable[[str], Truths]) -> Truths:
-        """(cases,): whether a case is right, given for each part in which states that is (n,)."""
-        states = [is_right(part) | ~asked for part, asked in self.asked.items()]
-        return self.throughout(np.logical_and.reduce(states))
+    def right(self, of: Callable[[str], npt.NDArray[Scalar]]) -> npt.NDArray[Scalar]:
+        """(cases,): how right a case is; see `Cases.right`."""
+        parts = [np.where(asked, of(part), True) for part, asked in self.asked.items()]
+        return self.least(np.multiply.reduce(parts))
 
-    def throughout(self, holds: Truths) -> Truths:
-        """(cases,): whether something that holds in some states (n,) does in all of a case."""
-        found = np.ones(len(self.new), dtype=np.bool_)
-        found[self.of_state[(self.of_state >= 0) & ~holds]] = False
+    def least(self, values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+        """(cases,): the smallest value (n,) among a case's states; of truths, if all hold."""
+        found = np.ones(len(self.new), dtype=values.dtype)
+        inside = self.of_state >= 0
+        np.minimum.at(found, self.of_state[inside], values[inside])
         return found
 
 
@@ -56,13 +61,17 @@ class Cases:
     def __len__(self) -> int:
         return len(self.new)
 
-    def right(self, is_right: Callable[[str], Truths]) -> Truths:
-        """(cases,): whether a case is right, given for each part in which states that is (n,)."""
-        return np.concatenate([kind.right(is_right) for kind in self.kinds])
+    def right(self, of: Callable[[str], npt.NDArray[Scalar]]) -> npt.NDArray[Scalar]:
+        """(cases,): whether a case is right, given for each part in which states (n,) that is.
 
-    def throughout(self, holds: Truths) -> Truths:
-        """(cases,): whether something that holds in some states (n,) does in all of a case."""
-        return np.concatenate([kind.throughout(holds) for kind in self.kinds])
+        Given shares of tie-breaks: parts break theirs independently, so that shares multiply; of
+        several states the smallest counts, which is no less than the share of all of them.
+        """
+        return np.concatenate([kind.right(of) for kind in self.kinds])
+
+    def least(self, values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+        """(cases,): the smallest value (n,) among a case's states; of truths, if all hold."""
+        return np.concatenate([kind.least(values) for kind in self.kinds])
 
 
 def cases_of(world: World, parts: Sequence[str], seen: Integers, held_out: Integers) -> Cases:

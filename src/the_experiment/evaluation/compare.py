@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from the_experiment.evaluation.contestants import Contestant, Exam
+from the_experiment.evaluation.limits import limits
 from the_experiment.evaluation.scores import ALL_RULES
 from the_experiment.evaluation.seed_groups import by_recipe, group_name
-from the_experiment.evaluation.statistics import listed
 from the_experiment.evaluation.trained import Trained
 from the_experiment.evaluation.verdict import Verdict
-from the_experiment.evaluation.verdicts import Group, patterns, verdicts
+from the_experiment.evaluation.verdicts import Group, verdicts
 
 
 @dataclass(frozen=True)
@@ -47,40 +47,7 @@ class Comparison:
     @property
     def limits(self) -> list[str]:
         """What this split can't show, in sentences."""
-        if not len(self.exam.held_out):
-            return ["Nothing is held out, so this split cannot separate rule from pattern."]
-        found = [self._what_patterns_solve(), self._what_was_seen()]
-        return [sentence for sentence in found if sentence]
-
-    def _what_patterns_solve(self) -> str:
-        scores = {
-            one.name: one.held_out[ALL_RULES]
-            for one in patterns(self.baselines)
-            if ALL_RULES in one.held_out
-        }
-        sure = [name for name, score in scores.items() if score.new.always == score.new.n]
-        if not self.exam.cases[ALL_RULES].new.any():
-            return "This split cannot separate rule from pattern: no held-out case is new."
-        if sure:
-            return (
-                f"This split cannot separate rule from pattern: {listed(sure)}, shown no rule, "
-                f"{'gets' if len(sure) == 1 else 'get'} every rule right in every new case."
-            )
-        lucky = {name: of for name, of in scores.items() if of.new.sometimes == of.new.n}
-        some = [f"{name} {score.solves:.0%}" for name, score in lucky.items()]
-        if not some:
-            return ""
-        return (
-            "This split cannot separate rule from pattern: shown no rule, baselines get every rule "
-            f"right in every new case, if their ties fall well ({', '.join(some)} of the time)."
-        )
-
-    def _what_was_seen(self) -> str:
-        """Where each rule by itself meets nothing new."""
-        new = {part: int(self.exam.cases[part].new.sum()) for part in self.exam.measures[ALL_RULES]}
-        if not any(new.values()):
-            return "No rule meets a new case: every case of each was seen in some other state."
-        return ""
+        return limits(self.exam, self.baselines)
 
     def as_json(self) -> dict[str, Any]:
         """The comparison as plain values."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 from the_experiment.base.seeds import Integers
-from the_experiment.data.cases import Cases, Truths
+from the_experiment.data.cases import Cases
 from the_experiment.evaluation.predictions import ROUNDING, Predictions, Shares, always, sometimes
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.worlds import EXACT, World
@@ -91,28 +91,35 @@ def _ways(draws: Mapping[str, Integers | None]) -> list[dict[str, Integers]]:
     return [dict(zip(listed, way, strict=True)) for way in product(*listed.values())]
 
 
-def right_cases(
-    shares: Mapping[str, Shares], cases: Cases, when: Callable[[Shares], Truths]
-) -> Truths:
-    """(cases,): which are right `always`, or `sometimes`."""
-    return cases.right(lambda part: when(shares[part]))
-
-
 @dataclass(frozen=True)
 class Count:
-    """Cases that are right in every tie-break, in at least one, and all there are."""
+    """Cases that are right in every tie-break, in at least one, on average, and all there are.
+
+    A model has no ties, so that the three are the same.
+
+    >>> Count.of(np.array([1.0, 0.5])) + Count.of(np.array([1.0, 1.0]))
+    Count(always=3, sometimes=4, mean=3.5, n=4)
+    """
 
     always: int
     sometimes: int
+    mean: float
     n: int
 
     @classmethod
-    def of(cls, graded: Grades, cases: Cases, which: Truths) -> Count:
-        """Count among the cases marked in `which`."""
-        low, high = (
-            right_cases(graded.shares, cases, when)[which].sum() for when in (always, sometimes)
-        )
-        return cls(int(low), int(high), int(which.sum()))
+    def of(cls, right: Shares) -> Count:
+        """`right` (cases,) is the share of tie-breaks in which each case is right."""
+        low, high = int(always(right).sum()), int(sometimes(right).sum())
+        return cls(low, high, float(right.sum()), len(right))
+
+    def __add__(self, other: Count) -> Count:
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Count(*(one + another for one, another in pairs))
+
+    @property
+    def share(self) -> float:
+        """The mean share that is right; NaN of no cases."""
+        return self.mean / self.n if self.n else float("nan")
 
     def rank(self, sure: bool) -> tuple[int, int]:
         """What the best baseline has most of: what it is sure of, or what it may have right."""
@@ -128,6 +135,11 @@ class Count:
         if self.always == self.sometimes:
             return str(Rate(self.always, self.n))
         return f"{self.range}/{self.n}"
+
+    @property
+    def average(self) -> str:
+        """`27/66`; with ties `42/66 (32–52)`."""
+        return f"{self.mean:.3g}/{self.n}" + f" ({self.range})" * (self.always < self.sometimes)
 
     def as_json(self) -> dict[str, float]:
         """The count as plain values, with the interval (Wilson) around its ends."""
@@ -146,10 +158,9 @@ class Score:
     @classmethod
     def of(cls, graded: Grades, parts: Sequence[str], cases: Cases) -> Score:
         """Count the cases of these parts that are right."""
+        right = cases.right(graded.shares.__getitem__)
         return cls(
-            Count.of(graded, cases, cases.new),
-            Count.of(graded, cases, ~cases.new),
-            graded.solves_all(parts),
+            Count.of(right[cases.new]), Count.of(right[~cases.new]), graded.solves_all(parts)
         )
 
     def __str__(self) -> str:

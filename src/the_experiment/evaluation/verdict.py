@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from the_experiment.data.cases import Floats, Truths
 from the_experiment.evaluation.paired import LEVEL, holm, mcnemar
+from the_experiment.evaluation.predictions import Shares, always, sometimes
 
 INTERPOLATION = "interpolation"  # the baseline that is a learner of simple rules, not of patterns
 
@@ -58,12 +59,12 @@ class Pairing:
     at_worst: Discordant
 
     @classmethod
-    def of(cls, model: Truths, sometimes: Truths, always: Truths) -> Pairing:
-        """From what is right, case by case: the model, and the baseline in some or all ties."""
+    def of(cls, model: Truths, baseline: Shares) -> Pairing:
+        """By case: whether the model is right, and in which share of its ties the baseline is."""
         return cls(
             *(
                 Discordant(int((model & ~right).sum()), int((~model & right).sum()))
-                for right in (sometimes, always)
+                for right in (sometimes(baseline), always(baseline))
             )
         )
 

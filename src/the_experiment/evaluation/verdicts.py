@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,8 +13,8 @@ from the_experiment.data.cases import Truths
 from the_experiment.evaluation.contestants import Contestant, Exam
 from the_experiment.evaluation.other_rules import other_rule
 from the_experiment.evaluation.paired import LEVEL
-from the_experiment.evaluation.predictions import Shares, always, sometimes
-from the_experiment.evaluation.scores import ALL_AGGREGATES, ALL_RULES, Count, right_cases
+from the_experiment.evaluation.predictions import Shares, always
+from the_experiment.evaluation.scores import ALL_AGGREGATES, ALL_RULES, Count
 from the_experiment.evaluation.verdict import (
     INTERPOLATION,
     Conclusion,
@@ -63,22 +63,24 @@ class VerdictLine:
         if self.measure != ALL_AGGREGATES:
             return cases.new
         rules = [always(run.graded.shares[part]) for part in self.exam.world.rule_parts]
-        return cases.new & cases.throughout(np.logical_and.reduce(rules))
+        asked: Truths = cases.new & cases.least(np.logical_and.reduce(rules))
+        return asked
 
-    def right(self, shares: Mapping[str, Shares], when: Callable[[Shares], Truths]) -> Truths:
-        """(cases,): which cases are right, given in which states each part is."""
-        return right_cases(shares, self.exam.cases[self.measure], when)
+    def right(self, shares: Mapping[str, Shares]) -> Shares:
+        """(cases,): how right each case is, given how right each part is in each state."""
+        return self.exam.cases[self.measure].right(shares.__getitem__)
 
     def counts(self, one: Contestant) -> list[Count]:
         """What a baseline has right of the cases that each fitted seed is judged on."""
-        cases = self.exam.cases[self.measure]
-        return [Count.of(one.graded, cases, self.asked(run)) for run in self.group.fitted]
+        right = self.right(one.graded.shares)
+        return [Count.of(right[self.asked(run)]) for run in self.group.fitted]
 
     @cached_property
     def own_counts(self) -> list[Count]:
         """What each fitted seed has right of the cases that it is judged on."""
-        cases = self.exam.cases[self.measure]
-        return [Count.of(run.graded, cases, self.asked(run)) for run in self.group.fitted]
+        return [
+            Count.of(self.right(run.graded.shares)[self.asked(run)]) for run in self.group.fitted
+        ]
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -87,17 +89,12 @@ class VerdictLine:
 
     def _of_seed(self, run: Contestant) -> Evidence:
         asked = self.asked(run)
-        model = self.right(run.graded.shares, always)[asked]
+        model = always(self.right(run.graded.shares))[asked]
         chances = self.exam.cases[self.measure].chance[asked]
         return Evidence.of(
             guessing=p_of_guessing(int(model.sum()), chances),
             pairings={
-                one.name: [
-                    Pairing.of(
-                        model, self.right(way, sometimes)[asked], self.right(way, always)[asked]
-                    )
-                    for way in one.graded.ways
-                ]
+                one.name: [Pairing.of(model, self.right(way)[asked]) for way in one.graded.ways]
                 for one in self.baselines
             },
         )

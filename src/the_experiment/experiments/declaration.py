@@ -175,8 +175,8 @@ claim:
   says: GPT-2 generalises where an LSTM does not.
   source: my own guess
   published: none
-  counts_for: GPT-2 is right on more of the held-out states, by more than chance over the cells
-  counts_against: it is not, or a baseline that knows only patterns does as well
+  counts_for: GPT-2 is right in more new cases, by more than chance over the splits
+  counts_against: it is not, or guessing or a baseline that knows only patterns does as well
   better: gpt2
   than: rnn
   on: [a quarter]

@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 
 from the_experiment.base.words import counted
-from the_experiment.evaluation.paired import LEVEL, holm
+from the_experiment.evaluation.paired import LEVEL, holm, sign_flip
+from the_experiment.evaluation.scores import Count
 from the_experiment.evaluation.statistics import listed
 from the_experiment.evaluation.verdict import INTERPOLATION, fewest_cases
 from the_experiment.experiments.cells import Cell
 from the_experiment.experiments.declaration import Claim, Experiment
 from the_experiment.experiments.results import (
     NOTHING,
-    Results,
-    Tally,
-    has_fitted,
-    held_out_tally,
-    measures_of,
-    new_cases,
+    CellScore,
+    Scores,
+    distinct_cases,
 )
-from the_experiment.worlds import EXACT, find_world
+from the_experiment.worlds import EXACT
+
+GUESSING = "guessing"  # each new case, among all values of its parts
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class Judgement:
     measure: str
     measures: int  # that are judged beside each other
     ways: list[str]  # of holding out, that were run
-    new_cases: int  # over all of them
-    better: Tally  # of the model said to be better
-    than: Tally
-    baseline: str  # the one that knows only patterns and is beaten least
-    baseline_tally: Tally
+    new_cases: int  # distinct ones, over all of them
+    better: Count  # of the model said to be better
+    than: Count
+    baseline: str  # the one that knows only patterns, or guessing, that is beaten least
+    baseline_count: Count
     compared: int  # cells in which both fitted
     left_out: int  # cells in which one of the two did not fit
     rival: Pairs  # with the model it is said to beat
@@ -77,6 +77,8 @@ class Judgement:
         """What this says of the claim."""
         if self.left_out >= self.compared:
             return "too few cells fitted what was shown, so this cannot be judged"
+        if not self.new_cases:
+            return "there is no new case to judge by"
         fewest = fewest_cases(self.measures)  # sign flips of n pairs give no p under 2 ** (1 - n)
         if min(self.pairs, self.new_cases) < fewest:
             pairs = self.pairs < fewest
@@ -87,22 +89,25 @@ class Judgement:
             return "the two cannot be told apart, so this does not support the claim"
         if self.rival.difference <= 0:
             return "this counts against the claim"
+        as_well = f"the two differ as claimed, but {self.baseline} {{}} as well: no rule is shown"
         if self.pattern.difference <= 0:
-            return "the two differ as claimed, but a pattern does as well, so no rule is shown"
+            return as_well.format("does")
         if not self.pattern.beyond_chance:
-            return "the two differ as claimed, but a pattern may do as well, so no rule is shown"
+            return as_well.format("may do")
         return "this counts for the claim"
 
     @property
     def sentence(self) -> str:
         """The figures and the outcome."""
-        claim, unfit = self.claim, ""
+        claim, unfit, about = self.claim, "", f"On {listed(self.ways)}, by {self.measure}"
+        if not self.new_cases:
+            return f"{about}: {self.outcome}."
         if self.left_out:
             unfit = f", {self.left_out} left out where one of them did not fit"
         return (
-            f"On {listed(self.ways)}, by {self.measure}, {claim.better} is right on {self.better} "
-            f"held-out states, {claim.than} on {self.than} (difference {self.rival}) and "
-            f"{self.baseline}, the pattern that it beats least, on {self.baseline_tally} "
+            f"{about}, {claim.better} is right in {self.better.average} new cases and "
+            f"{claim.than} in {self.than.average} (difference {self.rival}); of patterns and "
+            f"guessing it beats {self.baseline} least, with {self.baseline_count.average} "
             f"(difference {self.pattern}; {counted(self.pairs, 'pair')}{unfit}): {self.outcome}."
         )
 
@@ -112,8 +117,9 @@ class Judgement:
             "measure": self.measure,
             "better": asdict(self.better),
             "than": asdict(self.than),
-            "baseline": {self.baseline: asdict(self.baseline_tally)},
+            "baseline": {self.baseline: asdict(self.baseline_count)},
             "pairs": self.pairs,
+            "new_cases": self.new_cases,
             "left_out": self.left_out,
             "against_than": {"difference": self.rival.difference, "p": self.rival.p},
             "against_baseline": {"difference": self.pattern.difference, "p": self.pattern.p},
@@ -122,19 +128,20 @@ class Judgement:
         }
 
 
-def judge(experiment: Experiment, results: Results) -> list[Judgement]:
+def judge(experiment: Experiment, scores: Scores) -> list[Judgement]:
     """Compare the two models of the claim on the same splits and seeds, beside the baselines.
 
     One judgement for each measure, the claim's own first; their p are corrected together (Holm
     1979). A cell in which one of the two left a seen state wrong is left out: it says nothing on
-    held-out states. A pair is the two shares on one split, each the mean over its seeds: models of
-    several seeds asked about the same states are not independent. Where a way of holding out has
-    only one split, each seed is a pair. A baseline's share is the mean over its tie-breaks.
+    held-out states. A pair is the two shares of new cases on one split, each the mean over its
+    seeds: models of several seeds asked about the same cases are not independent. Where a way of
+    holding out has only one split, each seed is a pair. A baseline's share is the mean over its
+    tie-breaks. Guessing stands beside them: where all are wrong, a coin is better than all.
+    Aggregates are compared in the cases in which a model's rules are right.
     """
-    measures = measures_of(experiment)
     own = experiment.claim.measure
-    order = sorted(measures, key=lambda name: (name != own, name == EXACT))
-    found = [_judged(experiment, results, name, measures[name], len(order)) for name in order]
+    order = sorted(scores, key=lambda name: (name != own, name == EXACT))
+    found = [_judged(experiment, name, scores[name], len(order)) for name in order]
     rivals = holm([one.rival.p for one in found])
     patterns = holm([one.pattern.p for one in found])
     return [
@@ -143,55 +150,71 @@ def judge(experiment: Experiment, results: Results) -> list[Judgement]:
     ]
 
 
+Place = tuple[str, str, int]  # hold-outs, split, seed
+ByPlace = Mapping[Place, CellScore]
+
+
 def _judged(
-    experiment: Experiment, results: Results, measure: str, keys: list[str], measures: int
+    experiment: Experiment, measure: str, scores: Mapping[Cell, CellScore], measures: int
 ) -> Judgement:
     """By one measure, with p that are not corrected yet."""
     claim = experiment.claim
-    tallies = _fitted_tallies(experiment, results, keys)
-    asked = {_place(cell) for cell in results if cell.hold_outs in claim.on}
-    both = sorted(tallies[claim.better].keys() & tallies[claim.than].keys())
-    totals = {
-        name: reduce(Tally.__add__, (of[place] for place in both if place in of), NOTHING)
-        for name, of in tallies.items()
-    }
+    about = {cell: score for cell, score in scores.items() if cell.hold_outs in claim.on}
+    fitted = _fitted(experiment, about)
+    asked = {_place(cell) for cell in about}
+    both = sorted(fitted[claim.better].keys() & fitted[claim.than].keys())
     pairs = _pairs_among(both, asked)
-
-    def less(other: str) -> Pairs:
-        differences = [
-            _mean_share(tallies[claim.better], pair) - _mean_share(tallies[other], pair)
-            for pair in pairs
-        ]
-        return Pairs(differences, sign_flip_p(differences))
-
-    patterns = {*tallies} - {*experiment.models, INTERPOLATION}
-    # The one that is beaten least: not at all, or with the largest p.
-    baseline = max(
-        sorted(patterns),
-        key=lambda name: (less(name).difference <= 0, less(name).p, totals[name].mean),
+    better, than = (
+        {place: fitted[name][place] for place in both} for name in (claim.better, claim.than)
     )
+    patterns = _patterns(experiment, fitted, better)
+    against = {name: _compared(better, of, pairs) for name, of in patterns.items()}
+    least = max(sorted(against), key=lambda name: _beaten_little(against[name]))
+    best = _count(better)
     return Judgement(
         claim=claim,
         measure=measure,
         measures=measures,
         ways=[way for way in claim.on if any(place[0] == way for place in asked)],
-        new_cases=_new_cases(experiment, results, keys),
-        better=totals[claim.better],
-        than=totals[claim.than],
-        baseline=baseline,
-        baseline_tally=totals[baseline],
+        new_cases=min(best.n, _distinct_cases(claim, about)),
+        better=best,
+        than=_count(than),
+        baseline=least,
+        baseline_count=_count(patterns[least]),
         compared=len(both),
         left_out=len(asked) - len(both),
-        rival=less(claim.than),
-        pattern=less(baseline),
+        rival=_compared(better, than, pairs),
+        pattern=against[least],
     )
-
-
-Place = tuple[str, str, int]  # hold-outs, split, seed
 
 
 def _place(cell: Cell) -> Place:
     return cell.hold_outs, cell.split, cell.seed
+
+
+def _fitted(
+    experiment: Experiment, scores: Mapping[Cell, CellScore]
+) -> dict[str, dict[Place, CellScore]]:
+    """For each contestant: its score in each place in which it fitted."""
+    found: dict[str, dict[Place, CellScore]] = {name: {} for name in experiment.models}
+    for cell, score in scores.items():
+        if score.fitted:
+            found.setdefault(cell.contestant, {})[_place(cell)] = score
+    return found
+
+
+def _patterns(
+    experiment: Experiment, fitted: Mapping[str, ByPlace], better: ByPlace
+) -> dict[str, ByPlace]:
+    """The baselines that know only patterns, and guessing, where the better model is judged."""
+    names = fitted.keys() - {*experiment.models, INTERPOLATION}
+    found: dict[str, ByPlace] = {
+        name: {
+            place: replace(fitted[name][place], judged=one.judged) for place, one in better.items()
+        }
+        for name in names
+    }
+    return found | {GUESSING: {place: one.guessed for place, one in better.items()}}
 
 
 def _pairs_among(both: Sequence[Place], asked: Collection[Place]) -> list[list[Place]]:
@@ -206,47 +229,41 @@ def _pairs_among(both: Sequence[Place], asked: Collection[Place]) -> list[list[P
     return list(pairs.values())
 
 
-def _new_cases(experiment: Experiment, results: Results, keys: Sequence[str]) -> int:
-    """The new cases that the claim is about, over all ways of holding out."""
-    world, claim = find_world(experiment.world), experiment.claim
-    cells = [cell for cell in results if cell.contestant == claim.better]
-    by_way = {way: [cell for cell in cells if cell.hold_outs == way] for way in claim.on}
-    return sum(new_cases(world, of, keys) for of in by_way.values())
+def _compared(one: ByPlace, other: ByPlace, pairs: Sequence[Sequence[Place]]) -> Pairs:
+    """One less the other on the cases that both are judged on; pairs without any are left out."""
+    differences = []
+    for places in pairs:
+        found = [_difference(one[place], other[place]) for place in places]
+        there = [difference for difference in found if difference is not None]
+        differences += [float(np.mean(there))] if there else []
+    return Pairs(differences, sign_flip(np.array(differences), seed=0))
 
 
-def _mean_share(tallies: Mapping[Place, Tally], places: Sequence[Place]) -> float:
-    return float(np.mean([tallies[place].share for place in places]))
+def _difference(one: CellScore, other: CellScore) -> float | None:
+    both = one.judged & other.judged
+    return float((one.right - other.right)[both].mean()) if both.any() else None
 
 
-def _fitted_tallies(
-    experiment: Experiment, results: Results, keys: Sequence[str]
-) -> dict[str, dict[Place, Tally]]:
-    """For each contestant: its tally in each cell of the claim in which it fitted."""
-    tallies: dict[str, dict[Place, Tally]] = {name: {} for name in experiment.models}
-    for cell, result in results.items():
-        judged = cell.hold_outs in experiment.claim.on and result["held_out"] is not None
-        if judged and has_fitted(cell, result):
-            tally = held_out_tally(result, keys)
-            tallies.setdefault(cell.contestant, {})[_place(cell)] = tally
-    return tallies
+def _beaten_little(pairs: Pairs) -> tuple[bool, float, float]:
+    """How little something is beaten: not at all, or with a large p, or by little."""
+    unbeaten = pairs.difference <= 0
+    return unbeaten, 0.0 if unbeaten else pairs.p, -pairs.difference
 
 
-def sign_flip_p(differences: list[float]) -> float:
-    """Two-sided p of the mean of paired differences under sign flips; exact for few pairs.
+def _count(scores: ByPlace) -> Count:
+    counts = (Count.of(score.right[score.judged]) for score in scores.values())
+    return reduce(Count.__add__, counts, NOTHING)
 
-    >>> sign_flip_p([1, 1, 1, 1, 1]), sign_flip_p([0.0, 0.0])
-    (0.0625, 1.0)
-    """
-    from scipy.stats import permutation_test
 
-    values = np.array(differences, dtype=float)
-    if len(values) < 2 or not values.any():
-        return 1.0  # both signs of a single difference are as extreme
-    test = permutation_test(
-        (values,),
-        np.mean,
-        permutation_type="samples",
-        n_resamples=20_000,
-        rng=np.random.default_rng(0),
+def _distinct_cases(claim: Claim, scores: Mapping[Cell, CellScore]) -> int:
+    """Of all ways of holding out together."""
+    return sum(
+        distinct_cases(
+            {
+                cell: score
+                for cell, score in scores.items()
+                if cell.hold_outs == way and cell.contestant == claim.better
+            }
+        )
+        for way in claim.on
     )
-    return float(test.pvalue)

@@ -13,7 +13,7 @@ from the_experiment.base.files import replaced_file, write_json
 from the_experiment.evaluation.statistics import short
 from the_experiment.experiments.declaration import Experiment
 from the_experiment.experiments.judgement import Judgement, judge
-from the_experiment.experiments.results import Results, Row, measures_of, rows_of
+from the_experiment.experiments.results import Results, Row, measures_of, rows_of, scores_of
 from the_experiment.report.blocks import Blocks
 from the_experiment.report.html import write_page
 from the_experiment.report.plots import Bar, bars_figure, svg
@@ -41,7 +41,8 @@ class Outcome:
     @classmethod
     def of(cls, experiment: Experiment, results: Results, *, quick: bool) -> Outcome:
         """Work the cells out into the table and the judgement."""
-        return cls(experiment, rows_of(experiment, results), judge(experiment, results), quick)
+        scores = scores_of(experiment, results)
+        return cls(experiment, rows_of(experiment, scores), judge(experiment, scores), quick)
 
     @property
     def ways(self) -> list[str]:
@@ -70,32 +71,34 @@ def experiment_sheet(experiment: Experiment) -> Group:
 def results_table(outcome: Outcome) -> Group:
     """Each contestant by measure and way of holding out, and what it says of the claim."""
     note = (
-        "Each cell: share that is right, [Wilson 95% interval] for n distinct new cases, of a "
-        "baseline [from what it has right in every tie-break to what it has in one]; each seed's."
+        "Each cell: share of new cases that is right, [Wilson 95% interval] for n distinct ones, "
+        "of a baseline [from what it has right in every tie-break to what it has in one]; each "
+        "seed's."
     )
     lines: list[RenderableType] = []
-    for measure in dict.fromkeys(one.measure for one in outcome.judgements):
-        lines += [_measure_table(outcome, measure), ""]
+    for measure in (one.measure for one in outcome.judgements):
+        lines += _measure_table(outcome, measure)
     lines.append(f"[dim]{escape(note)} {ABOUT_BASELINES}[/]")
     for judgement in outcome.judgements:
         lines += ["", escape(judgement.sentence)]
     return Group(*lines)
 
 
-def _measure_table(outcome: Outcome, measure: str) -> Blocks:
+def _measure_table(outcome: Outcome, measure: str) -> list[RenderableType]:
+    """The rows of one measure and an empty line; nothing where no held-out case is new."""
     rows = [row for row in outcome.rows if row.measure == measure]
-    table = Blocks([escape(f"{measure} on held-out"), *map(escape, outcome.ways)])
+    table = Blocks([escape(f"{measure} in new cases"), *map(escape, outcome.ways)])
     for contestant in dict.fromkeys(row.contestant for row in rows):
         by_way = {row.hold_outs: row for row in rows if row.contestant == contestant}
         is_model = next(iter(by_way.values())).is_model
         cells = [_cell(by_way[way]) if way in by_way else "–" for way in outcome.ways]
         table.add_row([escape(contestant), *cells], style="bold" if is_model else "dim")
-    return table
+    return [table, ""] if rows else []
 
 
 def _cell(row: Row) -> str:
     """`.83 [.61–.94], n = 18 (1.0 .67 .83)`: each seed's share only where they differ at all."""
-    seeds = [short(tally.share) for tally in row.by_seed.values()]
+    seeds = [short(count.share) for count in row.by_seed.values()]
     unfit = "" if row.fitted == row.cells else f" fitted {row.fitted}/{row.cells}"
     low, high = row.interval
     told = f"{short(row.share)} {escape(f'[{short(low)}–{short(high)}]')}, n = {row.new_cases}"
@@ -144,7 +147,7 @@ def _row_json(row: Row) -> dict[str, Any]:
         "hold_outs": row.hold_outs,
         "contestant": row.contestant,
         "measure": row.measure,
-        "by_seed": {str(seed): asdict(tally) for seed, tally in row.by_seed.items()},
+        "by_seed": {str(seed): asdict(count) for seed, count in row.by_seed.items()},
         "share": row.share,
         "low": row.interval[0],
         "high": row.interval[1],
@@ -164,5 +167,5 @@ def _figure(outcome: Outcome) -> Figure:
 
 
 def _bar(row: Row) -> Bar:
-    seeds = tuple(rate.share for rate in row.by_seed.values())
+    seeds = tuple(count.share for count in row.by_seed.values())
     return Bar(row.contestant, row.share, *row.interval, seeds, row.is_model)

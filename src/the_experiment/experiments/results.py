@@ -2,58 +2,51 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
-from the_experiment.data.cases import cases_of, whole_cases
+import numpy as np
+
+from the_experiment.base.seeds import Integers
+from the_experiment.data.cases import Cases, Truths, cases_of, whole_cases
 from the_experiment.data.draw import seen_states
-from the_experiment.evaluation.predictions import ROUNDING
+from the_experiment.data.holdout import HoldOut
+from the_experiment.evaluation.predictions import Shares, always
+from the_experiment.evaluation.scores import Count
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.cells import Cell
 from the_experiment.experiments.declaration import Experiment
 from the_experiment.worlds import EXACT, World, find_world
 
-Results = Mapping[Cell, dict[str, Any]]
+Results = Mapping[Cell, Mapping[str, Any]]
+States = Sequence[Mapping[str, float]]  # by part, how right each held-out state is
+NOTHING = Count(0, 0, 0.0, 0)
 
 
 @dataclass(frozen=True)
-class Tally:
-    """Held-out states that are right: always, sometimes, and on average over tie-breaks.
+class CellScore:
+    """One cell by one measure, on the new cases of its split."""
 
-    A model has no ties, so that the three are the same.
-
-    >>> Tally(1, 2, 1.5, 4) + Tally(1, 1, 1.0, 2), Tally(5, 6, 5.5, 6).share
-    (Tally(always=2, sometimes=3, mean=2.5, n=6), 0.9166666666666666)
-    """
-
-    always: int
-    sometimes: int
-    mean: float
-    n: int
-
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(
-            self.always + other.always,
-            self.sometimes + other.sometimes,
-            self.mean + other.mean,
-            self.n + other.n,
-        )
+    states: frozenset[str]  # the prompts of all that are held out
+    right: Shares  # (cases,) of a baseline: in which share of its tie-breaks
+    judged: Truths  # (cases,) all; of aggregates those in which the rules before them are right
+    chance: Shares  # (cases,) of whoever guesses
+    fitted: bool  # right on every seen state; a baseline always is
 
     @property
-    def share(self) -> float:
-        """The mean share that is right; NaN of no states."""
-        return self.mean / self.n if self.n else float("nan")
+    def count(self) -> Count:
+        """All new cases, judged or not."""
+        return Count.of(self.right)
 
-    def __str__(self) -> str:
-        """`27/66`; with ties `42/66 (32–52)`."""
-        ties = f" ({self.always}–{self.sometimes})" if self.always < self.sometimes else ""
-        return f"{self.mean:.3g}/{self.n}{ties}"
+    @property
+    def guessed(self) -> CellScore:
+        """Of whoever guesses, in the same cases."""
+        return replace(self, right=self.chance)
 
 
-NOTHING = Tally(0, 0, 0.0, 0)
+Scores = Mapping[str, Mapping[Cell, CellScore]]  # by measure; no cell that can't be scored
 
 
 @dataclass(frozen=True)
@@ -64,15 +57,15 @@ class Row:
     contestant: str
     is_model: bool
     measure: str
-    by_seed: dict[int, Tally]  # over all splits of that seed
+    by_seed: dict[int, Count]  # new cases of all splits of that seed
     new_cases: int  # of all splits, at most as many as there are distinct held-out states
     cells: int
     fitted: int  # cells in which every seen state was exact; all, for a baseline
 
     @property
-    def total(self) -> Tally:
-        """All held-out questions of all seeds."""
-        return reduce(Tally.__add__, self.by_seed.values(), NOTHING)
+    def total(self) -> Count:
+        """The new cases of all seeds together."""
+        return reduce(Count.__add__, self.by_seed.values(), NOTHING)
 
     @property
     def share(self) -> float:
@@ -83,8 +76,8 @@ class Row:
     def interval(self) -> tuple[float, float]:
         """Of a model: Wilson's of its share over as many trials as there are distinct new cases.
 
-        States of one case are no independent trials, nor are seeds asked about the same case. Of a
-        baseline: from what it has right in every tie-break to what it has in one.
+        Seeds asked about the same case are no independent trials. Of a baseline: from what it has
+        right in every tie-break to what it has in one.
         """
         total = self.total
         if not self.is_model:
@@ -94,84 +87,97 @@ class Row:
 
 
 def measures_of(experiment: Experiment) -> dict[str, list[str]]:
-    """The measures by name, each with the keys that must all be right in a state."""
+    """The measures by name, each with the parts that must all be right in a state."""
     return {EXACT: [EXACT], **experiment.measures}
 
 
-def rows_of(experiment: Experiment, results: Results) -> list[Row]:
-    """Every row of the table that can be filled."""
-    world = find_world(experiment.world)
-    groups: dict[tuple[str, str], list[Cell]] = {}
-    for cell in results:
-        groups.setdefault((cell.hold_outs, cell.contestant), []).append(cell)
+def scores_of(experiment: Experiment, results: Results) -> dict[str, dict[Cell, CellScore]]:
+    """Every cell that has an answer to held-out states, by every measure."""
+    world, measures = find_world(experiment.world), measures_of(experiment)
+    found: dict[str, dict[Cell, CellScore]] = {measure: {} for measure in measures}
+    for cells in _by_split(results):
+        held_out = cells[0].hold_out.resolve(world, cells[0].seed)
+        seen = seen_states(world, held_out, cells[0].seed, cells[0].train.train_rows)
+        asked = world.states_at(held_out)
+        prompts = world.prompts(asked)
+        for measure, parts in measures.items():
+            cases = _cases(world, parts, seen, asked)
+            for cell in cells:
+                states = [results[cell]["held_out"][prompt] for prompt in prompts]
+                judged = _judged(world, parts, states, cases) if cell.entry else cases.new
+                found[measure][cell] = CellScore(
+                    states=frozenset(prompts),
+                    right=cases.right(_right_in(states))[cases.new],
+                    judged=judged[cases.new],
+                    chance=cases.chance[cases.new],
+                    fitted=has_fitted(cell, results[cell]),
+                )
+    return found
+
+
+def _by_split(results: Results) -> list[list[Cell]]:
+    """The cells that can be scored, those of one split together."""
+    splits: dict[tuple[HoldOut, int], list[Cell]] = {}
+    for cell, result in results.items():
+        if result["held_out"] is not None:
+            splits.setdefault((cell.hold_out, cell.seed), []).append(cell)
+    return list(splits.values())
+
+
+def _cases(world: World, parts: Sequence[str], seen: Integers, asked: Integers) -> Cases:
+    whole = parts == [EXACT]
+    return whole_cases(world, seen, asked) if whole else cases_of(world, parts, seen, asked)
+
+
+def _judged(world: World, parts: Sequence[str], states: States, cases: Cases) -> Truths:
+    """(cases,): the new cases that a model is judged on; see `VerdictLine.asked`."""
+    if {EXACT, *world.rule_parts} & {*parts}:
+        return cases.new
+    rules = [always(_right_in(states)(part)) for part in world.rule_parts]
+    judged: Truths = cases.new & cases.least(np.logical_and.reduce(rules))
+    return judged
+
+
+def _right_in(states: States) -> Callable[[str], Shares]:
+    return lambda part: np.array([state[part] for state in states], dtype=float)
+
+
+def rows_of(experiment: Experiment, scores: Scores) -> list[Row]:
+    """Every row of the table: of each way of holding out that leaves new cases."""
     rows = []
-    models_first = sorted(groups.items(), key=lambda group: group[0][1] not in experiment.models)
-    for way in experiment.hold_outs:
-        for (hold_outs, _), cells in models_first:
-            if hold_outs == way and all(results[cell]["held_out"] is not None for cell in cells):
-                rows += _rows(experiment, world, cells, results)
-    return rows
+    for measure, scored in scores.items():
+        groups: dict[tuple[str, str], dict[Cell, CellScore]] = {}
+        for cell, score in scored.items():
+            groups.setdefault((cell.hold_outs, cell.contestant), {})[cell] = score
+        rows += [_row(measure, group) for group in groups.values()]
+    ways = [*experiment.hold_outs]
+    asked = (row for row in rows if row.total.n)
+    return sorted(asked, key=lambda row: (ways.index(row.hold_outs), not row.is_model))
 
 
-def _rows(
-    experiment: Experiment, world: World, cells: Sequence[Cell], results: Results
-) -> list[Row]:
-    """One contestant by every measure."""
-    return [
-        _row(cells, results, measure, keys, new_cases(world, cells, keys))
-        for measure, keys in measures_of(experiment).items()
-    ]
-
-
-def _row(
-    cells: Sequence[Cell],
-    results: Results,
-    measure: str,
-    keys: Sequence[str],
-    new_cases: int,
-) -> Row:
-    by_seed: dict[int, Tally] = {}
-    for cell in cells:
-        tally = held_out_tally(results[cell], keys)
-        by_seed[cell.seed] = by_seed.get(cell.seed, NOTHING) + tally
+def _row(measure: str, group: Mapping[Cell, CellScore]) -> Row:
+    first, *_ = group
+    by_seed: dict[int, Count] = {}
+    for cell, score in group.items():
+        by_seed[cell.seed] = by_seed.get(cell.seed, NOTHING) + score.count
     return Row(
-        hold_outs=cells[0].hold_outs,
-        contestant=cells[0].contestant,
-        is_model=cells[0].entry is not None,
+        hold_outs=first.hold_outs,
+        contestant=first.contestant,
+        is_model=first.entry is not None,
         measure=measure,
         by_seed=by_seed,
-        new_cases=new_cases,
-        cells=len(cells),
-        fitted=sum(has_fitted(cell, results[cell]) for cell in cells),
+        new_cases=distinct_cases(group),
+        cells=len(group),
+        fitted=sum(score.fitted for score in group.values()),
     )
 
 
-def new_cases(world: World, cells: Sequence[Cell], keys: Sequence[str]) -> int:
+def distinct_cases(scores: Mapping[Cell, CellScore]) -> int:
     """The new cases of all splits, at most as many as there are states held out in any."""
-    splits = {(cell.split, cell.hold_out.model_dump_json()): cell for cell in cells}
-    held_out, new = set(), 0
-    for cell in splits.values():
-        numbers = cell.hold_out.resolve(world, cell.seed)
-        seen = seen_states(world, numbers, cell.seed, cell.train.train_rows)
-        asked = world.states_at(numbers)
-        exact = keys == [EXACT]
-        cases = whole_cases(world, seen, asked) if exact else cases_of(world, keys, seen, asked)
-        new += int(cases.new.sum())
-        held_out.update(numbers.tolist())
-    return min(new, len(held_out))
+    new = {(cell.split, cell.hold_out): len(score.right) for cell, score in scores.items()}
+    return min(sum(new.values()), len(frozenset().union(*(one.states for one in scores.values()))))
 
 
-def has_fitted(cell: Cell, result: dict[str, Any]) -> bool:
+def has_fitted(cell: Cell, result: Mapping[str, Any]) -> bool:
     """Whether a model was right on every seen state; a baseline is never unfit."""
     return cell.entry is None or all(state[EXACT] for state in result["seen"].values())
-
-
-def held_out_tally(result: dict[str, Any], keys: Sequence[str]) -> Tally:
-    """How many held-out states of a cell are right in all of `keys`."""
-    shares = [math.prod(state[key] for key in keys) for state in result["held_out"].values()]
-    return Tally(
-        sum(share > 1 - ROUNDING for share in shares),
-        sum(share > ROUNDING for share in shares),
-        float(sum(shares)),
-        len(shares),
-    )

@@ -10,6 +10,7 @@ from the_experiment.base.files import write_text
 from the_experiment.evaluation.answers import Answers
 from the_experiment.evaluation.compare import Comparison
 from the_experiment.evaluation.contestants import Contestant
+from the_experiment.evaluation.limits import SplitLimits
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.evaluation.verdicts import LINES
 from the_experiment.report.comparison import HOW_TO_READ, sheets
@@ -38,6 +39,11 @@ def answers_fragment(answers: Answers) -> str:
     spans = answers.world.spans(answers.right)
     truth = {part: span.value for part, span in spans.items() if span}
     return _rendered("answers.html", answers=answers, truth=truth)
+
+
+def limits_fragment(splits: Sequence[SplitLimits]) -> str:
+    """A piece of a page: what is held out from which models, and what that can't show."""
+    return _rendered("limits.html", splits=splits)
 
 
 def write_comparison_page(comparisons: Sequence[Comparison], path: Path) -> None:
@@ -71,8 +77,7 @@ def held_out_figure(comparison: Comparison) -> Any:
 def _bar(one: Contestant, measure: str) -> Bar:
     """A model with its interval; a baseline from what it always has right to what it may have."""
     count = one.held_out[measure].new
-    share = (count.always + count.sometimes) / 2 / count.n
     rate = Rate(count.always, count.n)
     low, high = count.always / count.n, count.sometimes / count.n
     ends = (rate.low, rate.high) if one.is_model else (low, high)
-    return Bar(one.name, share, *ends, is_model=one.is_model)
+    return Bar(one.name, count.share, *ends, is_model=one.is_model)

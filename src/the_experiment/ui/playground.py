@@ -14,8 +14,9 @@ from loguru import logger
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.runs import find_runs
 from the_experiment.evaluation.answers import Answers, answer
+from the_experiment.evaluation.limits import limits_by_split
 from the_experiment.evaluation.trained import Trained, of_world, trained_models
-from the_experiment.report.html import answers_fragment
+from the_experiment.report.html import answers_fragment, limits_fragment
 from the_experiment.worlds import Domain, World, find_world
 
 STYLE = (Path(__file__).parent / "playground.css").read_text(encoding="utf-8")
@@ -33,6 +34,7 @@ def playground(world: World, models: Sequence[Trained]) -> Any:
     start = world.state(world.example_prompt)[0].tolist()
     with gr.Blocks(title="The Experiment", analytics_enabled=False) as page:
         gr.HTML(f"<h1>World {world.name}</h1><p>Click an input. Did they learn the rule?</p>")
+        gr.HTML(limits_fragment(limits_by_split(models)))
         with gr.Row(elem_id="inputs"):
             inputs = [
                 _input(gr, name, domain, value)
