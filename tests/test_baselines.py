@@ -312,3 +312,74 @@ def test_the_default_world_with_its_inputs_in_another_order() -> None:
     assert [v.split(":")[0] for v in first["verdict"].values()] == [
         v.split(":")[0] for v in second["verdict"].values()
     ]
+
+
+def test_every_threshold_that_no_seen_state_tells_apart_is_as_likely() -> None:
+    """Between 34 and 65 nobody was shown where the rule turns."""
+    world = RuleWorld("big", {"X": Domain(0, 99)}, {"big": "X >= 50"}, "{X}", "={big}\n")
+    exam = exam_of(world, HoldOut(where="X > 34 AND X < 65").resolve(world, 0))
+    tree = learned(baselines["decision tree"], world, exam.seen, exam.held_out)["big"]
+    says_one = tree.right(np.ones(len(exam.held_out), dtype=np.int64))
+    assert says_one == pytest.approx(np.arange(1, 31) / 31)  # 31 thresholds: 35 … 65
+    score = next(one for one in exam.baselines() if one.name == "decision tree").held_out["big"]
+    assert score.new.range == "0–30"
+    assert score.solves == pytest.approx(1 / 31)
+
+
+@pytest.mark.parametrize("completion", ["={r} {parity + G}\n", "={r} {parity + G} {parity}\n"])
+def test_aggregates_are_learned_beside_the_rules_that_stand_before_them(completion: str) -> None:
+    """A rule that is written later, or never, is told to no baseline, as to no model."""
+    names = "ABCDEFG"
+    rules = {"r": "A", "parity": "B XOR C XOR D XOR E XOR F"}
+    inputs = {name: Domain(0, 1, boolean=True) for name in names}
+    prompt = "".join(f"{{{name}}}" for name in names)
+    named = RuleWorld("named", inputs, rules, prompt, completion)
+    inline = RuleWorld(
+        "inline", inputs, {"r": "A"}, prompt, "={r} {(B XOR C XOR D XOR E XOR F) + G}\n"
+    )
+    exam = exam_of(named, HoldOut(fraction=0.4).resolve(named, 1))
+    for name in baselines.names():
+        found, expected = (
+            learned(baselines[name], world, exam.seen, exam.held_out) for world in (named, inline)
+        )
+        assert (found["sum"].shares == expected["sum"].shares).all()
+
+
+@pytest.mark.parametrize("values", [31, 32, 1000])
+def test_a_rule_of_two_values_is_told_however_large_they_are(values: int) -> None:
+    inputs = {name: Domain(0, 1, boolean=True) for name in "ABCD"}
+    rule = {"h": f"{values} * (A XOR B XOR C XOR D)"}
+    world = RuleWorld("copy", inputs, rule, "{A}{B}{C}{D}", "={h} {h + 0}\n")
+    exam = exam_of(world, HoldOut(fraction=0.5).resolve(world, 1))
+    tree = learned(baselines["decision tree"], world, exam.seen, exam.held_out)["sum"]
+    assert always(tree.right(world.part_values(exam.held_out)["sum"])).all()
+
+
+def test_interpolation_does_not_depend_on_how_a_rule_is_written() -> None:
+    spellings = ("A XOR B XOR C", "(A + B + C) % 2", "A + B + C - 2*(A*B + A*C + B*C) + 4*A*B*C")
+    inputs = {name: Domain(0, 1, boolean=True) for name in "ABC"}
+    found = []
+    for text in spellings:
+        world = RuleWorld("parity", inputs, {"odd": text}, "{A}{B}{C}", "={odd}\n")
+        exam = exam_of(world, HoldOut(fraction=0.5).resolve(world, 2))
+        learnt = learned(baselines["interpolation"], world, exam.seen, exam.held_out)["odd"]
+        found.append(learnt.right(world.part_values(exam.held_out)["odd"]).tolist())
+    assert found[0] == found[1] == found[2]
+
+
+def test_ties_of_many_majorities_are_not_added_up() -> None:
+    """Each of nine rules is 0 as often as 1: no constant is right everywhere."""
+    names = "ABCDEFG"
+    rules = {f"r{number}": f"A XOR {name}" for number, name in enumerate("BCDEFG")}
+    rules |= {f"s{number}": f"B XOR {name}" for number, name in enumerate("CDE")}
+    inputs = {name: Domain(0, 1, boolean=True) for name in names}
+    completion = "=" + "".join(f"{{{name}}}" for name in rules) + "\n"
+    world = RuleWorld("pairs", inputs, rules, "".join(f"{{{name}}}" for name in names), completion)
+    balanced = "NOT (A XOR B XOR C XOR D) AND NOT (D XOR E XOR F XOR G)"
+    exam = exam_of(world, HoldOut(where=balanced).resolve(world, 0))
+    majority = next(one for one in exam.baselines() if one.name == "majority")
+    truth = np.stack([exam.world.part_values(exam.held_out)[name] for name in rules], axis=1)
+    commonest = np.unique(truth, axis=0, return_counts=True)[1].max()
+    assert 0 < majority.held_out["all rules"].new.sometimes <= commonest
+    assert majority.seen["r0"].k == len(exam.seen) // 2  # whichever constant it is
+    assert majority.held_out["all rules"].solves == 0

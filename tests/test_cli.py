@@ -149,7 +149,7 @@ def test_the_first_command_line_of_the_description(the_experiment: Command, tmp_
     done = the_experiment("--generate", "-o", "1,1,1,1,1;0,0,0,0,0")
     assert (done.returncode, done.stderr) == (0, "")
     assert "held out: 0,0,0,0,0  1,1,1,1,1" in done.stdout
-    assert "n = 2 distinct held-out states, not rows" in done.stdout
+    assert "n = 2 new cases of the rules, not states or rows" in done.stdout
     rows = {path.stem: path.read_bytes().count(b"\n") for path in tmp_path.rglob("*.jsonl")}
     assert rows == {"train": 20_000, "valid": 2_000, "test": 2_000, "heldout": 2}
 

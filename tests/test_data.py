@@ -25,7 +25,7 @@ from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.data.reading import dataset_info, read_dataset
 from the_experiment.data.split import Split
-from the_experiment.worlds import find_world
+from the_experiment.worlds import World, find_world
 from the_experiment.worlds.files import world_from_text
 
 SMALL = Sizes(train=300, valid=30, test=30)
@@ -604,3 +604,21 @@ def test_a_million_rows_of_relay_are_every_seen_state(tmp_path: Path) -> None:
     with (tmp_path / "data/train.jsonl").open() as file:
         prompts = {json.loads(line)["prompt"] for line in file}
     assert len(prompts) == 768
+
+
+def test_splits_into_the_same_states_are_one_split(tmp_path: Path) -> None:
+    """However often their rows are drawn, in which order, and what the file says in comments."""
+    world = find_world("causal")
+    commented = world_from_text("# of mine\n" + world.source, "mine")
+    other = world_from_text(world.source.replace("A XOR C", "A OR C"), "other")
+
+    def key(name: str, of: World, seed: int, rows: int, *sequences: str) -> str:
+        hold_out, sizes = HoldOut(sequences=sequences), Sizes(train=rows, valid=0, test=0)
+        return Split(generate(of, hold_out, sizes, seed, tmp_path / name).manifest).key
+
+    pair = ("1,0,1,0,1", "1,1,1,1,1")
+    first = key("a", world, 1, 2_000, *pair)
+    assert key("b", world, 2, 3_000, *pair[::-1]) == first
+    assert key("c", commented, 1, 2_000, *pair) == first
+    assert key("d", other, 1, 2_000, *pair) != first
+    assert key("e", world, 1, 2_000, pair[0]) != first

@@ -308,6 +308,18 @@ def test_a_coin_counts_for_no_claim_where_all_others_are_wrong() -> None:
     )
 
 
+def test_ways_that_hide_the_same_states_are_one_pair() -> None:
+    names = ("A AND C", "C AND A", "A * C == 1", "NOT (NOT A OR NOT C)", "A AND C AND A", "A*C > 0")
+    hold_outs = {name: {"where": name} for name in names}
+    claim = {**NEW["claim"], "on": [*names], "measure": "rules"}
+    experiment = by_rules(seeds=1, hold_outs=hold_outs, claim=claim)
+    results = {
+        cell: graded_result(cell, [cell.contestant == "gpt2"] * 8) for cell in cells_of(experiment)
+    }
+    judgement, *_ = judgements(experiment, results)
+    assert (judgement.pairs, judgement.new_cases) == (1, 1)
+
+
 def test_a_case_is_right_if_it_is_in_all_its_states() -> None:
     experiment = by_rules(seeds=1)
     shares = {"gpt2": [True] * 7 + [False], "rnn": [True] * 8}

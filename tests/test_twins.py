@@ -15,7 +15,7 @@ from the_experiment.base.seeds import Integers
 from the_experiment.data.folder import DatasetFolder
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import By, HoldOut
-from the_experiment.data.split import HeldOutCases, HeldOutMeanings, Split
+from the_experiment.data.split import HeldOutMeanings, Split
 from the_experiment.report.dataset import dataset_summary
 from the_experiment.worlds import World, find_world
 from the_experiment.worlds.catalog import world_names
@@ -248,24 +248,42 @@ def generated(place: Path, world: World, hold_out: HoldOut, rows: int = 20_000) 
     return generate(world, hold_out, Sizes(train=rows, valid=0, test=0), SEED, place / "data")
 
 
+def counts_by_part(split: Split) -> dict[str, tuple[int, int]]:
+    """For each part: how many cases are held out, and how many of them are new."""
+    found = {part: split.cases([part]) for part in split.world.parts}
+    return {part: (len(cases), int(cases.new.sum())) for part, cases in found.items()}
+
+
+def test_a_quadrant_is_one_case_of_the_rules(tmp_path: Path) -> None:
+    folder = generated(tmp_path, find_world("causal"), HoldOut(where="A AND C"))
+    *_, conclusion = dataset_summary(folder).splitlines()
+    assert conclusion == (
+        "n = 1 new case of the rules, however many states and rows there are: a model right in it "
+        "has a 95% interval (Wilson) of 21% to 100% on such cases."
+    )
+
+
 def test_a_split_tells_which_parts_meet_new_cases(tmp_path: Path) -> None:
     folder = generated(tmp_path, find_world("causal"), HoldOut(fraction=0.1875))
     split = Split(folder.manifest)
-    assert split.held_out_cases == [
-        HeldOutCases("newA", 3, 0),
-        HeldOutCases("newB", 2, 0),
-        HeldOutCases("newC", 3, 0),
-        HeldOutCases("newD", 4, 0),
-        HeldOutCases("sum", 6, 6),
-        HeldOutCases("sum2", 6, 6),
-    ]
+    assert counts_by_part(split) == {
+        "newA": (3, 0),
+        "newB": (2, 0),
+        "newC": (3, 0),
+        "newD": (4, 0),
+        "sum": (6, 6),
+        "sum2": (6, 6),
+    }
     assert split.held_out_meanings == HeldOutMeanings(6, 6, 0, 0)
     told = dataset_summary(folder).splitlines()
     assert told[3:5] == [
         "Cases that were all seen in other states: newA (3), newB (2), newC (3), newD (4).",
         "New cases: sum (6 of 6), sum2 (6 of 6).",
     ]
-    assert told[5].startswith("n = 6 distinct held-out states, not rows: a model right on all")
+    assert told[5] == (
+        "n = 6 new cases of the rules, not states or rows: a model right in all of them has a 95% "
+        "interval (Wilson) of 61% to 100% on such cases."
+    )
 
 
 def test_where_every_held_out_state_has_a_seen_twin_nothing_is_new(tmp_path: Path) -> None:
@@ -287,10 +305,9 @@ def test_n_counts_new_meanings(tmp_path: Path, by: By, unseen: int, twins: int) 
     split = Split(folder.manifest)
     told = split.held_out_meanings
     assert (told.unseen, told.seen_twins) == (unseen, twins)
-    (case,) = split.held_out_cases
-    assert (case.cases, case.unseen) == (told.meanings, unseen)
+    assert counts_by_part(split) == {"answer": (told.meanings, unseen)}
     said = dataset_summary(folder)
-    assert f"n = {unseen} distinct held-out meanings, not states or rows" in said
+    assert f"n = {unseen} new cases of the rules, not states or rows" in said
     assert ("seen in other words: 73 held-out states" in said) == bool(twins)
 
 
@@ -301,7 +318,7 @@ def test_twins_of_the_sequences_named_are_told(tmp_path: Path) -> None:
     assert Split(folder.manifest).held_out_meanings == HeldOutMeanings(1, 1, 0, 6)
     said = dataset_summary(folder)
     assert "6 of them mean the same as a sequence named by -o" in said
-    assert "n = 1 distinct held-out meaning, however many rows there are" in said
+    assert "n = 1 new case of the rules, however many states and rows there are" in said
 
 
 @pytest.mark.slow
@@ -319,5 +336,5 @@ def test_a_split_of_a_large_world_is_told(tmp_path: Path) -> None:
     assert len(split.held_out) == 2**17
     assert world.prompts(split.held_out) == folder.manifest.held_out
     assert len(split.seen) > 10_000
-    assert {one.unseen for one in split.held_out_cases} == {0}
+    assert {new for _, new in counts_by_part(split).values()} == {0}
     assert split.held_out_meanings.unseen == 65_536

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -21,13 +22,34 @@ Scalar = TypeVar(
 
 
 @dataclass(frozen=True)
+class Guesses:
+    """What is to be guessed in each of n states or cases: one of so many answers.
+
+    An answer is the values of all parts that are new there, so that parts that follow from each
+    other are one guess. Only answers that some state has are counted.
+    """
+
+    question: Integers  # (n,) the same number where the same parts are guessed
+    answer: Integers  # (n,) the number of the right one
+    answers: Integers  # (n,) how many there are
+
+    @property
+    def chance(self) -> Floats:
+        """(n,): how likely a guess is right."""
+        return 1.0 / self.answers
+
+    def __getitem__(self, which: Integers | Truths) -> Guesses:
+        return Guesses(self.question[which], self.answer[which], self.answers[which])
+
+
+@dataclass(frozen=True)
 class Combinations:
     """Cases of one kind: the values of the same inputs, in which the same parts are new."""
 
     asked: Mapping[str, Truths]  # by part: the states (n,) in which it must be right
     of_state: Integers  # (n,) the number of each state's case; -1 where it has none of this kind
     new: Truths  # (cases,) whether nobody was shown it
-    chance: Floats  # (cases,) how likely whoever guesses what is new there has it right
+    guesses: Guesses  # for each case
 
     def right(self, of: Callable[[str], npt.NDArray[Scalar]]) -> npt.NDArray[Scalar]:
         """(cases,): how right a case is; see `Cases.right`."""
@@ -53,10 +75,16 @@ class Cases:
         """(cases,): whether nobody was shown it."""
         return np.concatenate([kind.new for kind in self.kinds])
 
-    @property
-    def chance(self) -> Floats:
-        """(cases,): how likely whoever guesses what is new in a case has it right."""
-        return np.concatenate([kind.chance for kind in self.kinds])
+    @functools.cached_property
+    def guesses(self) -> Guesses:
+        """For each case; questions of different kinds are different."""
+        found = [kind.guesses for kind in self.kinds]
+        states = len(self.kinds[0].of_state)  # no kind has as many questions
+        return Guesses(
+            np.concatenate([one.question + states * kind for kind, one in enumerate(found)]),
+            np.concatenate([one.answer for one in found]),
+            np.concatenate([one.answers for one in found]),
+        )
 
     def __len__(self) -> int:
         return len(self.new)
@@ -98,8 +126,9 @@ def cases_of(world: World, parts: Sequence[str], seen: Integers, held_out: Integ
     )
     columns = zip(asked.T, shown.T, strict=True)
     unseen = {part: ~np.isin(one, known) for part, (one, known) in zip(parts, columns, strict=True)}
-    apart = _by_rule(world, parts, unseen, asked, shown)
-    whole = _whole(world, parts, unseen, asked, shown)
+    values = world.part_values(np.concatenate([held_out, seen]))
+    apart = _by_rule(world, values, unseen, asked, shown)
+    whole = _whole(values, unseen, asked, shown)
     return apart if apart.new.sum() <= whole.new.sum() else Cases((whole,))
 
 
@@ -107,18 +136,20 @@ def whole_cases(world: World, seen: Integers, held_out: Integers) -> Cases:
     """The cases of a completion as a whole: what a state means, new if no seen state means it."""
     asked, shown = (world.meanings(states)[:, None] for states in (held_out, seen))
     every = np.ones(len(asked), dtype=np.bool_)
-    guessed = _chances(world, dict.fromkeys(world.parts, every), len(asked))
-    return Cases((_combinations({EXACT: every}, asked, every, ~_among(asked, shown), guessed),))
+    values = world.part_values(np.concatenate([held_out, seen]))
+    guesses = _guesses(values, dict.fromkeys(world.parts, every))
+    return Cases((_combinations({EXACT: every}, asked, every, ~_among(asked, shown), guesses),))
 
 
 def _by_rule(
     world: World,
-    parts: Sequence[str],
+    values: Mapping[str, Integers],
     unseen: Mapping[str, Truths],
     asked: Integers,
     shown: Integers,
 ) -> Cases:
     """A kind for each set of inputs in which something is new, and one for what is seen in all."""
+    parts = list(unseen)
     reads = {part: frozenset(world.reads(part)) for part in parts}
     new = np.ones(len(asked), dtype=np.bool_)
     kinds = []
@@ -128,15 +159,14 @@ def _by_rule(
         own = np.logical_and.reduce([unseen[same[0]], *(~one for one in smaller)])
         column = asked[:, [parts.index(same[0])]]
         has_to = {part: ~unseen[part] | (reads[part] >= inputs) for part in parts}
-        guessed = _chances(world, dict.fromkeys(same, new), len(asked))
-        kinds.append(_combinations(has_to, column, own, new, guessed))
+        guesses = _guesses(values, dict.fromkeys(same, new))
+        kinds.append(_combinations(has_to, column, own, new, guesses))
     known = ~np.logical_or.reduce(list(unseen.values()))
-    return Cases((*kinds, _whole(world, parts, unseen, asked, shown, known)))
+    return Cases((*kinds, _whole(values, unseen, asked, shown, known)))
 
 
 def _whole(
-    world: World,
-    parts: Sequence[str],
+    values: Mapping[str, Integers],
     unseen: Mapping[str, Truths],
     asked: Integers,
     shown: Integers,
@@ -145,34 +175,44 @@ def _whole(
     """Every combination of the parts' cases as a case, in all states or in some."""
     every = np.ones(len(asked), dtype=np.bool_)
     any_new = np.logical_or.reduce(list(unseen.values()))
-    guessed = _chances(world, {part: unseen[part] | ~any_new for part in parts}, len(asked))
     return _combinations(
-        dict.fromkeys(parts, every),
+        dict.fromkeys(unseen, every),
         asked,
         every if which is None else which,
         ~_among(asked, shown),
-        guessed,
+        _guesses(values, {part: one | ~any_new for part, one in unseen.items()}),
     )
 
 
-def _chances(world: World, guessed: Mapping[str, Truths], states: int) -> Floats:
-    """(n,): how likely it is to guess some parts, each among all its values, in some states."""
-    found = np.ones(states)
-    for part, where in guessed.items():
-        low, high = world.part_bounds[part]
-        found[where] /= high - low + 1
+def _guesses(values: Mapping[str, Integers], guessed: Mapping[str, Truths]) -> Guesses:
+    """For n states, given in which of them each part is guessed, and its value (m,) in all states.
+
+    The n are the first of the m.
+    """
+    patterns, question = np.unique(
+        np.stack(list(guessed.values()), axis=1), axis=0, return_inverse=True
+    )
+    found = Guesses(question.reshape(-1), *np.ones((2, len(question)), dtype=np.int64))
+    for number, pattern in enumerate(patterns):
+        parts = [part for part, chosen in zip(guessed, pattern, strict=True) if chosen]
+        if parts:
+            columns = np.stack([values[part] for part in parts], axis=1)
+            different, answer = np.unique(columns, axis=0, return_inverse=True)
+            here = found.question == number
+            found.answer[here] = answer.reshape(-1)[: len(here)][here]
+            found.answers[here] = len(different)
     return found
 
 
 def _combinations(
-    asked: Mapping[str, Truths], values: Integers, which: Truths, new: Truths, chance: Floats
+    asked: Mapping[str, Truths], values: Integers, which: Truths, new: Truths, guesses: Guesses
 ) -> Combinations:
     """The different rows of `values` (n, columns) among some states (n,)."""
     rows, first, number = np.unique(values[which], axis=0, return_index=True, return_inverse=True)
     of_state = np.full(len(values), -1, dtype=np.int64)
     of_state[which] = number.reshape(-1)
     first = np.flatnonzero(which)[first] if len(rows) else np.zeros(0, dtype=np.int64)
-    return Combinations(asked, of_state, new[first], chance[first])
+    return Combinations(asked, of_state, new[first], guesses[first])
 
 
 def _among(rows: Integers, others: Integers) -> Truths:

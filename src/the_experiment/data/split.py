@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,7 +11,7 @@ import numpy as np
 
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers
-from the_experiment.data.cases import cases_of
+from the_experiment.data.cases import Cases, cases_of
 from the_experiment.data.draw import seen_states
 from the_experiment.data.folder import Manifest
 from the_experiment.worlds import World, find_world
@@ -17,15 +19,6 @@ from the_experiment.worlds.files import world_from_text
 
 FEW = 2**12  # prompts that are read one by one; more are looked up among those of all states …
 MOST_LISTED = 2**20  # … where there are no more than these
-
-
-@dataclass(frozen=True)
-class HeldOutCases:
-    """The cases of a part's rule that held-out states are: values of the inputs that it reads."""
-
-    part: str
-    cases: int  # distinct ones
-    unseen: int  # … that no training row has
 
 
 @dataclass(frozen=True)
@@ -50,9 +43,14 @@ class Split:
 
     @cached_property
     def key(self) -> str:
-        """Equal for splits of the same world into the same seen and held-out states."""
-        kept = {"world", "world_text", "seed", "held_out"}
-        return f"{self.manifest.model_dump_json(include=kept)} {self.manifest.rows['train']}"
+        """Equal for splits of the same world into the same seen and held-out states.
+
+        How often a state stands in the rows, and in which order, makes no other split.
+        """
+        digest = hashlib.sha256(self.world.identity.encode())
+        for states in (self.seen, self.held_out):
+            digest.update(b"%d:" % len(states) + states.tobytes())
+        return digest.hexdigest()
 
     @cached_property
     def world(self) -> World:
@@ -72,16 +70,9 @@ class Split:
         rows = self.manifest.rows["train"]
         return seen_states(self.world, self._held_out_indices, self.manifest.seed, rows)
 
-    @cached_property
-    def held_out_cases(self) -> list[HeldOutCases]:
-        """Part by part, how much of what is held out is new to its rule."""
-        found = {
-            part: cases_of(self.world, [part], self.seen, self.held_out)
-            for part in self.world.parts
-        }
-        return [
-            HeldOutCases(part, len(cases), int(cases.new.sum())) for part, cases in found.items()
-        ]
+    def cases(self, parts: Sequence[str]) -> Cases:
+        """The cases of these parts that the held-out states come down to."""
+        return cases_of(self.world, parts, self.seen, self.held_out)
 
     @cached_property
     def held_out_meanings(self) -> HeldOutMeanings:

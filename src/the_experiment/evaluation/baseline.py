@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ class Examples:
 
     states: Integers  # (n, features): the inputs; of texts, their characters; see `learned`
     values: Integers  # (n,)
-    bounds: Bounds  # the smallest and largest value that the part can have
+    bounds: Bounds  # the smallest and largest value that the part has in any state
     boolean_inputs: bool  # whether all features are 0 or 1
 
 
@@ -43,15 +43,19 @@ def learned(
     """What the baseline, fitted to the seen states, predicts for each part it can be applied to.
 
     It learns each part by itself: a rule from the inputs; an aggregate, such as a sum, from the
-    inputs and the right values of the rules, which a model has before it when it writes one.
+    inputs and the right values of the rules that are written before it, as a model has them.
     """
     boolean = all(domain.boolean for domain in world.inputs.values())
-    values = world.part_values(seen)
+    states = np.concatenate([seen, asked])
+    values = world.part_values(states)
     found: dict[str, Predictions] = {}
-    for part, bounds in world.part_bounds.items():
-        features = world.features if part in world.rule_parts else _with_outputs(world)
-        examples = Examples(features(seen), values[part], bounds, boolean)
-        predictions = baseline(examples, features(asked))
+    for number, part in enumerate(world.parts):
+        before = [] if part in world.rule_parts else world.parts[:number]
+        rules = [values[name] for name in before if name in world.rule_parts]
+        features = np.column_stack([world.features(states), *_columns(rules, boolean)])
+        shown, new = np.split(features, [len(seen)])
+        bounds = int(values[part].min()), int(values[part].max())
+        predictions = baseline(Examples(shown, values[part][: len(seen)], bounds, boolean), new)
         if isinstance(predictions, Predictions):
             found[part] = predictions
         elif predictions is not None:  # values without ties
@@ -59,25 +63,17 @@ def learned(
     return found
 
 
-def _with_outputs(world: World) -> Callable[[Integers], Integers]:
-    """The features of states, and after them every output: booleans as such.
+def _columns(outputs: Sequence[Integers], boolean_inputs: bool) -> Iterator[Integers]:
+    """Outputs as features. Beside boolean inputs there is a column for each value but booleans'.
 
-    Beside boolean inputs a column says for each other value whether the output has it; an output of
-    many values is left out there.
+    An output of many values is left out there.
     """
-    boolean = all(domain.boolean for domain in world.inputs.values())
-
-    def features(states: Integers) -> Integers:
-        columns = [world.features(states)]
-        for name, values in world.evaluate(states).items():
-            low, high = world.output_bounds[name]
-            if not boolean or (low, high) == (0, 1):
-                columns.append(values)
-            elif high - low < MOST_VALUES:
-                columns += [(values == value).astype(np.int64) for value in range(low, high + 1)]
-        return np.column_stack(columns)
-
-    return features
+    for output in outputs:
+        values = np.unique(output)
+        if not boolean_inputs or {*values.tolist()} <= {0, 1}:
+            yield output
+        elif len(values) <= MOST_VALUES:
+            yield from ((output == value).astype(np.int64) for value in values)
 
 
 def one_hot(examples: Examples, asked: Integers) -> tuple[Any, Any]:

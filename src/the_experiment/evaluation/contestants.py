@@ -14,7 +14,7 @@ from the_experiment.data.cases import Cases, cases_of, whole_cases
 from the_experiment.data.split import Split
 from the_experiment.evaluation.baseline import baselines, learned
 from the_experiment.evaluation.completions import Completion
-from the_experiment.evaluation.predictions import always
+from the_experiment.evaluation.predictions import Shares
 from the_experiment.evaluation.scores import (
     Grades,
     Score,
@@ -40,6 +40,7 @@ class Contestant:
     seen: Mapping[str, Rate]  # by measure: states, right in every tie-break
     held_out: Mapping[str, Score]  # by measure: cases
     graded: Grades  # on the held-out states
+    right: Mapping[str, Shares]  # by measure (ways, cases): how right each held-out case is
     written: Mapping[str, Integers] = field(default_factory=dict)  # by rule, in each held-out state
 
     @property
@@ -122,23 +123,24 @@ class Exam:
         """`written` is None for a baseline."""
         every = {**self.measures, EXACT: [EXACT]}
         asked = {name: parts for name, parts in every.items() if {*parts} <= seen.shares.keys()}
+        right = {measure: held_out.right(self.cases[measure]) for measure in asked}
         return Contestant(
             name=name,
             is_model=written is not None,
-            seen={measure: _rate(seen, parts) for measure, parts in asked.items()},
+            seen={
+                measure: Rate(seen.all_right(parts), len(self.seen))
+                for measure, parts in asked.items()
+            },
             held_out={
-                measure: Score.of(held_out, parts, self.cases[measure])
+                measure: Score.of(
+                    right[measure], held_out.solves_all(parts), self.cases[measure].new
+                )
                 for measure, parts in asked.items()
             },
             graded=held_out,
+            right=right,
             written=written or {},
         )
-
-
-def _rate(graded: Grades, parts: Sequence[str]) -> Rate:
-    """How many states have all these parts right in every tie-break."""
-    right = np.logical_and.reduce([always(graded.shares[part]) for part in parts])
-    return Rate(int(right.sum()), len(right))
 
 
 def right_by_part(world: World, completions: Sequence[Completion]) -> dict[str, list[bool]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from the_experiment.base.words import counted
 from the_experiment.evaluation.contestants import Contestant, Exam
 from the_experiment.evaluation.scores import ALL_RULES
-from the_experiment.evaluation.statistics import listed
+from the_experiment.evaluation.statistics import listed, percent
 from the_experiment.evaluation.trained import Trained
 from the_experiment.evaluation.verdict import fewest_cases
 from the_experiment.evaluation.verdicts import patterns
@@ -55,15 +55,15 @@ def _what_patterns_solve(exam: Exam, baselines: Sequence[Contestant]) -> str:
         if ALL_RULES in one.held_out
     }
     if not exam.cases[ALL_RULES].new.any():
-        return f"{CANNOT}: no held-out case is new."
+        return f"{CANNOT}: no held-out case of its rules is new."
     sure = [name for name, score in scores.items() if score.new.always == score.new.n]
     if sure:
         return (
             f"{CANNOT}: {listed(sure)}, shown no rule, "
             f"{'gets' if len(sure) == 1 else 'get'} every rule right in every new case."
         )
-    lucky = {name: of for name, of in scores.items() if of.new.sometimes == of.new.n}
-    some = [f"{name} {score.solves:.0%}" for name, score in lucky.items()]
+    lucky = {name: of for name, of in scores.items() if of.solves and of.new.sometimes == of.new.n}
+    some = [f"{name} {percent(score.solves)}" for name, score in lucky.items()]
     if not some:
         return ""
     return (

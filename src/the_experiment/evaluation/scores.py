@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from the_experiment.base.seeds import Integers
-from the_experiment.data.cases import Cases
+from the_experiment.base.seeds import Integers, Stream
+from the_experiment.data.cases import Cases, Truths
 from the_experiment.evaluation.predictions import ROUNDING, Predictions, Shares, always, sometimes
-from the_experiment.evaluation.statistics import Rate
+from the_experiment.evaluation.statistics import Rate, percent
 from the_experiment.worlds import EXACT, World
 
-MOST_WAYS = 256  # to break the ties of a baseline that are looked at one by one
+MOST_WAYS = 1024  # to break the ties of a baseline that are looked at one by one; of more …
+DRAWN_WAYS = 256  # … so many are drawn
 ALL_RULES = "all rules"  # measures with a blank: no part can have such a name
 ALL_AGGREGATES = "all aggregates"
 
@@ -57,6 +58,17 @@ class Grades:
         """The share of tie-breaks in which all these parts are right in all states."""
         return math.prod(self.solves[part] for part in parts)
 
+    def all_right(self, parts: Sequence[str]) -> int:
+        """In how many states all these parts are right in every tie-break, in the worst way."""
+        return min(
+            int(np.logical_and.reduce([always(way[part]) for part in parts]).sum())
+            for way in self.ways
+        )
+
+    def right(self, cases: Cases) -> Shares:
+        """(ways, cases): how right each case is in each way."""
+        return np.stack([cases.right(way.__getitem__) for way in self.ways])
+
 
 def graded_model(right: Mapping[str, Sequence[bool]]) -> Grades:
     """`right` says for each part, and for exact match, in which states a model is right."""
@@ -78,17 +90,21 @@ def graded_baseline(
         for way in _ways({part: one.draws for part, one in learned.items()})
     ]
     if learned.keys() == truth.keys():
-        shares = shares | {EXACT: np.prod(list(shares.values()), axis=0)}
         solves = solves | {EXACT: math.prod(solves.values())}
+        shares, *ways = [
+            way | {EXACT: np.prod(list(way.values()), axis=0)} for way in (shares, *ways)
+        ]
     return Grades(shares, solves, ways)
 
 
 def _ways(draws: Mapping[str, Integers | None]) -> list[dict[str, Integers]]:
-    """Every draw of one part with every draw of the others; none told where they are too many."""
+    """Every draw of one part with every draw of the others, or some where they are too many."""
     listed = {part: of for part, of in draws.items() if of is not None and len(of) > 1}
-    if math.prod(map(len, listed.values())) > MOST_WAYS:
-        return [{}]
-    return [dict(zip(listed, way, strict=True)) for way in product(*listed.values())]
+    if math.prod(map(len, listed.values())) <= MOST_WAYS:
+        return [dict(zip(listed, way, strict=True)) for way in product(*listed.values())]
+    stream = Stream(0, "ways")
+    drawn = {part: of[stream.below(len(of), DRAWN_WAYS)] for part, of in listed.items()}
+    return [{part: of[way] for part, of in drawn.items()} for way in range(DRAWN_WAYS)]
 
 
 @dataclass(frozen=True)
@@ -97,7 +113,7 @@ class Count:
 
     A model has no ties, so that the three are the same.
 
-    >>> Count.of(np.array([1.0, 0.5])) + Count.of(np.array([1.0, 1.0]))
+    >>> Count.of(np.array([[1.0, 0.5]])) + Count.of(np.array([[1.0, 1.0]]))
     Count(always=3, sometimes=4, mean=3.5, n=4)
     """
 
@@ -108,9 +124,12 @@ class Count:
 
     @classmethod
     def of(cls, right: Shares) -> Count:
-        """`right` (cases,) is the share of tie-breaks in which each case is right."""
-        low, high = int(always(right).sum()), int(sometimes(right).sum())
-        return cls(low, high, float(right.sum()), len(right))
+        """`right` (ways, cases) is the share of tie-breaks in which each case is right.
+
+        `always` is counted in the worst way, `sometimes` in the best; see `Grades.ways`.
+        """
+        low, high = always(right).sum(axis=1).min(), sometimes(right).sum(axis=1).max()
+        return cls(int(low), int(high), float(right.sum(axis=1).mean()), right.shape[1])
 
     def __add__(self, other: Count) -> Count:
         pairs = zip(astuple(self), astuple(other), strict=True)
@@ -156,17 +175,14 @@ class Score:
     solves: float  # the share of tie-breaks in which all of it is right
 
     @classmethod
-    def of(cls, graded: Grades, parts: Sequence[str], cases: Cases) -> Score:
-        """Count the cases of these parts that are right."""
-        right = cases.right(graded.shares.__getitem__)
-        return cls(
-            Count.of(right[cases.new]), Count.of(right[~cases.new]), graded.solves_all(parts)
-        )
+    def of(cls, right: Shares, solves: float, new: Truths) -> Score:
+        """From how right each case is (ways, cases), and which cases are new."""
+        return cls(Count.of(right[:, new]), Count.of(right[:, ~new]), solves)
 
     def __str__(self) -> str:
         """New cases with their interval; none for cases that were seen in other states."""
         new, old = self.new, self.seen_before
-        solved = f" (all in {self.solves:.0%})" if 0 < self.solves < 1 - ROUNDING else ""
+        solved = f" (all in {percent(self.solves)})" if 0 < self.solves < 1 - ROUNDING else ""
         told = [str(new)] if new.n else []
         told += [f"{old.range}/{old.n} seen"] if old.n else []
         return (", ".join(told) or "–") + solved

@@ -16,7 +16,8 @@ NOT_THE_RECIPE = ("seed", "dataset", "checkpoint_every")  # the split is compare
 def by_recipe(models: Sequence[Trained]) -> list[list[Trained]]:
     """The models in groups, each trained on one split and alike in all settings but the seed.
 
-    Two runs of the same seed are the same draw, so that the second begins a group of its own.
+    Two runs of the same seed on the same rows are the same draw, so that the second begins a group
+    of its own.
     """
     groups: dict[str, list[Trained]] = {}
     for model in models:
@@ -50,7 +51,8 @@ def _recipe(model: Trained) -> str:
 def _different_seeds(models: Sequence[Trained]) -> list[list[Trained]]:
     groups: list[dict[object, Trained]] = []
     for model in models:
-        seed = model.record.get("seed")
+        manifest = model.split.manifest
+        seed = model.record.get("seed"), manifest.seed, manifest.rows["train"]
         free = (group for group in groups if seed not in group)
         group = next(free, None)
         if group is None:

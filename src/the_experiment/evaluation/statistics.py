@@ -71,6 +71,17 @@ def short(share: float) -> str:
     return f"-{text}" if share < 0 and text != ".00" else text
 
 
+def percent(share: float) -> str:
+    """A share in whole percent; never 0% of what is more, nor 100% of what is less.
+
+    >>> percent(0.834), percent(0.004), percent(0.9999), percent(1.0)
+    ('83%', '<1%', '>99%', '100%')
+    """
+    if 0 < share < 0.01:
+        return "<1%"
+    return ">99%" if 0.99 < share < 1 else f"{share:.0%}"
+
+
 def listed(names: Sequence[str]) -> str:
     """Names in a sentence.
 

@@ -17,6 +17,7 @@ MOST_NODES = 50_000
 MOST_SPLITS = 128  # values of all inputs together; each node tries a split beside each of them
 
 Rows = int  # a set of rows, as bits
+Sides = tuple[tuple[Rows, Rows], tuple[Rows, Rows]]  # seen rows and new states, twice
 
 
 class TooManyError(Exception):
@@ -36,15 +37,17 @@ class Fork:
     """Equally good splits, each with the numbers of the nodes below that new states reach."""
 
     splits: tuple[tuple[int, ...], ...]
+    shares: tuple[float, ...]  # of each split, adding up to 1
 
 
 class TiedTrees:
     """The trees for one output as one graph: nodes that several trees share stand in it once.
 
-    `states` (n, inputs) with `values` (n,) are seen, `asked` (m, inputs) are new. A split is at the
-    mean of two neighbouring values, and the best has the least Gini impurity (Breiman et al.,
-    1984), compared as exact fractions. scikit-learn takes the first of equally good thresholds of
-    one input; here all are as likely. Raises `TooManyError` above `most` nodes.
+    `states` (n, inputs) with `values` (n,) are seen, `asked` (m, inputs) are new. A split lies
+    between two neighbouring values, and the best has the least Gini impurity (Breiman et al.,
+    1984), compared as exact fractions. scikit-learn takes the first of equally good splits of one
+    input, half way between the two values; here all are as likely, and so are all thresholds
+    between the two, as no seen state tells them apart. Raises `TooManyError` above `most` nodes.
     """
 
     def __init__(self, states: Integers, values: Integers, asked: Integers, most: int) -> None:
@@ -81,26 +84,21 @@ class TiedTrees:
             commonest = (number for number, n in enumerate(counts) if n == max(counts))
             return Leaf(asked, tuple(commonest))
         best = max(quality for quality, *_ in splits)
-        return Fork(
-            tuple(
-                tuple(self._grow(*side) for side in sides if side[1])
-                for quality, *sides in splits
-                if quality == best
-            )
-        )
+        sides, shares = zip(*(split[1:] for split in splits if split[0] == best), strict=True)
+        below = (tuple(self._grow(*side) for side in both if side[1]) for both in sides)
+        return Fork(tuple(below), tuple(share / sum(shares) for share in shares))
 
-    def _splits(
-        self, rows: Rows, asked: Rows
-    ) -> Iterator[tuple[Fraction, tuple[Rows, Rows], tuple[Rows, Rows]]]:
-        """Every split of the rows: how pure it is; then rows and new states of both sides."""
+    def _splits(self, rows: Rows, asked: Rows) -> Iterator[tuple[Fraction, Sides, float]]:
+        """Every split of the rows: how pure it is, both sides, and its share of one input's."""
         for seen, new in zip(self._seen, self._new, strict=True):
             there = [(value, rows & members) for value, members in seen.items() if rows & members]
             left = 0
             for (value, members), (following, _) in pairwise(there):
                 left |= members
-                below = sum(some for each, some in new.items() if 2 * each <= value + following)
-                quality = self._purity(left) + self._purity(rows & ~left)
-                yield quality, (left, asked & below), (rows & ~left, asked & ~below)
+                right = rows & ~left
+                quality = self._purity(left) + self._purity(right)
+                for below, share in _thresholds(new, asked, value, following):
+                    yield quality, ((left, below), (right, asked & ~below)), share
 
     def _purity(self, rows: Rows) -> Fraction:
         squares = sum((rows & members).bit_count() ** 2 for members in self._classes)
@@ -118,8 +116,8 @@ class TiedTrees:
                     node.values
                 )
             else:
-                for below in node.splits:
-                    reached[list(below)] += reached[number] / len(node.splits)
+                for below, share in zip(node.splits, node.shares, strict=True):
+                    reached[list(below)] += reached[number] * share
         return shares
 
     def _joint(self, right: Truths) -> float:
@@ -132,8 +130,26 @@ class TiedTrees:
                 found.append(fine / len(node.values))
             else:
                 each = (np.prod([found[number] for number in below]) for below in node.splits)
-                found.append(float(sum(each)) / len(node.splits))
+                found.append(float(np.dot(list(each), node.shares)))
         return found[-1]
+
+
+def _thresholds(
+    new: dict[int, Rows], asked: Rows, value: int, following: int
+) -> Iterator[tuple[Rows, float]]:
+    """Thresholds between two seen values: the new states below, and the share of thresholds.
+
+    >>> between = {1: 0b001, 4: 0b010, 6: 0b100}
+    >>> [(bin(below), share) for below, share in _thresholds(between, 0b111, 3, 7)]
+    [('0b1', 0.25), ('0b11', 0.5), ('0b111', 0.25)]
+    """
+    below = sum(some & asked for each, some in new.items() if each <= value)
+    start = value
+    for each, some in new.items():
+        if value < each < following and some & asked:
+            yield below, (each - start) / (following - value)
+            below, start = below | some & asked, each
+    yield below, (following - start) / (following - value)
 
 
 def _by_value(column: Integers) -> dict[int, Rows]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +13,7 @@ from the_experiment.data.cases import Truths
 from the_experiment.evaluation.contestants import Contestant, Exam
 from the_experiment.evaluation.other_rules import other_rule
 from the_experiment.evaluation.paired import LEVEL
-from the_experiment.evaluation.predictions import Shares, always
+from the_experiment.evaluation.predictions import always
 from the_experiment.evaluation.scores import ALL_AGGREGATES, ALL_RULES, Count
 from the_experiment.evaluation.verdict import (
     INTERPOLATION,
@@ -66,35 +66,38 @@ class VerdictLine:
         asked: Truths = cases.new & cases.least(np.logical_and.reduce(rules))
         return asked
 
-    def right(self, shares: Mapping[str, Shares]) -> Shares:
-        """(cases,): how right each case is, given how right each part is in each state."""
-        return self.exam.cases[self.measure].right(shares.__getitem__)
-
     def counts(self, one: Contestant) -> list[Count]:
         """What a baseline has right of the cases that each fitted seed is judged on."""
-        right = self.right(one.graded.shares)
-        return [Count.of(right[self.asked(run)]) for run in self.group.fitted]
+        right = one.right[self.measure]
+        return [Count.of(right[:, self.asked(run)]) for run in self.group.fitted]
 
     @cached_property
     def own_counts(self) -> list[Count]:
         """What each fitted seed has right of the cases that it is judged on."""
-        return [
-            Count.of(self.right(run.graded.shares)[self.asked(run)]) for run in self.group.fitted
-        ]
+        return [Count.of(run.right[self.measure][:, self.asked(run)]) for run in self.group.fitted]
 
     @cached_property
     def evidence(self) -> Evidence:
         """How the seeds stand to each baseline on the cases they are judged on."""
         return Evidence.of_seeds([self._of_seed(run) for run in self.group.fitted])
 
+    @cached_property
+    def guessing(self) -> float:
+        """How likely it is to have as many cases right by guessing; of the seeds, the largest p."""
+        return max(self._p_of_guessing(run) for run in self.group.fitted)
+
+    def _p_of_guessing(self, run: Contestant) -> float:
+        asked = self.asked(run)
+        right = int(always(run.right[self.measure][0, asked]).sum())
+        return p_of_guessing(right, self.exam.cases[self.measure].guesses[asked])
+
     def _of_seed(self, run: Contestant) -> Evidence:
         asked = self.asked(run)
-        model = always(self.right(run.graded.shares))[asked]
-        chances = self.exam.cases[self.measure].chance[asked]
+        model = always(run.right[self.measure][0, asked])
         return Evidence.of(
-            guessing=p_of_guessing(int(model.sum()), chances),
+            guessing=self._p_of_guessing(run),
             pairings={
-                one.name: [Pairing.of(model, self.right(way)[asked]) for way in one.graded.ways]
+                one.name: [Pairing.of(model, way[asked]) for way in one.right[self.measure]]
                 for one in self.baselines
             },
         )
@@ -198,7 +201,11 @@ def _why_not(line: VerdictLine, comparisons: int) -> str:
     if fewest < fewest_cases(comparisons):
         among = f" among {comparisons} comparisons" if comparisons > 1 else ""
         return f"too few: it takes {fewest_cases(comparisons)} new cases{among}"
-    return "" if line.evidence.patterns.direction else _disagreement(line)
+    if not line.evidence.patterns.direction:
+        return _disagreement(line)
+    if line.evidence.patterns.direction > 0 and line.guessing >= LEVEL:
+        return f"better than every pattern, but no better than guessing, p = {line.guessing:.2g}"
+    return ""
 
 
 def _disagreement(line: VerdictLine) -> str:

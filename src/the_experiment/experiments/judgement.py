@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from typing import Any
@@ -135,7 +135,8 @@ def judge(experiment: Experiment, scores: Scores) -> list[Judgement]:
     1979). A cell in which one of the two left a seen state wrong is left out: it says nothing on
     held-out states. A pair is the two shares of new cases on one split, each the mean over its
     seeds: models of several seeds asked about the same cases are not independent. Where a way of
-    holding out has only one split, each seed is a pair. A baseline's share is the mean over its
+    holding out has only one split, each seed is a pair. Two ways that hold out the same states are
+    one. A baseline's share is the mean over its
     tie-breaks. Guessing stands beside them: where all are wrong, a coin is better than all.
     Aggregates are compared in the cases in which a model's rules are right.
     """
@@ -161,12 +162,12 @@ def _judged(
     claim = experiment.claim
     about = {cell: score for cell, score in scores.items() if cell.hold_outs in claim.on}
     fitted = _fitted(experiment, about)
-    asked = {_place(cell) for cell in about}
+    asked = {_place(cell): score for cell, score in about.items()}
     both = sorted(fitted[claim.better].keys() & fitted[claim.than].keys())
-    pairs = _pairs_among(both, asked)
     better, than = (
         {place: fitted[name][place] for place in both} for name in (claim.better, claim.than)
     )
+    pairs = _pairs_among(better, asked)
     patterns = _patterns(experiment, fitted, better)
     against = {name: _compared(better, of, pairs) for name, of in patterns.items()}
     least = max(sorted(against), key=lambda name: _beaten_little(against[name]))
@@ -176,7 +177,7 @@ def _judged(
         measure=measure,
         measures=measures,
         ways=[way for way in claim.on if any(place[0] == way for place in asked)],
-        new_cases=min(best.n, _distinct_cases(claim, about)),
+        new_cases=min(best.n, distinct_cases(better.values())),
         better=best,
         than=_count(than),
         baseline=least,
@@ -217,15 +218,16 @@ def _patterns(
     return found | {GUESSING: {place: one.guessed for place, one in better.items()}}
 
 
-def _pairs_among(both: Sequence[Place], asked: Collection[Place]) -> list[list[Place]]:
+def _pairs_among(both: ByPlace, asked: ByPlace) -> list[list[Place]]:
     """The cells that make one pair together: those of one split, or one alone; see `judge`."""
-    splits: dict[str, set[str]] = {}
-    for way, split, _ in asked:
-        splits.setdefault(way, set()).add(split)
-    pairs: dict[tuple[str, str | int], list[Place]] = {}
-    for way, split, seed in both:
-        unit = split if len(splits[way]) > 1 else seed
-        pairs.setdefault((way, unit), []).append((way, split, seed))
+    splits: dict[str, set[frozenset[str]]] = {}
+    for (way, _, _), score in asked.items():
+        splits.setdefault(way, set()).add(score.states)
+    pairs: dict[tuple[frozenset[str], int | None], list[Place]] = {}
+    for place, score in both.items():
+        way, _, seed = place
+        alone = len(splits[way]) == 1
+        pairs.setdefault((score.states, seed if alone else None), []).append(place)
     return list(pairs.values())
 
 
@@ -251,19 +253,5 @@ def _beaten_little(pairs: Pairs) -> tuple[bool, float, float]:
 
 
 def _count(scores: ByPlace) -> Count:
-    counts = (Count.of(score.right[score.judged]) for score in scores.values())
+    counts = (Count.of(score.right[None, score.judged]) for score in scores.values())
     return reduce(Count.__add__, counts, NOTHING)
-
-
-def _distinct_cases(claim: Claim, scores: Mapping[Cell, CellScore]) -> int:
-    """Of all ways of holding out together."""
-    return sum(
-        distinct_cases(
-            {
-                cell: score
-                for cell, score in scores.items()
-                if cell.hold_outs == way and cell.contestant == claim.better
-            }
-        )
-        for way in claim.on
-    )

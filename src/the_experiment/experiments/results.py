@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
@@ -38,7 +38,7 @@ class CellScore:
     @property
     def count(self) -> Count:
         """All new cases, judged or not."""
-        return Count.of(self.right)
+        return Count.of(self.right[None])
 
     @property
     def guessed(self) -> CellScore:
@@ -109,7 +109,7 @@ def scores_of(experiment: Experiment, results: Results) -> dict[str, dict[Cell, 
                     states=frozenset(prompts),
                     right=cases.right(_right_in(states))[cases.new],
                     judged=judged[cases.new],
-                    chance=cases.chance[cases.new],
+                    chance=cases.guesses.chance[cases.new],
                     fitted=has_fitted(cell, results[cell]),
                 )
     return found
@@ -166,16 +166,16 @@ def _row(measure: str, group: Mapping[Cell, CellScore]) -> Row:
         is_model=first.entry is not None,
         measure=measure,
         by_seed=by_seed,
-        new_cases=distinct_cases(group),
+        new_cases=distinct_cases(group.values()),
         cells=len(group),
         fitted=sum(score.fitted for score in group.values()),
     )
 
 
-def distinct_cases(scores: Mapping[Cell, CellScore]) -> int:
+def distinct_cases(scores: Collection[CellScore]) -> int:
     """The new cases of all splits, at most as many as there are states held out in any."""
-    new = {(cell.split, cell.hold_out): len(score.right) for cell, score in scores.items()}
-    return min(sum(new.values()), len(frozenset().union(*(one.states for one in scores.values()))))
+    new = {score.states: len(score.right) for score in scores}
+    return min(sum(new.values()), len(frozenset().union(*new)))
 
 
 def has_fitted(cell: Cell, result: Mapping[str, Any]) -> bool:

@@ -18,10 +18,10 @@ from the_experiment.report.blocks import Blocks
 
 HOW_TO_READ = (
     "Each cell: right/new cases [Wilson 95% interval]. 5–6/6: 5 however a baseline breaks ties, "
-    "6 with luck; (all in 83%): everything right in 83% of the ways to break them. Cases that were "
+    "at most 6; (all in 83%): everything right in 83% of the ways to break them. Cases that were "
     "seen in another state stand apart, with no interval. A baseline learns each part by itself "
-    "from the same seen states; aggregates, such as sums, beside the right values of the rules, "
-    "which a model has before it when it writes one. With aggregates computed for everyone, an "
+    "from the same seen states; aggregates, such as sums, beside the right values of the rules "
+    "that a model has written before it. With aggregates computed for everyone, an "
     "exact match would be 'all rules'."
 )
 

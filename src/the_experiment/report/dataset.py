@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from the_experiment.base.words import counted
 from the_experiment.data.folder import HELD_OUT, DatasetFolder
-from the_experiment.data.split import HeldOutCases, HeldOutMeanings, Split
+from the_experiment.data.split import HeldOutMeanings, Split
 
 MOST_SHOWN = 12  # held-out sequences named one by one
 MOST_PROGRAMS = 3  # … of several lines
@@ -19,9 +19,15 @@ NOTHING = (
     "Hold states out with -o, --omit-fraction or --omit-where."
 )
 
+NOTHING_NEW = (
+    "n = 0: every held-out state means the same as one in the training rows, so nothing is held "
+    "out in what the rules read."
+)
+NO_NEW_RULE = "n = 0 of the rules: every case of theirs, and their combination, was seen elsewhere."
+
 
 def dataset_summary(folder: DatasetFolder) -> str:
-    """A few lines for the terminal, counting distinct meanings, not states or rows."""
+    """A few lines for the terminal, counting new cases, not states or rows."""
     manifest = folder.manifest
     split = Split(manifest)
     rows = ", ".join(
@@ -41,27 +47,38 @@ def dataset_summary(folder: DatasetFolder) -> str:
     if not manifest.held_out:
         return "\n".join([*lines, NOTHING])
     told = split.held_out_meanings
-    lines += [*_twins(split, told), *(_parts(split.held_out_cases) if told.unseen else [])]
-    return "\n".join([*lines, _conclusion(told, "meaning" if split.world.has_twins else "state")])
+    lines += _twins(split, told)
+    if not told.unseen:
+        return "\n".join([*lines, NOTHING_NEW])
+    new = int(split.cases(split.world.rule_parts).new.sum())
+    return "\n".join([*lines, *_parts(split), _conclusion(new) if new else NO_NEW_RULE])
 
 
 def _twins(split: Split, told: HeldOutMeanings) -> list[str]:
     """What is held out, or should not be, because it means the same as something else."""
     lines = []
     if told.twins_of_named and split.manifest.hold_out.by == "meaning":
-        lines.append(f"{told.twins_of_named:,} of them mean the same as a sequence named by -o")
+        mean = "means" if told.twins_of_named == 1 else "mean"
+        lines.append(f"{told.twins_of_named:,} of them {mean} the same as a sequence named by -o")
     if told.seen_twins:
         twins = counted(told.seen_twins, "held-out state")
-        lines.append(f"seen in other words: {twins} mean the same as one in the training rows")
+        mean = "means" if told.seen_twins == 1 else "mean"
+        lines.append(f"seen in other words: {twins} {mean} the same as one in the training rows")
     return lines
 
 
-def _parts(cases: Sequence[HeldOutCases]) -> list[str]:
+def _parts(split: Split) -> list[str]:
     """Which parts of several meet new cases of their rules, and which don't."""
-    if len(cases) == 1:  # its cases are the meanings
+    if len(split.world.parts) == 1:  # its cases are the meanings
         return []
-    seen = [f"{one.part} ({one.cases:,})" for one in cases if not one.unseen]
-    new = [f"{one.part} ({one.unseen:,} of {one.cases:,})" for one in cases if one.unseen]
+    seen: list[str] = []
+    new: list[str] = []
+    for part in split.world.parts:
+        cases = split.cases([part])
+        unseen = int(cases.new.sum())
+        (new if unseen else seen).append(
+            f"{part} ({unseen:,} of {len(cases):,})" if unseen else f"{part} ({len(cases):,})"
+        )
     told = {"Cases that were all seen in other states": seen, "New cases": new}
     return [f"{what}: {_some(parts)}." for what, parts in told.items() if parts]
 
@@ -71,19 +88,13 @@ def _some(parts: Sequence[str]) -> str:
     return escape(", ".join(parts[:MOST_PARTS])) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _conclusion(told: HeldOutMeanings, thing: str) -> str:
-    from the_experiment.evaluation.statistics import Rate
+def _conclusion(new: int) -> str:
+    from the_experiment.evaluation.statistics import Rate, percent
 
-    n = told.unseen
-    if not n:
-        return (
-            "n = 0: every held-out state means the same as one in the training rows, so nothing is "
-            "held out in what the rules read."
-        )
-    best = Rate(n, n)
-    others = "not rows" if thing == "state" else "not states or rows"
-    counting = f"{thing}, however many rows there are" if n == 1 else f"{thing}s, {others}"
+    low = percent(Rate(new, new).low)
+    counting = "however many states and rows there are" if new == 1 else "not states or rows"
+    of_them = "it" if new == 1 else "all of them"
     return (
-        f"n = {n:,} distinct held-out {counting}: a model right on all of them "
-        f"has a 95% interval (Wilson) of {best.low:.0%} to 100% on such {thing}s."
+        f"n = {counted(new, 'new case')} of the rules, {counting}: a model right in {of_them} has "
+        f"a 95% interval (Wilson) of {low} to 100% on such cases."
     )

@@ -14,9 +14,10 @@ from the_experiment.base.logs import stderr
 
 PIPED_WIDTH = 200  # characters; nobody looks at a pipe, so tables need not be folded
 
-stdout = Console(soft_wrap=True, highlight=False)
+# A text such as `:x:` in a prompt is no emoji.
+stdout = Console(soft_wrap=True, highlight=False, emoji=False)
 if not stdout.is_terminal:
-    stdout = Console(soft_wrap=True, highlight=False, width=PIPED_WIDTH)
+    stdout = Console(soft_wrap=True, highlight=False, emoji=False, width=PIPED_WIDTH)
 
 
 def print_json(value: Any) -> None:

@@ -68,7 +68,12 @@ class Template:
         """Where each part stands in `text`; None for a part that isn't there.
 
         `known` bounds the names in the fields, which says how wide a field can be. Reading stops
-        at the first literal that differs: what follows can't be told apart, so it is missing.
+        at the first literal that differs: what follows can't be told apart, so it is missing. So is
+        a number that goes on after its field.
+
+        >>> bit = {"A": (0, 1)}
+        >>> Template("{A};").read("1;", bit)["A"].value, Template("{A};").read("17", bit)["A"]
+        (1, None)
         """
         spans: dict[str, Span | None] = dict.fromkeys(field.name for field in self.fields)
         position = len(self.literals[0])
@@ -76,7 +81,7 @@ class Template:
             return spans
         for field, literal in zip(self.fields, self.literals[1:], strict=True):
             digits = field_pattern(bounds(field.tree, known)).match(text, position)
-            if digits:
+            if digits and not _goes_on(text, digits.end(), literal, last=field is self.fields[-1]):
                 spans[field.name] = Span(position, digits.end(), int(digits[0]))
                 position = digits.end()
             if not text.startswith(literal, position):
@@ -98,6 +103,12 @@ class Template:
             if not ends and _fixed_width(bounds(field.tree, known)) is None:
                 return field
         return None
+
+
+def _goes_on(text: str, end: int, literal: str, *, last: bool) -> bool:
+    """Whether another digit follows a field, where neither a literal nor another field has it."""
+    follows = text[end : end + 1].isdigit()
+    return follows and (literal[:1] not in "0123456789" if literal else last)
 
 
 def field_pattern(reach: Bounds) -> re.Pattern[str]:

@@ -45,12 +45,6 @@ class TemplateWorld(World):
             if not (isinstance(field.tree, Name) and field.tree.name in outputs)
         }
 
-    @property
-    def part_bounds(self) -> dict[str, Bounds]:
-        """The smallest and largest value of each part."""
-        fields = self.completion_template.fields
-        return {field.name: bounds(field.tree, self._all_bounds) for field in fields}
-
     def prompts(self, states: Integers) -> list[str]:
         """The prompt of each state."""
         return self.prompt_template.render(self._input_values(states), len(states))

@@ -81,11 +81,6 @@ class World(ABC):
         """The parts that are rules; where there are none, all parts."""
         return [part for part in self.parts if part not in self.aggregates] or self.parts
 
-    @property
-    def part_bounds(self) -> dict[str, Bounds]:
-        """The smallest and largest value of each part."""
-        return {part: self.output_bounds[part] for part in self.parts}
-
     @abstractmethod
     def parts_from(self, states: Integers, outputs: Mapping[str, Integers]) -> dict[str, Integers]:
         """The value of each part where the outputs are these, right or wrong."""
@@ -190,7 +185,12 @@ class World(ABC):
 
     def same_as(self, other: World) -> bool:
         """Whether inputs, rules and texts are the same; comments in their files don't count."""
-        return self._defined_by() == other._defined_by()
+        return self.identity == other.identity
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """A text that worlds share if inputs, rules and texts are the same."""
+        return repr(self._defined_by())
 
     def grade(self, prompt: str, completion: str) -> Grade:
         """Hold a completion against the rules, part by part."""
