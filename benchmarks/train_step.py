@@ -105,7 +105,7 @@ def job_pairs(config: TrainConfig) -> list[tuple[str, str]]:
 def our_turn(config: TrainConfig, steps: int, scratch: Path) -> float:
     """Seconds a step of our own loop."""
     run = Run(scratch / f"run-{time.perf_counter_ns()}")
-    training = Training(prepare(config), run, None)
+    training = Training(prepare(config), run, None, None)
     ends = []
     training.job.model.train()
     with lean(training.job.model):
@@ -123,6 +123,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
+    if options.steps < WARM_UP + 2:
+        parser.error(f"the first {WARM_UP} steps are not counted: --steps {WARM_UP + 2} or more")
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)

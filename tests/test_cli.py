@@ -54,17 +54,6 @@ def test_every_help_has_two_examples(verb: tuple[str, ...]) -> None:
     assert all(line.startswith("$ the-experiment ") for line in examples)
 
 
-@each_help
-def test_every_example_names_verbs_and_options_that_there_are(verb: tuple[str, ...]) -> None:
-    for line in ((VERBS[verb] if verb else COMMAND).epilog or "").split("\n"):
-        words = line.removeprefix("$ the-experiment ").split()
-        if not line.startswith("$ ") or words[0] in PRINTED_FLAGS:
-            continue
-        name = tuple(words[:2]) if tuple(words[:2]) in VERBS else tuple(words[:1])
-        known = {flag for option in VERBS[name].params for flag in option.opts}
-        assert {word.split("=")[0] for word in words if word.startswith("-")} <= known
-
-
 @each_verb
 def test_every_option_says_what_it_is_for(verb: tuple[str, ...]) -> None:
     options = [option for option in VERBS[verb].params if option.opts[0].startswith("-")]

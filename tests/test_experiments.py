@@ -354,6 +354,7 @@ def test_sums_are_compared_where_a_model_has_the_rules_right() -> None:
     sums, *_ = judgements(experiment, results)
     assert (sums.better.average, sums.than.average) == ("32/32", "0/64")
     assert sums.rival.differences == [1.0] * 8
+    assert ", by sums where the rules are right, gpt2 is right in 32/32 new cases" in sums.sentence
     assert sums.baseline_count.n == 32  # baselines are given the rules, and asked the same
     assert sums.pattern.difference == 0.0
 
@@ -518,7 +519,7 @@ def test_the_example_runs_and_a_killed_run_does_only_what_is_missing(tmp_path: P
     assert {path: path.stat().st_mtime_ns for path in there} == there
     told = json.loads(stdout)
     (judgement,) = told["judgements"]
-    assert judgement["sentence"].startswith("On half, by exact, GPT-2 is right on ")
+    assert judgement["sentence"].startswith("On half, by exact, GPT-2 is right in ")
     assert {row["contestant"] for row in told["rows"]} >= {"GPT-2", "RNN", "decision tree"}
     page = (cells.parent / "report.html").read_text()
     assert judgement["sentence"] in page

@@ -300,7 +300,8 @@ def test_forcing_several_models_shows_how_they_are_distributed() -> None:
 
     def run(name: str) -> SimpleNamespace:
         nowhere = SimpleNamespace(config=Path(name) / "config.yaml")
-        return SimpleNamespace(name=name, run=nowhere, split=SimpleNamespace(key=""), record={})
+        split = SimpleNamespace(key="", manifest=SimpleNamespace(seed=1, rows={"train": 1}))
+        return SimpleNamespace(name=name, run=nowhere, split=split, record={})
 
     counts = [(0, 10), (5, 5), (10, 0)]
     found = [

@@ -18,7 +18,7 @@ from the_experiment.worlds import find_world
 from the_experiment.worlds.files import NEW_WORLD, world_from_text
 
 SEED = 0
-PROMPTS, CONDITIONS, WORLD_FILES, NOISE, CALLS = 4_000, 2_500, 2_500, 1_000, 150
+PROMPTS, CONDITIONS, WORLD_FILES, NOISE, CALLS = 4_000, 2_500, 2_500, 1_000, 75
 ASKED = 60  # of trained models
 LONGEST_SECONDS = 1.0  # of processor time: a busy machine is no failure
 

@@ -21,9 +21,11 @@ from the_experiment.experiments.results import (
     NOTHING,
     CellScore,
     Scores,
+    all_aggregates,
     distinct_cases,
+    measures_of,
 )
-from the_experiment.worlds import EXACT
+from the_experiment.worlds import EXACT, find_world
 
 GUESSING = "guessing"  # each new case, among all values of its parts
 
@@ -56,6 +58,7 @@ class Judgement:
     claim: Claim
     measure: str
     measures: int  # that are judged beside each other
+    aggregates: bool  # whether it has no rule in it, so that it is judged where the rules are right
     ways: list[str]  # of holding out, that were run
     new_cases: int  # distinct ones, over all of them
     better: Count  # of the model said to be better
@@ -100,6 +103,7 @@ class Judgement:
     def sentence(self) -> str:
         """The figures and the outcome."""
         claim, unfit, about = self.claim, "", f"On {listed(self.ways)}, by {self.measure}"
+        about += " where the rules are right" * self.aggregates
         if not self.new_cases:
             return f"{about}: {self.outcome}."
         if self.left_out:
@@ -107,7 +111,7 @@ class Judgement:
         return (
             f"{about}, {claim.better} is right in {self.better.average} new cases and "
             f"{claim.than} in {self.than.average} (difference {self.rival}); of patterns and "
-            f"guessing it beats {self.baseline} least, with {self.baseline_count.average} "
+            f"guessing, {self.baseline} is beaten least, with {self.baseline_count.average} "
             f"(difference {self.pattern}; {counted(self.pairs, 'pair')}{unfit}): {self.outcome}."
         )
 
@@ -176,6 +180,7 @@ def _judged(
         claim=claim,
         measure=measure,
         measures=measures,
+        aggregates=all_aggregates(find_world(experiment.world), measures_of(experiment)[measure]),
         ways=[way for way in claim.on if any(place[0] == way for place in asked)],
         new_cases=min(best.n, distinct_cases(better.values())),
         better=best,

@@ -72,8 +72,8 @@ def results_table(outcome: Outcome) -> Group:
     """Each contestant by measure and way of holding out, and what it says of the claim."""
     note = (
         "Each cell: share of new cases that is right, [Wilson 95% interval] for n distinct ones, "
-        "of a baseline [from what it has right in every tie-break to what it has in one]; each "
-        "seed's."
+        "of a baseline [from the cases that it has right in every tie-break to those in some]; "
+        "each seed's."
     )
     lines: list[RenderableType] = []
     for measure in (one.measure for one in outcome.judgements):

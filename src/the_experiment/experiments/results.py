@@ -91,6 +91,11 @@ def measures_of(experiment: Experiment) -> dict[str, list[str]]:
     return {EXACT: [EXACT], **experiment.measures}
 
 
+def all_aggregates(world: World, parts: Sequence[str]) -> bool:
+    """Whether a measure has no rule in it: it is judged where the rules are right then."""
+    return not {EXACT, *world.rule_parts} & {*parts}
+
+
 def scores_of(experiment: Experiment, results: Results) -> dict[str, dict[Cell, CellScore]]:
     """Every cell that has an answer to held-out states, by every measure."""
     world, measures = find_world(experiment.world), measures_of(experiment)
@@ -131,7 +136,7 @@ def _cases(world: World, parts: Sequence[str], seen: Integers, asked: Integers) 
 
 def _judged(world: World, parts: Sequence[str], states: States, cases: Cases) -> Truths:
     """(cases,): the new cases that a model is judged on; see `VerdictLine.asked`."""
-    if {EXACT, *world.rule_parts} & {*parts}:
+    if not all_aggregates(world, parts):
         return cases.new
     rules = [always(_right_in(states)(part)) for part in world.rule_parts]
     judged: Truths = cases.new & cases.least(np.logical_and.reduce(rules))

@@ -1,0 +1,101 @@
+"""What README and docs print: commands, links, worlds, and what a command is said to answer."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from conftest import Command
+from the_experiment.cli.app import app
+from the_experiment.cli.printed_flags import as_verbs
+from the_experiment.worlds.files import world_from_text
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")]
+PAGES += sorted((ROOT / "docs").glob("*.md"))
+COMMAND = re.compile(r"(?:    |\$ )?(the-experiment (?:.*\\\n)*.*)")
+ONE_OF_SEVERAL = re.compile(r"\S+\|\S+")  # `generate|train|test`
+
+
+def verbs(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command by the words that call it."""
+    for name, command in getattr(group, "commands", {}).items():
+        yield (*path, name), command
+        yield from verbs(command, *path, name)
+
+
+VERBS = dict(verbs(typer.main.get_command(app)))
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The words of each command printed in a text, `generate|train` as two commands."""
+    for found in re.finditer(f"^{COMMAND.pattern}$", text, re.MULTILINE):
+        line = found[1].replace("\\\n", " ").split(" [", 1)[0].split(" > ", 1)[0]
+        several = ONE_OF_SEVERAL.search(line)
+        for choice in several[0].split("|") if several else [""]:
+            said = line.replace(several[0], choice) if several else line
+            yield shlex.split(said, comments=True)[1:]
+
+
+PRINTED = [words for page in PAGES for words in commands(page.read_text("utf-8"))]
+PRINTED += [
+    words
+    for command in VERBS.values()
+    for words in commands((command.epilog or "").replace("\n\n", "\n"))
+]
+
+
+@pytest.mark.parametrize("words", PRINTED, ids=" ".join)
+def test_every_printed_command_can_be_called(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Verb, options and their values are taken; nothing is run."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text("model: [one]")  # a `--config` is read with the options
+    words = as_verbs(words)
+    verb = next(tuple(words[:n]) for n in (2, 1) if tuple(words[:n]) in VERBS)
+    VERBS[verb].make_context(" ".join(verb), words[len(verb) :])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_printed_world_is_one(page: Path) -> None:
+    for text in re.findall(r"^```yaml\n(.*?)^```", page.read_text("utf-8"), re.M | re.S):
+        if re.search("^(prompt|programs|questions):", text, re.M):
+            assert world_from_text(text, page.name).parts
+
+
+def test_generate_answers_what_the_readme_prints(the_experiment: Command) -> None:
+    shown = re.search(r"^\$ the-experiment (generate .*)\n((?:.+\n)*)", PAGES[0].read_text(), re.M)
+    assert shown
+    done = the_experiment(*shlex.split(shown[1]), COLUMNS="200")
+    assert done.stdout == shown[2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words", [["residual_sweep.py", "--rounds", "1"], ["train_step.py", "--rounds", "1"]]
+)
+def test_every_benchmark_prints_ratios(words: list[str]) -> None:
+    steps = ["--steps", "7"] if words[0] == "train_step.py" else []
+    call = [sys.executable, str(ROOT / "benchmarks" / words[0]), *words[1:], *steps]
+    done = subprocess.run([*call, "--threads", "1"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"the-experiment .*\d", done.stdout)
+    assert {path.name for path in (ROOT / "benchmarks").glob("*.py")} == {
+        "residual_sweep.py",
+        "train_step.py",
+    }
