@@ -345,6 +345,14 @@ def test_aggregates_are_learned_beside_the_rules_that_stand_before_them(completi
         assert (found["sum"].shares == expected["sum"].shares).all()
 
 
+def test_a_sum_of_inputs_is_learned_from_inputs_whatever_rules_stand_beside_it() -> None:
+    """In the hidden quadrant newA no longer follows from A and C as in all that was seen."""
+    world = find_world("causal")
+    exam = exam_of(world, HoldOut(where="A AND C").resolve(world, 0))
+    found = learned(baselines["interpolation"], world, exam.seen, exam.held_out)["sum"]
+    assert always(found.right(world.part_values(exam.held_out)["sum"])).all()
+
+
 @pytest.mark.parametrize("values", [31, 32, 1000])
 def test_a_rule_of_two_values_is_told_however_large_they_are(values: int) -> None:
     inputs = {name: Domain(0, 1, boolean=True) for name in "ABCD"}

@@ -320,6 +320,17 @@ def test_ways_that_hide_the_same_states_are_one_pair() -> None:
     assert (judgement.pairs, judgement.new_cases) == (1, 1)
 
 
+def test_a_state_alone_and_among_all_is_one_split() -> None:
+    hold_outs = {"each": {"each_state": True}, "ones": {"where": "A AND B AND C AND D AND E"}}
+    claim = {**NEW["claim"], "on": ["each", "ones"]}
+    experiment = by_rules(seeds=3, hold_outs=hold_outs, claim=claim)
+    results = {
+        cell: made_up_result(cell, float(cell.contestant == "gpt2"))
+        for cell in cells_of(experiment)
+    }
+    assert judgements(experiment, results)[0].pairs == 32
+
+
 def test_a_case_is_right_if_it_is_in_all_its_states() -> None:
     experiment = by_rules(seeds=1)
     shares = {"gpt2": [True] * 7 + [False], "rnn": [True] * 8}

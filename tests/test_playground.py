@@ -82,8 +82,8 @@ def test_each_toggle_changes_what_the_rules_and_the_models_answer(trained: Path,
     assert split.sentences
     with served("--out", str(trained)) as address:
         page.goto(address)
-        shown = page.locator(".limits").inner_text()
-        assert all(sentence in shown for sentence in split.sentences)
+        for sentence in split.sentences:
+            expect(page.locator(".limits")).to_contain_text(sentence, timeout=30_000)
         for position, name in enumerate("ABC"):
             flipped = "1" if prompt[position] == "0" else "0"
             prompt = prompt[:position] + flipped + prompt[position + 1 :]

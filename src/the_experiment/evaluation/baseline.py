@@ -43,15 +43,17 @@ def learned(
     """What the baseline, fitted to the seen states, predicts for each part it can be applied to.
 
     It learns each part by itself: a rule from the inputs; an aggregate, such as a sum, from the
-    inputs and the right values of the rules that are written before it, as a model has them.
+    inputs and the right values of the rules that it is computed from, where they are written before
+    it, as a model has them. Other rules would only mislead: where they follow from the inputs in
+    all that was seen, the fit may lean on them instead.
     """
     boolean = all(domain.boolean for domain in world.inputs.values())
     states = np.concatenate([seen, asked])
     values = world.part_values(states)
     found: dict[str, Predictions] = {}
     for number, part in enumerate(world.parts):
-        before = [] if part in world.rule_parts else world.parts[:number]
-        rules = [values[name] for name in before if name in world.rule_parts]
+        used = [] if part in world.rule_parts else world.aggregates[part]
+        rules = [values[name] for name in world.parts[:number] if name in used]
         features = np.column_stack([world.features(states), *_columns(rules, boolean)])
         shown, new = np.split(features, [len(seen)])
         bounds = int(values[part].min()), int(values[part].max())

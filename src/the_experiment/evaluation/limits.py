@@ -76,7 +76,10 @@ def _too_few(exam: Exam) -> str:
     new, fewest = int(exam.cases[ALL_RULES].new.sum()), fewest_cases(1)
     if not 0 < new < fewest:
         return ""
-    return f"{counted(new, 'new case')} can show no difference: it takes at least {fewest}."
+    return (
+        f"{counted(new, 'new case')} of the rules can show no difference in them: it takes at "
+        f"least {fewest}."
+    )
 
 
 def _what_was_seen(exam: Exam) -> str:

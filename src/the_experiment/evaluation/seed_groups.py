@@ -45,14 +45,14 @@ def _recipe(model: Trained) -> str:
     if not isinstance(settings, dict):
         return model.split.key + model.name
     kept = {str(key): value for key, value in settings.items() if key not in NOT_THE_RECIPE}
+    kept["rows"] = model.split.manifest.rows["train"]
     return model.split.key + json.dumps(kept, sort_keys=True, default=str)
 
 
 def _different_seeds(models: Sequence[Trained]) -> list[list[Trained]]:
     groups: list[dict[object, Trained]] = []
     for model in models:
-        manifest = model.split.manifest
-        seed = model.record.get("seed"), manifest.seed, manifest.rows["train"]
+        seed = model.record.get("seed"), model.split.manifest.seed
         free = (group for group in groups if seed not in group)
         group = next(free, None)
         if group is None:

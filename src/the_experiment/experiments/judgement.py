@@ -228,11 +228,11 @@ def _pairs_among(both: ByPlace, asked: ByPlace) -> list[list[Place]]:
     splits: dict[str, set[frozenset[str]]] = {}
     for (way, _, _), score in asked.items():
         splits.setdefault(way, set()).add(score.states)
+    several = frozenset().union(*(states for states in splits.values() if len(states) > 1))
     pairs: dict[tuple[frozenset[str], int | None], list[Place]] = {}
     for place, score in both.items():
-        way, _, seed = place
-        alone = len(splits[way]) == 1
-        pairs.setdefault((score.states, seed if alone else None), []).append(place)
+        seed = None if score.states in several else place[2]
+        pairs.setdefault((score.states, seed), []).append(place)
     return list(pairs.values())
 
 

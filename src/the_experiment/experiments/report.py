@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 QUICK = "quick"
 ABOUT_BASELINES = (
     "A baseline is shown over all ways to break its ties. It learns each part by itself from the "
-    "same seen states, aggregates such as sums beside the right values of the rules."
+    "same seen states, aggregates such as sums beside the right values of the rules that they are "
+    "computed from."
 )
 
 

@@ -21,8 +21,8 @@ HOW_TO_READ = (
     "at most 6; (all in 83%): everything right in 83% of the ways to break them. Cases that were "
     "seen in another state stand apart, with no interval. A baseline learns each part by itself "
     "from the same seen states; aggregates, such as sums, beside the right values of the rules "
-    "that a model has written before it. With aggregates computed for everyone, an "
-    "exact match would be 'all rules'."
+    "that they are computed from and that stand before them. With aggregates computed for "
+    "everyone, an exact match would be 'all rules'."
 )
 
 

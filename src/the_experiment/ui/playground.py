@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Sequence
@@ -31,10 +32,14 @@ def playground(world: World, models: Sequence[Trained]) -> Any:
         state = np.array([values], dtype=np.int64)
         return answers_fragment(ask(world, models, world.prompts(state)[0]))
 
+    @functools.cache
+    def told_limits() -> str:
+        return limits_fragment(limits_by_split(models))
+
     start = world.state(world.example_prompt)[0].tolist()
     with gr.Blocks(title="The Experiment", analytics_enabled=False) as page:
         gr.HTML(f"<h1>World {world.name}</h1><p>Click an input. Did they learn the rule?</p>")
-        gr.HTML(limits_fragment(limits_by_split(models)))
+        limits = gr.HTML()
         with gr.Row(elem_id="inputs"):
             inputs = [
                 _input(gr, name, domain, value)
@@ -50,6 +55,8 @@ def playground(world: World, models: Sequence[Trained]) -> Any:
             trigger_mode="always_last",
             show_progress="hidden",
         )
+        # Afterwards: in large worlds the baselines take minutes.
+        page.load(told_limits, None, limits, show_progress="hidden")
     return page
 
 
