@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer.main
 
 from conftest import Command
 from the_experiment.base.registry import Registry
 from the_experiment.cli import main
-from the_experiment.cli.app import app
 from the_experiment.cli.printed_flags import PRINTED_FLAGS
+from verbs import COMMAND, VERBS
 
 HEAVY = [
     "torch",
@@ -32,15 +30,6 @@ HEAVY = [
 SMALL = ("--train-size", "20", "--valid-size", "2", "--test-size", "2")
 
 
-def verbs(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for name, command in group.commands.items():
-        yield (*path, name), command
-        if hasattr(command, "commands"):  # newer typers' groups are not click's
-            yield from verbs(command, *path, name)
-
-
-COMMAND: Any = typer.main.get_command(app)
-VERBS = dict(verbs(COMMAND))
 each_verb = pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 each_help = pytest.mark.parametrize("verb", [(), *VERBS], ids=" ".join)
 

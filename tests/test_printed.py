@@ -8,32 +8,20 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer.main
 
 from conftest import Command
 from the_experiment.cli import main
-from the_experiment.cli.app import app
 from the_experiment.cli.printed_flags import as_verbs
 from the_experiment.worlds.files import world_from_text
+from verbs import VERBS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")]
 PAGES += sorted((ROOT / "docs").glob("*.md"))
 COMMAND = re.compile(r"(?:    |\$ )?(the-experiment (?:.*\\\n)*.*)")
 ONE_OF_SEVERAL = re.compile(r"\S+\|\S+")  # `generate|train|test`
-
-
-def verbs(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every command by the words that call it."""
-    for name, command in getattr(group, "commands", {}).items():
-        yield (*path, name), command
-        yield from verbs(command, *path, name)
-
-
-VERBS = dict(verbs(typer.main.get_command(app)))
 
 
 def commands(text: str) -> Iterator[list[str]]:

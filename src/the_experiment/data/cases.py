@@ -16,9 +16,8 @@ from the_experiment.worlds.world import World
 
 Truths = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
-Scalar = TypeVar(
-    "Scalar", np.bool_, np.float64
-)  # right or not, or the share of ties in which it is
+# Right or not, or the share of tie-breaks in which something is.
+Scalar = TypeVar("Scalar", np.bool_, np.float64)
 
 
 @dataclass(frozen=True)

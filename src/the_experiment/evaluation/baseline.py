@@ -21,7 +21,7 @@ class Examples:
 
     states: Integers  # (n, features): the inputs; of texts, their characters; see `learned`
     values: Integers  # (n,)
-    bounds: Bounds  # the smallest and largest value that the part has in any state
+    bounds: Bounds  # the smallest and largest value that the part has, seen or held out
     boolean_inputs: bool  # whether all features are 0 or 1
 
 

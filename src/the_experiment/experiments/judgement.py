@@ -27,7 +27,7 @@ from the_experiment.experiments.results import (
 )
 from the_experiment.worlds import EXACT, find_world
 
-GUESSING = "guessing"  # each new case, among all values of its parts
+GUESSING = "guessing"  # in each new case, any of the values that occur
 
 
 @dataclass(frozen=True)
