@@ -22,6 +22,7 @@ from conftest import Command
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.seeds import Stream
 from the_experiment.data.generate import Sizes, generate
+from the_experiment.data.holdout import HoldOut
 from the_experiment.evaluation.verdict import fewest_cases
 from the_experiment.experiments.cells import Cell, cells_of
 from the_experiment.experiments.declaration import (
@@ -202,7 +203,8 @@ def made_up_result(cell: Cell, share: float, *, fitted: bool = True) -> dict[str
     """A cell that is exact on this share of its held-out states, and has all rules right."""
     prompts = held_out_prompts(cell)
     held_out = {
-        prompt: {EXACT: number < share * len(prompts), **dict.fromkeys(RULES, True)}
+        prompt: dict.fromkeys(RULES, True)
+        | dict.fromkeys(("sum", "sum2", EXACT), number < share * len(prompts))
         for number, prompt in enumerate(prompts)
     }
     return {"held_out": held_out, "seen": {"a": {EXACT: True}, "b": {EXACT: fitted}}}
@@ -245,9 +247,10 @@ def test_too_few_pairs_are_not_judged_either_way() -> None:
     )
     assert judged([0.2], [0.2], tree=0.1).startswith("only 1 pair, and")
     assert "cannot be judged" in judged([0.9] * 5, [0.2] * 5, tree=0.1, unfit=3)
+    assert "cannot be judged" in judged([0.9] * 5, [0.2] * 5, tree=0.1, unfit=5)
 
 
-def test_the_direction_is_that_of_the_pairs_not_of_all_cases_together() -> None:
+def test_what_goes_one_way_by_split_and_the_other_by_case_is_not_told_apart() -> None:
     hold_outs = {"most": {"fraction": 0.75, "seeds": [0]}, "some": {"fraction": 0.1}}
     claim = {**NEW["claim"], "on": ["most", "some"]}
     changes = {"hold_outs": hold_outs, "claim": claim, "seeds": list(range(10))}
@@ -262,7 +265,8 @@ def test_the_direction_is_that_of_the_pairs_not_of_all_cases_together() -> None:
     }
     judgement, *_ = judgements(experiment, results)
     assert judgement.better.mean < judgement.than.mean
-    assert judgement.outcome == "this counts for the claim"
+    assert judgement.rival.difference > 0
+    assert judgement.outcome.startswith("the two cannot be told apart")
 
 
 def graded_result(cell: Cell, rules: list[bool], sums: list[bool] | None = None) -> dict[str, Any]:
@@ -305,6 +309,87 @@ def test_a_coin_counts_for_no_claim_where_all_others_are_wrong() -> None:
     assert judgement.rival.beyond_chance
     assert judgement.outcome == (
         "the two differ as claimed, but guessing may do as well: no rule is shown"
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_coin_that_is_kept_over_splits_counts_for_no_claim(seed: int) -> None:
+    """One coin for each state: ten splits of the same states are not ten times the evidence."""
+    hold_outs = {"half": {"fraction": 0.5}}
+    claim = {**NEW["claim"], "on": ["half"], "measure": "rules"}
+    experiment = by_rules(seeds=10, hold_outs=hold_outs, claim=claim)
+    world = find_world("causal")
+    coins = dict(
+        zip(world.prompts(world.states()), Stream(seed, "coins").below(2, 32), strict=True)
+    )
+    results = {
+        cell: graded_result(
+            cell,
+            [
+                cell.contestant == "gpt2" and bool(coins[prompt])
+                for prompt in held_out_prompts(cell)
+            ],
+        )
+        for cell in cells_of(experiment)
+    }
+    for cell, result in results.items():  # all but one rule are right
+        for state in result["held_out"].values():
+            state.update(dict.fromkeys(RULES[1:], cell.contestant != "rnn"))
+    judgement, *_ = judgements(experiment, results)
+    assert (judgement.pairs, judgement.new_cases) == (10, 32)
+    assert judgement.rival.beyond_chance
+    assert judgement.outcome.endswith("guessing may do as well: no rule is shown")
+
+
+def test_a_habit_counts_for_no_claim(tmp_path: Path) -> None:
+    """In the hidden quadrant the rule is 0 in 31 of 32 cases, and so says one model, always."""
+    names = "ABCDEFG"
+    (tmp_path / "padded.yaml").write_text(
+        "name: padded\ninputs: {" + ", ".join(f"{name}: bool" for name in names) + "}\n"
+        "rules: {newA: (A XOR C) XOR (B AND D AND E AND F AND G)}\n"
+        "prompt: '" + "".join(f"{{{name}}}" for name in names) + "'\n"
+        "completion: '={newA}'\n"
+    )
+    experiment = by_rules(
+        seeds=8,
+        world=str(tmp_path / "padded.yaml"),
+        hold_outs={"quadrant": {"where": "A AND C"}},
+        claim={**NEW["claim"], "on": ["quadrant"], "measure": "rules"},
+        measures={"rules": ["newA"]},
+    )
+    world = find_world(experiment.world)
+    hidden = HoldOut(where="A AND C").resolve(world, seed=0)
+    states = world.states_at(hidden)
+    is_0 = world.evaluate(states)["newA"] == 0
+    results = {
+        cell: {
+            "held_out": {
+                prompt: dict.fromkeys((EXACT, "newA"), cell.contestant == "gpt2" and bool(right))
+                for prompt, right in zip(world.prompts(states), is_0, strict=True)
+            },
+            "seen": {"a": {EXACT: True}},
+        }
+        for cell in cells_of(experiment)
+    }
+    judgement, *_ = judgements(experiment, results)
+    assert judgement.better.average == "248/256"
+    assert judgement.outcome.endswith("guessing may do as well: no rule is shown")
+
+
+def test_the_best_pattern_for_each_rule_counts_for_no_claim() -> None:
+    """One baseline has half of the rules, another the other half: together they have all."""
+    hold_outs = {"some": {"fraction": 0.1875}}
+    claim = {**NEW["claim"], "on": ["some"], "measure": "rules"}
+    experiment = by_rules(seeds=10, hold_outs=hold_outs, claim=claim)
+    known = {"decision tree": RULES[:2], "majority": RULES[2:], "gpt2": RULES}
+    results = {cell: graded_result(cell, [False] * 6) for cell in cells_of(experiment)}
+    for cell, result in results.items():
+        for state in result["held_out"].values():
+            state.update(dict.fromkeys(known.get(cell.contestant, ()), True))
+    judgement, *_ = judgements(experiment, results)
+    assert judgement.outcome == (
+        "the two differ as claimed, but the best pattern for each part does as well: "
+        "no rule is shown"
     )
 
 
@@ -473,7 +558,7 @@ def test_a_report_has_no_empty_tables_or_panels(tmp_path: Path) -> None:
 
 
 def test_a_cell_that_is_not_whole_is_computed_again(tmp_path: Path, logged: list[str]) -> None:
-    whole = {"seen": {}, "held_out": {"0": dict.fromkeys((EXACT, *RULES), 1.0)}}
+    whole = {"seen": {}, "held_out": {"0": dict.fromkeys((EXACT, *RULES, "sum", "sum2"), 1.0)}}
     kept = [whole, {**whole, "fitted": None, "held_out": None}]
     no_parts = {**whole, "held_out": {"0": {EXACT: 1.0}}}
     lost = [json.dumps(whole)[:-9], "[]", '{"seen": {}}', json.dumps(no_parts)]

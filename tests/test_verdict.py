@@ -16,6 +16,7 @@ from the_experiment.data.cases import cases_of
 from the_experiment.data.holdout import HoldOut
 from the_experiment.evaluation.contestants import Exam
 from the_experiment.evaluation.paired import mcnemar
+from the_experiment.evaluation.predictions import sometimes
 from the_experiment.evaluation.verdict import (
     Discordant,
     Evidence,
@@ -498,26 +499,111 @@ def test_a_coin_is_not_beyond_interpolation(spelling: str, seed: int) -> None:
     assert verdict_on(exam, FakeModel(world, world.evaluate))["rules"].kind is Kind.BEYOND
 
 
+HARD = "(A AND C) XOR (B + D + E + F + G >= 3)"  # in the hidden quadrant the other way round
+STEADY = "(A XOR C) XOR (B AND D AND E AND F AND G)"  # 0 in 31 of its 32 cases
+THRESHOLDS = {
+    "e1": "A + C + 3 * B + 2 * D + E + F + G >= 6",
+    "e2": "A + C + B + D + 3 * E + 2 * F + G >= 5",
+    "e3": "A + C + 2 * B + D + E + 2 * F + 2 * G >= 5",
+}
+
+
+def seven(**rules: str) -> RuleWorld:
+    """A world of seven booleans."""
+    return RuleWorld(
+        "seven",
+        {name: Domain(0, 1, boolean=True) for name in "ABCDEFG"},
+        rules,
+        "".join(f"{{{name}}}" for name in "ABCDEFG"),
+        "=" + ",".join(f"{{{name}}}" for name in rules) + "\n",
+    )
+
+
+def quadrant_answered(world: RuleWorld, **answers: Integers | int) -> str:
+    """The verdict where these rules are answered so in the hidden quadrant, the others rightly."""
+    exam = exam_of(world, HoldOut(where="A AND C").resolve(world, seed=0))
+    numbers = 2 ** np.arange(7)
+
+    def write(states: Integers) -> dict[str, Integers]:
+        hidden = (states[:, 0] == 1) & (states[:, 2] == 1)
+        written = world.evaluate(states)
+        for rule, answer in answers.items():
+            said = answer if isinstance(answer, int) else answer[states @ numbers]
+            written[rule] = np.where(hidden, said, written[rule])
+        return written
+
+    return str(verdict_on(exam, FakeModel(world, write))["rules"])
+
+
+def coins(seed: int) -> Integers:
+    """One for each state."""
+    return np.random.RandomState(seed).randint(2, size=128)
+
+
 def test_one_answer_for_all_cases_of_a_rule_shows_nothing() -> None:
     """In the hidden quadrant the rule is 0 in 31 of 32 cases: so says a bias to 0."""
-    names = "ABCDEFG"
-    world = RuleWorld(
-        "padded",
-        {name: Domain(0, 1, boolean=True) for name in names},
-        {"newA": "(A XOR C) XOR (B AND D AND E AND F AND G)"},
-        "".join(f"{{{name}}}" for name in names),
-        "={newA}\n",
-    )
-    exam = exam_of(world, HoldOut(where="A AND C").resolve(world, seed=0))
+    found = quadrant_answered(seven(newA=STEADY), newA=0)
+    assert found.startswith("this split cannot tell: right on 31 of 32 new cases")
+    assert "better than every pattern, but no better than guessing, p = 0.5" in found
 
-    def always_0(states: Integers) -> dict[str, Integers]:
-        hidden = (states[:, 0] == 1) & (states[:, 2] == 1)
-        return {"newA": np.where(hidden, 0, world.evaluate(states)["newA"])}
 
-    found = verdict_on(exam, FakeModel(world, always_0))["rules"]
-    assert found.kind is Kind.CANNOT_TELL
-    assert "right on 31 of 32 new cases" in found.because
-    assert "better than every pattern, but no better than guessing, p = 0.5" in found.because
+@pytest.mark.parametrize("seed", range(5))
+def test_a_coin_is_not_paid_for_easy_rules_beside_it(seed: int) -> None:
+    """Logistic regression has all thresholds, and no baseline the hard rule."""
+    world = seven(hard=HARD, **THRESHOLDS)
+    assert "but no better than guessing" in quadrant_answered(world, hard=coins(seed))
+    assert quadrant_answered(world).startswith("beyond interpolation")
+
+
+def test_a_habit_is_not_paid_for_easy_rules_beside_it() -> None:
+    """The tree has 30 of 32 cases of the easy rule, and the model all."""
+    easy = "D XOR (A AND C AND B AND E AND F AND G)"
+    found = quadrant_answered(seven(hard=STEADY, easy=easy), hard=0)
+    assert "right on 31 of 32 new cases" in found
+    assert "but no better than guessing" in found
+
+
+def test_a_habit_beside_a_coin_is_still_guessing() -> None:
+    """Of ten coins one may be lucky, as the habit is: each habit is right once in two times."""
+    world = seven(hard=HARD, steady=STEADY)
+    found = [quadrant_answered(world, hard=coins(seed), steady=0) for seed in range(10)]
+    assert sum(not one.startswith("this split cannot tell") for one in found) <= 1
+    assert quadrant_answered(world).startswith("beyond interpolation")
+
+
+@pytest.mark.filterwarnings("ignore:The number of unique classes")
+def test_a_coin_beside_what_interpolation_finds_is_not_beyond_it() -> None:
+    """No pattern says a number that it never saw; interpolation does, and has not the hard rule."""
+    world = seven(hard=HARD, number="A + 2 * B + 4 * C + 8 * D + 16 * E + 32 * F + 64 * G")
+    found = [quadrant_answered(world, hard=coins(seed)) for seed in range(3)]
+    assert all(one.startswith("low-degree interpolation") for one in found)
+    assert "not shown to be better than interpolation, which is right on 10 of 32" in found[1]
+    assert "not shown to be better than interpolation, patterns and guessing" in found[0]
+    assert quadrant_answered(world).startswith("beyond interpolation")
+
+
+def test_the_best_pattern_for_each_rule_shows_no_rule() -> None:
+    """By hindsight: no single pattern has as many cases."""
+    world = find_world("causal")
+    exam = exam_of(world, HoldOut(fraction=0.5).resolve(world, seed=1))
+    baselines = [one for one in exam.baselines() if one.name != "interpolation"]
+    best = {
+        rule: max(
+            (sometimes(states) for one in baselines for states in one.graded.ways_of(rule)),
+            key=np.count_nonzero,
+        )
+        for rule in world.rule_parts
+    }
+    row = {tuple(state): number for number, state in enumerate(exam.held_out.tolist())}
+
+    def write(states: Integers) -> dict[str, Integers]:
+        written = world.evaluate(states)
+        for number, state in enumerate(states.tolist()):
+            for rule, right in best.items():
+                written[rule][number] ^= tuple(state) in row and not right[row[tuple(state)]]
+        return written
+
+    assert verdict_on(exam, FakeModel(world, write))["rules"].kind is Kind.CANNOT_TELL
 
 
 def test_a_rule_that_reads_nothing_has_one_case() -> None:

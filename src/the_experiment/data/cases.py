@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -22,23 +22,14 @@ Scalar = TypeVar("Scalar", np.bool_, np.float64)
 
 @dataclass(frozen=True)
 class Guesses:
-    """What is to be guessed in each of n states or cases: one of so many answers.
+    """What is to be guessed in each of n states or cases: the parts that are new there."""
 
-    An answer is the values of all parts that are new there, so that parts that follow from each
-    other are one guess. Only answers that some state has are counted.
-    """
-
-    question: Integers  # (n,) the same number where the same parts are guessed
-    answer: Integers  # (n,) the number of the right one
-    answers: Integers  # (n,) how many there are
-
-    @property
-    def chance(self) -> Floats:
-        """(n,): how likely a guess is right."""
-        return 1.0 / self.answers
+    guessed: Truths  # (n, parts) which parts
+    answers: Integers  # (n, parts) the right values, of all parts
+    values: Integers  # (m, parts) the right values in every state, seen or held out
 
     def __getitem__(self, which: Integers | Truths) -> Guesses:
-        return Guesses(self.question[which], self.answer[which], self.answers[which])
+        return Guesses(self.guessed[which], self.answers[which], self.values)
 
 
 @dataclass(frozen=True)
@@ -48,12 +39,17 @@ class Combinations:
     asked: Mapping[str, Truths]  # by part: the states (n,) in which it must be right
     of_state: Integers  # (n,) the number of each state's case; -1 where it has none of this kind
     new: Truths  # (cases,) whether nobody was shown it
+    ids: Sequence[Hashable]  # of each case: what it is made of, the same on every split
     guesses: Guesses  # for each case
 
     def right(self, of: Callable[[str], npt.NDArray[Scalar]]) -> npt.NDArray[Scalar]:
         """(cases,): how right a case is; see `Cases.right`."""
         parts = [np.where(asked, of(part), True) for part, asked in self.asked.items()]
         return self.least(np.multiply.reduce(parts))
+
+    def right_in(self, part: str, states: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+        """(cases,): how right a case is in one part; see `Cases.right_in`."""
+        return self.least(np.where(self.asked.get(part, True), states, True))
 
     def least(self, values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
         """(cases,): the smallest value (n,) among a case's states; of truths, if all hold."""
@@ -74,15 +70,19 @@ class Cases:
         """(cases,): whether nobody was shown it."""
         return np.concatenate([kind.new for kind in self.kinds])
 
+    @property
+    def ids(self) -> list[Hashable]:
+        """What each case is made of: the same on every split."""
+        return [one for kind in self.kinds for one in kind.ids]
+
     @functools.cached_property
     def guesses(self) -> Guesses:
-        """For each case; questions of different kinds are different."""
+        """For each case."""
         found = [kind.guesses for kind in self.kinds]
-        states = len(self.kinds[0].of_state)  # no kind has as many questions
         return Guesses(
-            np.concatenate([one.question + states * kind for kind, one in enumerate(found)]),
-            np.concatenate([one.answer for one in found]),
+            np.concatenate([one.guessed for one in found]),
             np.concatenate([one.answers for one in found]),
+            found[0].values,
         )
 
     def __len__(self) -> int:
@@ -95,6 +95,10 @@ class Cases:
         several states the smallest counts, which is no less than the share of all of them.
         """
         return np.concatenate([kind.right(of) for kind in self.kinds])
+
+    def right_in(self, part: str, states: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+        """(cases,): how right a case is in one part, which is in these states (n,); see `right`."""
+        return np.concatenate([kind.right_in(part, states) for kind in self.kinds])
 
     def least(self, values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
         """(cases,): the smallest value (n,) among a case's states; of truths, if all hold."""
@@ -125,7 +129,7 @@ def cases_of(world: World, parts: Sequence[str], seen: Integers, held_out: Integ
     )
     columns = zip(asked.T, shown.T, strict=True)
     unseen = {part: ~np.isin(one, known) for part, (one, known) in zip(parts, columns, strict=True)}
-    values = world.part_values(np.concatenate([held_out, seen]))
+    values = _values(world, parts, held_out, seen)
     apart = _by_rule(world, values, unseen, asked, shown)
     whole = _whole(values, unseen, asked, shown)
     return apart if apart.new.sum() <= whole.new.sum() else Cases((whole,))
@@ -135,14 +139,21 @@ def whole_cases(world: World, seen: Integers, held_out: Integers) -> Cases:
     """The cases of a completion as a whole: what a state means, new if no seen state means it."""
     asked, shown = (world.meanings(states)[:, None] for states in (held_out, seen))
     every = np.ones(len(asked), dtype=np.bool_)
-    values = world.part_values(np.concatenate([held_out, seen]))
+    values = _values(world, world.parts, held_out, seen)
     guesses = _guesses(values, dict.fromkeys(world.parts, every))
-    return Cases((_combinations({EXACT: every}, asked, every, ~_among(asked, shown), guesses),))
+    new = ~_among(asked, shown)
+    return Cases((_combinations(EXACT, {EXACT: every}, asked, every, new, guesses),))
+
+
+def _values(world: World, parts: Sequence[str], held_out: Integers, seen: Integers) -> Integers:
+    """(m, parts) in all states, held-out ones first."""
+    found = world.part_values(np.concatenate([held_out, seen]))
+    return np.stack([found[part] for part in parts], axis=1)
 
 
 def _by_rule(
     world: World,
-    values: Mapping[str, Integers],
+    values: Integers,
     unseen: Mapping[str, Truths],
     asked: Integers,
     shown: Integers,
@@ -158,14 +169,14 @@ def _by_rule(
         own = np.logical_and.reduce([unseen[same[0]], *(~one for one in smaller)])
         column = asked[:, [parts.index(same[0])]]
         has_to = {part: ~unseen[part] | (reads[part] >= inputs) for part in parts}
-        guesses = _guesses(values, dict.fromkeys(same, new))
-        kinds.append(_combinations(has_to, column, own, new, guesses))
+        guesses = _guesses(values, {part: new & (part in same) for part in parts})
+        kinds.append(_combinations(inputs, has_to, column, own, new, guesses))
     known = ~np.logical_or.reduce(list(unseen.values()))
     return Cases((*kinds, _whole(values, unseen, asked, shown, known)))
 
 
 def _whole(
-    values: Mapping[str, Integers],
+    values: Integers,
     unseen: Mapping[str, Truths],
     asked: Integers,
     shown: Integers,
@@ -175,6 +186,7 @@ def _whole(
     every = np.ones(len(asked), dtype=np.bool_)
     any_new = np.logical_or.reduce(list(unseen.values()))
     return _combinations(
+        "whole",
         dict.fromkeys(unseen, every),
         asked,
         every if which is None else which,
@@ -183,35 +195,27 @@ def _whole(
     )
 
 
-def _guesses(values: Mapping[str, Integers], guessed: Mapping[str, Truths]) -> Guesses:
-    """For n states, given in which of them each part is guessed, and its value (m,) in all states.
-
-    The n are the first of the m.
-    """
-    patterns, question = np.unique(
-        np.stack(list(guessed.values()), axis=1), axis=0, return_inverse=True
-    )
-    found = Guesses(question.reshape(-1), *np.ones((2, len(question)), dtype=np.int64))
-    for number, pattern in enumerate(patterns):
-        parts = [part for part, chosen in zip(guessed, pattern, strict=True) if chosen]
-        if parts:
-            columns = np.stack([values[part] for part in parts], axis=1)
-            different, answer = np.unique(columns, axis=0, return_inverse=True)
-            here = found.question == number
-            found.answer[here] = answer.reshape(-1)[: len(here)][here]
-            found.answers[here] = len(different)
-    return found
+def _guesses(values: Integers, guessed: Mapping[str, Truths]) -> Guesses:
+    """For the first n states of all, given in which of them each part is guessed."""
+    marked = np.stack(list(guessed.values()), axis=1)
+    return Guesses(marked, values[: len(marked)], values)
 
 
 def _combinations(
-    asked: Mapping[str, Truths], values: Integers, which: Truths, new: Truths, guesses: Guesses
+    kind: Hashable,
+    asked: Mapping[str, Truths],
+    values: Integers,
+    which: Truths,
+    new: Truths,
+    guesses: Guesses,
 ) -> Combinations:
     """The different rows of `values` (n, columns) among some states (n,)."""
     rows, first, number = np.unique(values[which], axis=0, return_index=True, return_inverse=True)
     of_state = np.full(len(values), -1, dtype=np.int64)
     of_state[which] = number.reshape(-1)
     first = np.flatnonzero(which)[first] if len(rows) else np.zeros(0, dtype=np.int64)
-    return Combinations(asked, of_state, new[first], guesses[first])
+    ids = [(kind, *row) for row in rows.tolist()]
+    return Combinations(asked, of_state, new[first], ids, guesses[first])
 
 
 def _among(rows: Integers, others: Integers) -> Truths:

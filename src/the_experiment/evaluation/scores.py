@@ -65,6 +65,10 @@ class Grades:
             for way in self.ways
         )
 
+    def ways_of(self, part: str) -> list[Shares]:
+        """Every different way to break the ties of one part."""
+        return list({way[part].tobytes(): way[part] for way in self.ways}.values())
+
     def right(self, cases: Cases) -> Shares:
         """(ways, cases): how right each case is in each way."""
         return np.stack([cases.right(way.__getitem__) for way in self.ways])

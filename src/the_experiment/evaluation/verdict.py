@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-import numpy as np
-
-from the_experiment.data.cases import Guesses, Truths
+from the_experiment.data.cases import Truths
 from the_experiment.evaluation.paired import LEVEL, holm, mcnemar
 from the_experiment.evaluation.predictions import Shares, always, sometimes
 
@@ -81,44 +79,15 @@ class Pairing:
         return mcnemar(*self.at_worst) if self.at_worst.model < self.at_worst.baseline else 1.0
 
 
-def p_of_guessing(right: int, guesses: Guesses) -> float:
-    """How likely it is to have at least so many cases right by guessing.
-
-    The likelier of two ways: each case by itself (Poisson binomial), or one answer for all cases
-    of the same parts, as by a habit: where a rule is 0 in 31 of 32 new cases, saying 0 shows
-    nothing of it.
-
-    >>> ten = np.arange(10)
-    >>> round(p_of_guessing(10, Guesses(ten, np.zeros(10), np.full(10, 2))), 6)
-    0.000977
-    >>> p_of_guessing(9, Guesses(0 * ten, ten > 8, np.full(10, 2)))
-    0.5
-    """
-    from scipy.stats import poisson_binom
-
-    if not right:
-        return 1.0
-    apart = float(poisson_binom(guesses.chance).sf(right - 1))
-    return max(apart, _p_of_one_answer(right, guesses))
-
-
-def _p_of_one_answer(right: int, guesses: Guesses) -> float:
-    """By one answer to each question, all equally likely: the sum over questions is convolved."""
-    shares = np.ones(1)  # of guessers, by how many cases they have right
-    for question in np.unique(guesses.question):
-        here = guesses[guesses.question == question]
-        cases = np.unique(here.answer, return_counts=True)[1]
-        one = np.bincount(cases, minlength=len(here.answer) + 1) / here.answers[0]
-        one[0] += 1 - len(cases) / here.answers[0]
-        shares = np.convolve(shares, one)
-    return float(shares[right:].sum())
-
-
 class Difference(NamedTuple):
     """Which way a difference goes (1: the model is better, -1: worse), and its p."""
 
     direction: int
     p: float
+
+    def at_least(self, p: float) -> Difference:
+        """With this p, if it is larger and the model is better."""
+        return Difference(self.direction, max(self.p, p)) if self.direction > 0 else self
 
 
 def against_patterns(baselines: Sequence[Sequence[Pairing]]) -> Difference:
@@ -151,17 +120,23 @@ class Evidence:
     interpolation: Difference | None  # None where it can't be tried
 
     @classmethod
-    def of(cls, pairings: Mapping[str, Sequence[Pairing]], guessing: float = 0.0) -> Evidence:
+    def of(
+        cls,
+        pairings: Mapping[str, Sequence[Pairing]],
+        beside_patterns: float = 0.0,
+        beside_interpolation: float = 0.0,
+    ) -> Evidence:
         """From the pairings of one model with each baseline, by name and way to break ties.
 
-        `guessing` is the p of having as many cases right by guessing: who is better than patterns
-        has to be better than that, too.
+        Who is better has to be better than a composite of baselines, too: of all patterns, and of
+        those and interpolation. Their p come last; see `Composite`.
         """
         patterns = [one for name, one in pairings.items() if name != INTERPOLATION]
         simple = pairings.get(INTERPOLATION)
-        direction, p = against_patterns(patterns)
-        found = Difference(direction, max(p, guessing) if direction > 0 else p)
-        return cls(found, against_patterns([simple]) if simple else None)
+        return cls(
+            against_patterns(patterns).at_least(beside_patterns),
+            against_patterns([simple]).at_least(beside_interpolation) if simple else None,
+        )
 
     @classmethod
     def of_seeds(cls, seeds: Sequence[Evidence]) -> Evidence:

@@ -10,7 +10,9 @@ import numpy as np
 
 from the_experiment.base.words import counted
 from the_experiment.data.cases import Truths
+from the_experiment.evaluation.composite import Composite
 from the_experiment.evaluation.contestants import Contestant, Exam
+from the_experiment.evaluation.guessing import Answered
 from the_experiment.evaluation.other_rules import other_rule
 from the_experiment.evaluation.paired import LEVEL
 from the_experiment.evaluation.predictions import always
@@ -24,7 +26,6 @@ from the_experiment.evaluation.verdict import (
     Verdict,
     conclusions,
     fewest_cases,
-    p_of_guessing,
 )
 from the_experiment.worlds import EXACT
 
@@ -81,26 +82,34 @@ class VerdictLine:
         """How the seeds stand to each baseline on the cases they are judged on."""
         return Evidence.of_seeds([self._of_seed(run) for run in self.group.fitted])
 
-    @cached_property
-    def guessing(self) -> float:
-        """How likely it is to have as many cases right by guessing; of the seeds, the largest p."""
-        return max(self._p_of_guessing(run) for run in self.group.fitted)
-
-    def _p_of_guessing(self, run: Contestant) -> float:
+    def composites(self, run: Contestant) -> tuple[Composite, Composite]:
+        """Of all patterns; and of those and interpolation, where that can be tried."""
+        cases, parts = self.exam.cases[self.measure], self.exam.measures[self.measure]
         asked = self.asked(run)
-        right = int(always(run.right[self.measure][0, asked]).sum())
-        return p_of_guessing(right, self.exam.cases[self.measure].guesses[asked])
+        both = patterns(self.baselines), self.baselines
+        of_patterns, of_all = (Composite.of(some, cases, parts, asked) for some in both)
+        return of_patterns, of_all
+
+    def answered(self, run: Contestant) -> Answered:
+        """What a model has right of the cases that it is judged on."""
+        cases, asked = self.exam.cases[self.measure], self.asked(run)
+        parts = [
+            always(cases.right_in(part, run.graded.shares[part])[asked])
+            for part in self.exam.measures[self.measure]
+        ]
+        return Answered(always(run.right[self.measure][0, asked]), np.stack(parts, axis=1))
+
+    def pairings(self, run: Contestant) -> dict[str, list[Pairing]]:
+        """The model beside each baseline, in every way to break ties."""
+        asked, model = self.asked(run), self.answered(run).cases
+        return {
+            one.name: [Pairing.of(model, way[asked]) for way in one.right[self.measure]]
+            for one in self.baselines
+        }
 
     def _of_seed(self, run: Contestant) -> Evidence:
-        asked = self.asked(run)
-        model = always(run.right[self.measure][0, asked])
-        return Evidence.of(
-            guessing=self._p_of_guessing(run),
-            pairings={
-                one.name: [Pairing.of(model, way[asked]) for way in one.right[self.measure]]
-                for one in self.baselines
-            },
-        )
+        model = self.answered(run)
+        return Evidence.of(self.pairings(run), *(one.p(model) for one in self.composites(run)))
 
 
 def verdicts(
@@ -183,10 +192,18 @@ def _reason(line: VerdictLine, conclusion: Conclusion, comparisons: int) -> str:
         return f"{better}, but interpolation can't be tried here"
     beside = f"interpolation, which is right on {_of(line, simple)}"
     if conclusion.kind is Kind.INTERPOLATES:
+        if _is_better_than_interpolation(line):
+            beside = "interpolation, patterns and guessing together"
         return f"{better}, and not shown to be better than {beside}"
     word = "better" if conclusion.kind is Kind.BEYOND else "worse"
     found = f"{better}, and {word} than {beside}, p = {conclusion.interpolation:.2g}"
     return found + " (by the rule, or by a bias that agrees with it)" * (word == "better")
+
+
+def _is_better_than_interpolation(line: VerdictLine) -> bool:
+    """Whether every seed is, by itself and against interpolation alone."""
+    found = [Evidence.of(line.pairings(run)).interpolation for run in line.group.fitted]
+    return all(one and one.direction > 0 and one.p < LEVEL for one in found)
 
 
 def _why_not(line: VerdictLine, comparisons: int) -> str:
@@ -203,9 +220,21 @@ def _why_not(line: VerdictLine, comparisons: int) -> str:
         return f"too few: it takes {fewest_cases(comparisons)} new cases{among}"
     if not line.evidence.patterns.direction:
         return _disagreement(line)
-    if line.evidence.patterns.direction > 0 and line.guessing >= LEVEL:
-        return f"better than every pattern, but no better than guessing, p = {line.guessing:.2g}"
-    return ""
+    return _beside_composite(line) if line.evidence.patterns.direction > 0 else ""
+
+
+def _beside_composite(line: VerdictLine) -> str:
+    """Why a model that is better than every pattern is not better than all of them together."""
+    runs = line.group.fitted
+    if max(Evidence.of(line.pairings(run)).patterns.p for run in runs) >= LEVEL:
+        return ""
+    found = [(line.composites(run)[0], line.answered(run)) for run in runs]
+    guessing = max(one.p_of_guessing(model) for one, model in found)
+    if guessing >= LEVEL:
+        return f"better than every pattern, but no better than guessing, p = {guessing:.2g}"
+    p, right = max((one.p_better(model), int(one.right.sum())) for one, model in found)
+    best = f"the best one for each part, which is right on {right}"
+    return f"better than every pattern, but not than {best}, p = {p:.2g}" if p >= LEVEL else ""
 
 
 def _disagreement(line: VerdictLine) -> str:

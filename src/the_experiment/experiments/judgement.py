@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from typing import Any
@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 
 from the_experiment.base.words import counted
+from the_experiment.data.cases import Guesses, Truths
+from the_experiment.evaluation.guessing import Answered, p_of_guessing
 from the_experiment.evaluation.paired import LEVEL, holm, sign_flip
+from the_experiment.evaluation.predictions import Shares
 from the_experiment.evaluation.scores import Count
 from the_experiment.evaluation.statistics import listed
 from the_experiment.evaluation.verdict import INTERPOLATION, fewest_cases
@@ -27,12 +30,16 @@ from the_experiment.experiments.results import (
 )
 from the_experiment.worlds import EXACT, find_world
 
-GUESSING = "guessing"  # in each new case, any of the values that occur
+COMPOSITE = "the best pattern for each part"
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """One model less another contestant, split by split, and how likely that is by chance."""
+    """One model less another contestant, split by split, and how likely that is by chance.
+
+    By chance over splits, or over cases, whichever is likelier: splits that ask the same cases,
+    and seeds asked the same, are no more independent than a model's answers are.
+    """
 
     differences: list[float]  # of mean shares
     p: float  # corrected for all measures that are judged
@@ -63,12 +70,13 @@ class Judgement:
     new_cases: int  # distinct ones, over all of them
     better: Count  # of the model said to be better
     than: Count
-    baseline: str  # the one that knows only patterns, or guessing, that is beaten least
+    baseline: str  # the one that knows only patterns that is beaten least
     baseline_count: Count
     compared: int  # cells in which both fitted
     left_out: int  # cells in which one of the two did not fit
     rival: Pairs  # with the model it is said to beat
     pattern: Pairs  # with the baseline
+    guessing: float  # p of as many cases by guessing, corrected as those of the pairs
 
     @property
     def pairs(self) -> int:
@@ -97,6 +105,8 @@ class Judgement:
             return as_well.format("does")
         if not self.pattern.beyond_chance:
             return as_well.format("may do")
+        if self.guessing >= LEVEL:
+            return "the two differ as claimed, but guessing may do as well: no rule is shown"
         return "this counts for the claim"
 
     @property
@@ -110,9 +120,11 @@ class Judgement:
             unfit = f", {self.left_out} left out where one of them did not fit"
         return (
             f"{about}, {claim.better} is right in {self.better.average} new cases and "
-            f"{claim.than} in {self.than.average} (difference {self.rival}); of patterns and "
-            f"guessing, {self.baseline} is beaten least, with {self.baseline_count.average} "
-            f"(difference {self.pattern}; {counted(self.pairs, 'pair')}{unfit}): {self.outcome}."
+            f"{claim.than} in {self.than.average} (difference {self.rival}); of patterns, "
+            f"{self.baseline} is beaten least, with {self.baseline_count.average} "
+            f"(difference {self.pattern}); guessing does as well with p = {self.guessing:.2g} "
+            f"({counted(self.pairs, 'pair')}, {counted(self.new_cases, 'different case')}{unfit}): "
+            f"{self.outcome}."
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -127,6 +139,7 @@ class Judgement:
             "left_out": self.left_out,
             "against_than": {"difference": self.rival.difference, "p": self.rival.p},
             "against_baseline": {"difference": self.pattern.difference, "p": self.pattern.p},
+            "guessing": {"p": self.guessing},
             "outcome": self.outcome,
             "sentence": self.sentence,
         }
@@ -140,18 +153,28 @@ def judge(experiment: Experiment, scores: Scores) -> list[Judgement]:
     held-out states. A pair is the two shares of new cases on one split, each the mean over its
     seeds: models of several seeds asked about the same cases are not independent. Where a way of
     holding out has only one split, each seed is a pair. Two ways that hold out the same states are
-    one. A baseline's share is the mean over its
-    tie-breaks. Guessing stands beside them: where all are wrong, a coin is better than all.
-    Aggregates are compared in the cases in which a model's rules are right.
+    one. The same is tested case by case, each with its mean over all splits and seeds, and the
+    larger p counts. A baseline's share is the mean over its tie-breaks. Where all are wrong, a coin
+    is better than all, so that a model has to beat guessing as well, in the cases that it has right
+    in most splits and seeds. Aggregates are compared in the cases in which a model's rules are
+    right.
     """
     own = experiment.claim.measure
     order = sorted(scores, key=lambda name: (name != own, name == EXACT))
     found = [_judged(experiment, name, scores[name], len(order)) for name in order]
     rivals = holm([one.rival.p for one in found])
     patterns = holm([one.pattern.p for one in found])
+    guessing = holm([one.guessing for one in found])
     return [
-        replace(one, rival=replace(one.rival, p=rival), pattern=replace(one.pattern, p=pattern))
-        for one, rival, pattern in zip(found, rivals, patterns, strict=True)
+        replace(
+            one,
+            rival=replace(one.rival, p=p_rival),
+            pattern=replace(one.pattern, p=p_pattern),
+            guessing=p_guessing,
+        )
+        for one, p_rival, p_pattern, p_guessing in zip(
+            found, rivals, patterns, guessing, strict=True
+        )
     ]
 
 
@@ -191,6 +214,7 @@ def _judged(
         left_out=len(asked) - len(both),
         rival=_compared(better, than, pairs),
         pattern=against[least],
+        guessing=_p_of_guessing(better, patterns[COMPOSITE]),
     )
 
 
@@ -212,15 +236,33 @@ def _fitted(
 def _patterns(
     experiment: Experiment, fitted: Mapping[str, ByPlace], better: ByPlace
 ) -> dict[str, ByPlace]:
-    """The baselines that know only patterns, and guessing, where the better model is judged."""
+    """The baselines that know only patterns, and all of them, where the better model is judged."""
     names = fitted.keys() - {*experiment.models, INTERPOLATION}
-    found: dict[str, ByPlace] = {
+    found = {
         name: {
             place: replace(fitted[name][place], judged=one.judged) for place, one in better.items()
         }
         for name in names
     }
-    return found | {GUESSING: {place: one.guessed for place, one in better.items()}}
+    return found | {COMPOSITE: _composite([found[name] for name in sorted(found)])}
+
+
+def _composite(patterns: Sequence[ByPlace]) -> ByPlace:
+    """Each part as the pattern has it that has most of it, over all places."""
+    best = np.argmax([_right_by_part(one) for one in patterns], axis=0)
+    found = {}
+    for place, score in patterns[0].items():
+        parts = [patterns[of][place].parts[:, part] for part, of in enumerate(best)]
+        each = np.stack(parts, axis=1)
+        found[place] = replace(score, parts=each, right=each.prod(axis=1))
+    return found
+
+
+def _right_by_part(scores: ByPlace) -> Shares:
+    """(parts,): how many of the judged cases are right in each."""
+    every = [score.parts[score.judged].sum(axis=0) for score in scores.values()]
+    right: Shares = np.sum(every, axis=0)
+    return right
 
 
 def _pairs_among(both: ByPlace, asked: ByPlace) -> list[list[Place]]:
@@ -238,17 +280,59 @@ def _pairs_among(both: ByPlace, asked: ByPlace) -> list[list[Place]]:
 
 def _compared(one: ByPlace, other: ByPlace, pairs: Sequence[Sequence[Place]]) -> Pairs:
     """One less the other on the cases that both are judged on; pairs without any are left out."""
-    differences = []
+    by_case: dict[Hashable, list[float]] = {}
+    by_pair = []
     for places in pairs:
-        found = [_difference(one[place], other[place]) for place in places]
-        there = [difference for difference in found if difference is not None]
-        differences += [float(np.mean(there))] if there else []
-    return Pairs(differences, sign_flip(np.array(differences), seed=0))
+        found = [_differences(one[place], other[place]) for place in places]
+        means = [float(np.mean([*cases.values()])) for cases in found if cases]
+        by_pair += [float(np.mean(means))] if means else []
+        for case, difference in (item for cases in found for item in cases.items()):
+            by_case.setdefault(case, []).append(difference)
+    return Pairs(by_pair, _p(by_pair, [float(np.mean(of)) for of in by_case.values()]))
 
 
-def _difference(one: CellScore, other: CellScore) -> float | None:
+def _p(by_pair: Sequence[float], by_case: Sequence[float]) -> float:
+    """The larger of both; 1 where they go different ways."""
+    if sum(by_pair) * sum(by_case) <= 0:
+        return 1.0
+    return max(sign_flip(np.array(differences), seed=0) for differences in (by_pair, by_case))
+
+
+def _differences(one: CellScore, other: CellScore) -> dict[Hashable, float]:
+    """By case that both are judged on."""
+    differences = one.right - other.right
     both = one.judged & other.judged
-    return float((one.right - other.right)[both].mean()) if both.any() else None
+    return {case: float(differences[row]) for row, case in enumerate(one.cases) if both[row]}
+
+
+def _p_of_guessing(model: ByPlace, known: ByPlace) -> float:
+    """Of having as many cases right in most places, guessed where patterns don't know better."""
+    rows: dict[Hashable, list[tuple[Place, int]]] = {}
+    for place, score in model.items():
+        for row in np.flatnonzero(score.judged).tolist():
+            rows.setdefault(score.cases[row], []).append((place, row))
+    if not rows:
+        return 1.0
+
+    def mostly(of: Callable[[CellScore], Shares], scores: ByPlace) -> Truths:
+        return np.stack(
+            [
+                np.mean([of(scores[place])[row] for place, row in places], axis=0) > 0.5
+                for places in rows.values()
+            ]
+        )
+
+    firsts = [places[0] for places in rows.values()]
+    guesses = [model[place].guesses for place, _ in firsts]
+    return p_of_guessing(
+        Answered(mostly(lambda one: one.right, model), mostly(lambda one: one.parts, model)),
+        Guesses(
+            np.stack([one.guessed[row] for one, (_, row) in zip(guesses, firsts, strict=True)]),
+            np.stack([one.answers[row] for one, (_, row) in zip(guesses, firsts, strict=True)]),
+            guesses[0].values,
+        ),
+        mostly(lambda one: one.parts, known).astype(float),
+    )
 
 
 def _beaten_little(pairs: Pairs) -> tuple[bool, float, float]:

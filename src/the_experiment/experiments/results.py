@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from the_experiment.base.seeds import Integers
-from the_experiment.data.cases import Cases, Truths, cases_of, whole_cases
+from the_experiment.data.cases import Cases, Guesses, Truths, cases_of, whole_cases
 from the_experiment.data.draw import seen_states
 from the_experiment.data.holdout import HoldOut
 from the_experiment.evaluation.predictions import Shares, always
@@ -30,20 +30,17 @@ class CellScore:
     """One cell by one measure, on the new cases of its split."""
 
     states: frozenset[str]  # the prompts of all that are held out
+    cases: list[Hashable]  # what each is made of, the same on every split
     right: Shares  # (cases,) of a baseline: in which share of its tie-breaks
+    parts: Shares  # (cases, parts) the same by part
+    guesses: Guesses  # (cases, parts)
     judged: Truths  # (cases,) all; of aggregates those in which the rules before them are right
-    chance: Shares  # (cases,) of whoever guesses
     fitted: bool  # right on every seen state; a baseline always is
 
     @property
     def count(self) -> Count:
         """All new cases, judged or not."""
         return Count.of(self.right[None])
-
-    @property
-    def guessed(self) -> CellScore:
-        """Of whoever guesses, in the same cases."""
-        return replace(self, right=self.chance)
 
 
 Scores = Mapping[str, Mapping[Cell, CellScore]]  # by measure; no cell that can't be scored
@@ -110,11 +107,16 @@ def scores_of(experiment: Experiment, results: Results) -> dict[str, dict[Cell, 
             for cell in cells:
                 states = [results[cell]["held_out"][prompt] for prompt in prompts]
                 judged = _judged(world, parts, states, cases) if cell.entry else cases.new
+                right_in = _right_in(states)
+                each = world.parts if parts == [EXACT] else parts
+                by_part = [cases.right_in(part, right_in(part)) for part in each]
                 found[measure][cell] = CellScore(
                     states=frozenset(prompts),
-                    right=cases.right(_right_in(states))[cases.new],
+                    cases=[one for one, new in zip(cases.ids, cases.new, strict=True) if new],
+                    right=cases.right(right_in)[cases.new],
+                    parts=np.stack(by_part, axis=1)[cases.new],
+                    guesses=cases.guesses[cases.new],
                     judged=judged[cases.new],
-                    chance=cases.guesses.chance[cases.new],
                     fitted=has_fitted(cell, results[cell]),
                 )
     return found
@@ -179,8 +181,8 @@ def _row(measure: str, group: Mapping[Cell, CellScore]) -> Row:
 
 def distinct_cases(scores: Collection[CellScore]) -> int:
     """The new cases of all splits, at most as many as there are states held out in any."""
-    new = {score.states: len(score.right) for score in scores}
-    return min(sum(new.values()), len(frozenset().union(*new)))
+    cases = {case for score in scores for case in score.cases}
+    return min(len(cases), len(frozenset().union(*(score.states for score in scores))))
 
 
 def has_fitted(cell: Cell, result: Mapping[str, Any]) -> bool:

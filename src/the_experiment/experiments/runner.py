@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,8 @@ def run_cells(
     """
     place = {cell: out / CELLS / f"{cell.key}.json" for cell in cells}
     write_text(out / "experiment.json", experiment.model_dump_json(indent=2) + "\n")
-    missing = [cell for cell in cells if not _is_there(place[cell], experiment.measures)]
+    asked = {EXACT, *find_world(experiment.world).parts}
+    missing = [cell for cell in cells if not _is_there(place[cell], asked)]
     progress(len(cells) - len(missing))
     calls = [(cell, experiment.world, place[cell]) for cell in missing]
     for key in in_parallel(run_cell, calls, jobs or cores()):
@@ -66,11 +67,11 @@ def run_cells(
     return {cell: read_json(path) for cell, path in place.items()}
 
 
-def _is_there(place: Path, measures: Mapping[str, Sequence[str]]) -> bool:
+def _is_there(place: Path, asked: Set[str]) -> bool:
     """Whether the file of a cell is there, and whole."""
     if not place.is_file():
         return False
-    whole = _is_whole(place, {EXACT}.union(*measures.values()))
+    whole = _is_whole(place, asked)
     if not whole:
         logger.warning("{} is not whole, so it is computed again", place)
     return whole
