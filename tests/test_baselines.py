@@ -17,6 +17,7 @@ from the_experiment.evaluation.baselines.decision_tree import _drawn
 from the_experiment.evaluation.contestants import Exam
 from the_experiment.evaluation.predictions import Predictions, always, sometimes
 from the_experiment.evaluation.tied_trees import TiedTrees, TooManyError
+from the_experiment.evaluation.verdict import Kind
 from the_experiment.worlds import Domain, World, find_world
 from the_experiment.worlds.rules import RuleWorld
 
@@ -324,6 +325,17 @@ def test_every_threshold_that_no_seen_state_tells_apart_is_as_likely() -> None:
     score = next(one for one in exam.baselines() if one.name == "decision tree").held_out["big"]
     assert score.new.range == "0–30"
     assert score.solves == pytest.approx(1 / 31)
+
+
+def test_thresholds_of_trees_that_are_drawn_are_drawn_too() -> None:
+    """With too many values to count, a hundred trees; each turns somewhere else in the gap."""
+    world = RuleWorld("big", {"X": Domain(0, 999)}, {"big": "X >= 500"}, "{X}", "={big}\n")
+    exam = exam_of(world, HoldOut(where="X > 340 AND X < 650").resolve(world, 0))
+    tree = learned(baselines["decision tree"], world, exam.seen, exam.held_out)["big"]
+    says_one = tree.right(np.ones(len(exam.held_out), dtype=np.int64))
+    assert np.abs(says_one - np.arange(1, 310) / 310).max() < 0.2
+    model = FakeModel(world, lambda states: {"big": np.where(states[:, 0] >= 560, 1, 0)})
+    assert verdict_on(exam, model)["rules"].kind is Kind.CANNOT_TELL
 
 
 @pytest.mark.parametrize("completion", ["={r} {parity + G}\n", "={r} {parity + G} {parity}\n"])

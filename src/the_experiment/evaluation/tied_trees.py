@@ -13,7 +13,7 @@ from the_experiment.base.seeds import Integers
 from the_experiment.data.cases import Truths
 from the_experiment.evaluation.predictions import Predictions, Shares
 
-MOST_NODES = 50_000
+MOST_NODES = 10_000
 MOST_SPLITS = 128  # values of all inputs together; each node tries a split beside each of them
 
 Rows = int  # a set of rows, as bits
@@ -57,7 +57,8 @@ class TiedTrees:
         self._classes = [_bits(coded == number) for number in range(len(self.values))]
         self._seen = [_by_value(column) for column in states.T]
         self._new = [_by_value(column) for column in asked.T]
-        if sum(map(len, self._seen)) > MOST_SPLITS:
+        both = zip(self._seen, self._new, strict=True)
+        if sum(len(seen.keys() | new.keys()) for seen, new in both) > MOST_SPLITS:
             raise TooManyError
         self._nodes: list[Leaf | Fork] = []  # what lies below a node stands before it
         self._number: dict[tuple[Rows, Rows], int] = {}

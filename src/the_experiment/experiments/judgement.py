@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from typing import Any
 
-import numpy as np
-
 from the_experiment.base.words import counted
-from the_experiment.data.cases import Guesses, Truths
-from the_experiment.evaluation.guessing import Answered, p_of_guessing
-from the_experiment.evaluation.paired import LEVEL, holm, sign_flip
-from the_experiment.evaluation.predictions import Shares
+from the_experiment.evaluation.paired import LEVEL, holm
 from the_experiment.evaluation.scores import Count
 from the_experiment.evaluation.statistics import listed
 from the_experiment.evaluation.verdict import INTERPOLATION, fewest_cases
 from the_experiment.experiments.cells import Cell
+from the_experiment.experiments.comparison import (
+    COMPOSITE,
+    ByPlace,
+    Pairs,
+    Place,
+    compared,
+    composite,
+    p_of_guessing_over,
+    pairs_among,
+)
 from the_experiment.experiments.declaration import Claim, Experiment
 from the_experiment.experiments.results import (
     NOTHING,
@@ -29,33 +33,6 @@ from the_experiment.experiments.results import (
     measures_of,
 )
 from the_experiment.worlds import EXACT, find_world
-
-COMPOSITE = "the best pattern for each part"
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """One model less another contestant, split by split, and how likely that is by chance.
-
-    By chance over splits, or over cases, whichever is likelier: splits that ask the same cases,
-    and seeds asked the same, are no more independent than a model's answers are.
-    """
-
-    differences: list[float]  # of mean shares
-    p: float  # corrected for all measures that are judged
-
-    @functools.cached_property
-    def difference(self) -> float:
-        """The mean of the pairs, which is what `p` is about; 0 where there is none."""
-        return float(np.mean(self.differences)) if self.differences else 0.0
-
-    @property
-    def beyond_chance(self) -> bool:
-        """Whether the two are told apart."""
-        return self.p < LEVEL
-
-    def __str__(self) -> str:
-        return f"{self.difference:+.2f}, p = {self.p:.2g}"
 
 
 @dataclass(frozen=True)
@@ -178,10 +155,6 @@ def judge(experiment: Experiment, scores: Scores) -> list[Judgement]:
     ]
 
 
-Place = tuple[str, str, int]  # hold-outs, split, seed
-ByPlace = Mapping[Place, CellScore]
-
-
 def _judged(
     experiment: Experiment, measure: str, scores: Mapping[Cell, CellScore], measures: int
 ) -> Judgement:
@@ -194,9 +167,9 @@ def _judged(
     better, than = (
         {place: fitted[name][place] for place in both} for name in (claim.better, claim.than)
     )
-    pairs = _pairs_among(better, asked)
+    pairs = pairs_among(better, asked)
     patterns = _patterns(experiment, fitted, better)
-    against = {name: _compared(better, of, pairs) for name, of in patterns.items()}
+    against = {name: compared(better, of, pairs) for name, of in patterns.items()}
     least = max(sorted(against), key=lambda name: _beaten_little(against[name]))
     best = _count(better)
     return Judgement(
@@ -212,9 +185,9 @@ def _judged(
         baseline_count=_count(patterns[least]),
         compared=len(both),
         left_out=len(asked) - len(both),
-        rival=_compared(better, than, pairs),
+        rival=compared(better, than, pairs),
         pattern=against[least],
-        guessing=_p_of_guessing(better, patterns[COMPOSITE]),
+        guessing=p_of_guessing_over(better, patterns[COMPOSITE]),
     )
 
 
@@ -244,95 +217,7 @@ def _patterns(
         }
         for name in names
     }
-    return found | {COMPOSITE: _composite([found[name] for name in sorted(found)])}
-
-
-def _composite(patterns: Sequence[ByPlace]) -> ByPlace:
-    """Each part as the pattern has it that has most of it, over all places."""
-    best = np.argmax([_right_by_part(one) for one in patterns], axis=0)
-    found = {}
-    for place, score in patterns[0].items():
-        parts = [patterns[of][place].parts[:, part] for part, of in enumerate(best)]
-        each = np.stack(parts, axis=1)
-        found[place] = replace(score, parts=each, right=each.prod(axis=1))
-    return found
-
-
-def _right_by_part(scores: ByPlace) -> Shares:
-    """(parts,): how many of the judged cases are right in each."""
-    every = [score.parts[score.judged].sum(axis=0) for score in scores.values()]
-    right: Shares = np.sum(every, axis=0)
-    return right
-
-
-def _pairs_among(both: ByPlace, asked: ByPlace) -> list[list[Place]]:
-    """The cells that make one pair together: those of one split, or one alone; see `judge`."""
-    splits: dict[str, set[frozenset[str]]] = {}
-    for (way, _, _), score in asked.items():
-        splits.setdefault(way, set()).add(score.states)
-    several = frozenset().union(*(states for states in splits.values() if len(states) > 1))
-    pairs: dict[tuple[frozenset[str], int | None], list[Place]] = {}
-    for place, score in both.items():
-        seed = None if score.states in several else place[2]
-        pairs.setdefault((score.states, seed), []).append(place)
-    return list(pairs.values())
-
-
-def _compared(one: ByPlace, other: ByPlace, pairs: Sequence[Sequence[Place]]) -> Pairs:
-    """One less the other on the cases that both are judged on; pairs without any are left out."""
-    by_case: dict[Hashable, list[float]] = {}
-    by_pair = []
-    for places in pairs:
-        found = [_differences(one[place], other[place]) for place in places]
-        means = [float(np.mean([*cases.values()])) for cases in found if cases]
-        by_pair += [float(np.mean(means))] if means else []
-        for case, difference in (item for cases in found for item in cases.items()):
-            by_case.setdefault(case, []).append(difference)
-    return Pairs(by_pair, _p(by_pair, [float(np.mean(of)) for of in by_case.values()]))
-
-
-def _p(by_pair: Sequence[float], by_case: Sequence[float]) -> float:
-    """The larger of both; 1 where they go different ways."""
-    if sum(by_pair) * sum(by_case) <= 0:
-        return 1.0
-    return max(sign_flip(np.array(differences), seed=0) for differences in (by_pair, by_case))
-
-
-def _differences(one: CellScore, other: CellScore) -> dict[Hashable, float]:
-    """By case that both are judged on."""
-    differences = one.right - other.right
-    both = one.judged & other.judged
-    return {case: float(differences[row]) for row, case in enumerate(one.cases) if both[row]}
-
-
-def _p_of_guessing(model: ByPlace, known: ByPlace) -> float:
-    """Of having as many cases right in most places, guessed where patterns don't know better."""
-    rows: dict[Hashable, list[tuple[Place, int]]] = {}
-    for place, score in model.items():
-        for row in np.flatnonzero(score.judged).tolist():
-            rows.setdefault(score.cases[row], []).append((place, row))
-    if not rows:
-        return 1.0
-
-    def mostly(of: Callable[[CellScore], Shares], scores: ByPlace) -> Truths:
-        return np.stack(
-            [
-                np.mean([of(scores[place])[row] for place, row in places], axis=0) > 0.5
-                for places in rows.values()
-            ]
-        )
-
-    firsts = [places[0] for places in rows.values()]
-    guesses = [model[place].guesses for place, _ in firsts]
-    return p_of_guessing(
-        Answered(mostly(lambda one: one.right, model), mostly(lambda one: one.parts, model)),
-        Guesses(
-            np.stack([one.guessed[row] for one, (_, row) in zip(guesses, firsts, strict=True)]),
-            np.stack([one.answers[row] for one, (_, row) in zip(guesses, firsts, strict=True)]),
-            guesses[0].values,
-        ),
-        mostly(lambda one: one.parts, known).astype(float),
-    )
+    return found | {COMPOSITE: composite([found[name] for name in sorted(found)])}
 
 
 def _beaten_little(pairs: Pairs) -> tuple[bool, float, float]:
