@@ -327,6 +327,30 @@ def test_every_threshold_that_no_seen_state_tells_apart_is_as_likely() -> None:
     assert score.solves == pytest.approx(1 / 31)
 
 
+def test_a_linear_fit_of_many_columns_is_found_in_the_span_of_the_rows() -> None:
+    """A column for each value of five outputs, beside ten booleans: more columns than `MANY`."""
+    names = "ABCDEFGHIJ"
+    weights = [[1, 2, 4, 8, 16], [16, 8, 4, 2, 1], [1, 4, 2, 16, 8], [2, 16, 1, 8, 4]]
+    rules = {
+        f"r{number}": " + ".join(
+            f"{weight} * {name}" for weight, name in zip(row, names[number:], strict=False)
+        )
+        for number, row in enumerate([*weights, [4, 1, 16, 2, 8]])
+    }
+    world = RuleWorld(
+        "wide",
+        {name: Domain(0, 1, boolean=True) for name in names},
+        rules,
+        "".join(f"{{{name}}}" for name in names),
+        "=" + ",".join(f"{{{rule}}}" for rule in rules) + ",{r0 + r1 + r2 + r3 + r4 >= 80}\n",
+    )
+    exam = exam_of(world, HoldOut(fraction=0.5).resolve(world, 0))
+    part = world.parts[-1]
+    found = learned(baselines["logistic regression"], world, exam.seen, exam.held_out)[part]
+    truth = world.part_values(exam.held_out)[part]
+    assert found.right(truth).mean() > 0.9
+
+
 def test_thresholds_of_trees_that_are_drawn_are_drawn_too() -> None:
     """With too many values to count, a hundred trees; each turns somewhere else in the gap."""
     world = RuleWorld("big", {"X": Domain(0, 999)}, {"big": "X >= 500"}, "{X}", "={big}\n")

@@ -341,7 +341,7 @@ def test_a_coin_that_is_kept_over_splits_counts_for_no_claim(seed: int) -> None:
     assert judgement.outcome.endswith("guessing may do as well: no rule is shown")
 
 
-def test_a_habit_counts_for_no_claim(tmp_path: Path) -> None:
+def test_a_constant_answer_counts_for_no_claim(tmp_path: Path) -> None:
     """In the hidden quadrant the rule is 0 in 31 of 32 cases, and so says one model, always."""
     names = "ABCDEFG"
     (tmp_path / "padded.yaml").write_text(
@@ -374,6 +374,33 @@ def test_a_habit_counts_for_no_claim(tmp_path: Path) -> None:
     judgement, *_ = judgements(experiment, results)
     assert judgement.better.average == "248/256"
     assert judgement.outcome.endswith("guessing may do as well: no rule is shown")
+
+
+def test_a_case_that_is_judged_in_every_seed_is_one_case() -> None:
+    """Sums are judged where the rules are right: in one and the same of eight cases."""
+    measures = {"sums": ["sum", "sum2"]}
+    hold_outs = {"quadrant": {"where": "A AND C"}}
+    claim = {**NEW["claim"], "measure": "sums", "on": ["quadrant"]}
+    experiment = by_rules(seeds=8, hold_outs=hold_outs, claim=claim, measures=measures)
+    one = [True] + [False] * 7
+    results = {
+        cell: graded_result(cell, one, one if cell.contestant == "gpt2" else [False] * 8)
+        for cell in cells_of(experiment)
+    }
+    sums, *_ = judgements(experiment, results)
+    assert (sums.new_cases, sums.better.average) == (1, "8/8")
+    assert sums.outcome.startswith("only 1 new case, and fewer than")
+
+
+def test_a_claim_by_exact_match_is_about_all_parts() -> None:
+    hold_outs = {"half": {"fraction": 0.5}}
+    claim = {**NEW["claim"], "on": ["half"], "measure": "exact"}
+    experiment = by_rules(seeds=8, hold_outs=hold_outs, claim=claim, measures={})
+    results = {
+        cell: graded_result(cell, [cell.contestant == "gpt2"] * 16) for cell in cells_of(experiment)
+    }
+    (exact,) = judgements(experiment, results)
+    assert exact.outcome == "this counts for the claim"
 
 
 def test_the_best_pattern_for_each_rule_counts_for_no_claim() -> None:

@@ -555,7 +555,7 @@ def test_a_coin_is_not_paid_for_easy_rules_beside_it(seed: int) -> None:
     assert quadrant_answered(world).startswith("beyond interpolation")
 
 
-def test_a_habit_is_not_paid_for_easy_rules_beside_it() -> None:
+def test_a_constant_is_not_paid_for_easy_rules_beside_it() -> None:
     """The tree has 30 of 32 cases of the easy rule, and the model all."""
     easy = "D XOR (A AND C AND B AND E AND F AND G)"
     found = quadrant_answered(seven(hard=STEADY, easy=easy), hard=0)
@@ -563,12 +563,66 @@ def test_a_habit_is_not_paid_for_easy_rules_beside_it() -> None:
     assert "but no better than guessing" in found
 
 
-def test_a_habit_beside_a_coin_is_still_guessing() -> None:
-    """Of ten coins one may be lucky, as the habit is: each habit is right once in two times."""
+def test_a_constant_beside_a_coin_is_still_guessing() -> None:
+    """Of ten coins one may be lucky, as the constant is: each is right once in two times."""
     world = seven(hard=HARD, steady=STEADY)
     found = [quadrant_answered(world, hard=coins(seed), steady=0) for seed in range(10)]
     assert sum(not one.startswith("this split cannot tell") for one in found) <= 1
     assert quadrant_answered(world).startswith("beyond interpolation")
+
+
+def test_a_pattern_in_one_half_and_a_coin_in_the_other_is_still_guessing() -> None:
+    """Where D is 1 the rule is B, which the tree has; elsewhere no baseline has it."""
+    world = seven(r="(NOT D) * ((A AND C) XOR (B + E + F + G >= 2)) + D * B")
+    states = world.states()
+    rows = states[:, np.argsort(2 ** np.arange(7))] @ 2 ** np.arange(7)
+    answers = np.zeros((20, 128), dtype=np.int64)
+    for seed in range(20):
+        answers[seed, rows] = np.where(states[:, 3] == 1, states[:, 1], coins(seed)[rows])
+    found = [quadrant_answered(world, r=one) for one in answers]
+    assert sum(not one.startswith("this split cannot tell") for one in found) <= 1
+    assert quadrant_answered(world).startswith("beyond interpolation")
+
+
+@pytest.mark.filterwarnings("ignore:The number of unique classes")
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"n": "(NOT (A AND C)) * (1 + B + 2 * D) + (B AND D AND E AND F AND G) * (5 + A)"},
+        {
+            f"r{number}": f"(A XOR C) XOR ({rare})"
+            for number, rare in enumerate(
+                (
+                    "B AND D AND E AND F AND G",
+                    "B AND D AND E AND F AND NOT G",
+                    "B AND D AND E AND NOT F AND G",
+                    "B AND D AND NOT E AND F AND G",
+                    "B AND NOT D AND E AND F AND G",
+                    "D AND E AND F AND G AND NOT B",
+                    "B AND D AND E AND NOT F AND NOT G",
+                    "B AND D AND NOT E AND NOT F AND G",
+                    "B AND NOT D AND NOT E AND F AND G",
+                    "NOT B AND NOT D AND E AND F AND G",
+                )
+            )
+        },
+    ],
+)
+def test_a_bias_to_0_is_one_bit_however_many_values_or_rules_there_are(
+    rules: dict[str, str],
+) -> None:
+    world = seven(**rules)
+    found = quadrant_answered(world, **dict.fromkeys(rules, 0))
+    assert "better than every pattern, but no better than guessing, p = 0.5" in found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_rule_and_its_negation_get_the_same_word(seed: int) -> None:
+    """A tied majority has half of the cases by either constant, but not the same half."""
+    easy = "(B + D >= 1) XOR (A AND C AND E)"
+    one = quadrant_answered(seven(h=HARD, e=easy), h=coins(seed))
+    other = quadrant_answered(seven(h=f"NOT ({HARD})", e=easy), h=1 - coins(seed))
+    assert one == other
 
 
 @pytest.mark.filterwarnings("ignore:The number of unique classes")

@@ -39,7 +39,7 @@ class Combinations:
     asked: Mapping[str, Truths]  # by part: the states (n,) in which it must be right
     of_state: Integers  # (n,) the number of each state's case; -1 where it has none of this kind
     new: Truths  # (cases,) whether nobody was shown it
-    ids: Sequence[Hashable]  # of each case: what it is made of, the same on every split
+    keys: Sequence[Hashable]  # of each case, the same on every split
     guesses: Guesses  # for each case
 
     def right(self, of: Callable[[str], npt.NDArray[Scalar]]) -> npt.NDArray[Scalar]:
@@ -47,8 +47,8 @@ class Combinations:
         parts = [np.where(asked, of(part), True) for part, asked in self.asked.items()]
         return self.least(np.multiply.reduce(parts))
 
-    def right_in(self, part: str, states: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
-        """(cases,): how right a case is in one part; see `Cases.right_in`."""
+    def part_right(self, part: str, states: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+        """(cases,): how right a case is in one part; see `Cases.part_right`."""
         return self.least(np.where(self.asked.get(part, True), states, True))
 
     def least(self, values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
@@ -71,9 +71,9 @@ class Cases:
         return np.concatenate([kind.new for kind in self.kinds])
 
     @property
-    def ids(self) -> list[Hashable]:
-        """What each case is made of: the same on every split."""
-        return [one for kind in self.kinds for one in kind.ids]
+    def keys(self) -> list[Hashable]:
+        """Of each case what it is made of, the same on every split."""
+        return [key for kind in self.kinds for key in kind.keys]
 
     @functools.cached_property
     def guesses(self) -> Guesses:
@@ -96,9 +96,9 @@ class Cases:
         """
         return np.concatenate([kind.right(of) for kind in self.kinds])
 
-    def right_in(self, part: str, states: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+    def part_right(self, part: str, states: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
         """(cases,): how right a case is in one part, which is in these states (n,); see `right`."""
-        return np.concatenate([kind.right_in(part, states) for kind in self.kinds])
+        return np.concatenate([kind.part_right(part, states) for kind in self.kinds])
 
     def least(self, values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
         """(cases,): the smallest value (n,) among a case's states; of truths, if all hold."""
@@ -214,8 +214,8 @@ def _combinations(
     of_state = np.full(len(values), -1, dtype=np.int64)
     of_state[which] = number.reshape(-1)
     first = np.flatnonzero(which)[first] if len(rows) else np.zeros(0, dtype=np.int64)
-    ids = [(kind, *row) for row in rows.tolist()]
-    return Combinations(asked, of_state, new[first], ids, guesses[first])
+    keys = [(kind, *row) for row in rows.tolist()]
+    return Combinations(asked, of_state, new[first], keys, guesses[first])
 
 
 def _among(rows: Integers, others: Integers) -> Truths:

@@ -85,7 +85,7 @@ class Difference(NamedTuple):
     direction: int
     p: float
 
-    def at_least(self, p: float) -> Difference:
+    def with_p_at_least(self, p: float) -> Difference:
         """With this p, if it is larger and the model is better."""
         return Difference(self.direction, max(self.p, p)) if self.direction > 0 else self
 
@@ -123,8 +123,8 @@ class Evidence:
     def of(
         cls,
         pairings: Mapping[str, Sequence[Pairing]],
-        beside_patterns: float = 0.0,
-        beside_interpolation: float = 0.0,
+        patterns_together: float = 0.0,
+        all_together: float = 0.0,
     ) -> Evidence:
         """From the pairings of one model with each baseline, by name and way to break ties.
 
@@ -134,8 +134,8 @@ class Evidence:
         patterns = [one for name, one in pairings.items() if name != INTERPOLATION]
         simple = pairings.get(INTERPOLATION)
         return cls(
-            against_patterns(patterns).at_least(beside_patterns),
-            against_patterns([simple]).at_least(beside_interpolation) if simple else None,
+            against_patterns(patterns).with_p_at_least(patterns_together),
+            against_patterns([simple]).with_p_at_least(all_together) if simple else None,
         )
 
     @classmethod

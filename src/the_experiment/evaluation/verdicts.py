@@ -12,7 +12,6 @@ from the_experiment.base.words import counted
 from the_experiment.data.cases import Truths
 from the_experiment.evaluation.composite import Composite
 from the_experiment.evaluation.contestants import Contestant, Exam
-from the_experiment.evaluation.guessing import Answered
 from the_experiment.evaluation.other_rules import other_rule
 from the_experiment.evaluation.paired import LEVEL
 from the_experiment.evaluation.predictions import always
@@ -78,9 +77,14 @@ class VerdictLine:
         return [Count.of(run.right[self.measure][:, self.asked(run)]) for run in self.group.fitted]
 
     @cached_property
+    def by_seed(self) -> list[Evidence]:
+        """How each fitted seed stands to the baselines on the cases that it is judged on."""
+        return [self._of_seed(run) for run in self.group.fitted]
+
+    @cached_property
     def evidence(self) -> Evidence:
-        """How the seeds stand to each baseline on the cases they are judged on."""
-        return Evidence.of_seeds([self._of_seed(run) for run in self.group.fitted])
+        """What holds in all of them."""
+        return Evidence.of_seeds(self.by_seed)
 
     def composites(self, run: Contestant) -> tuple[Composite, Composite]:
         """Of all patterns; and of those and interpolation, where that can be tried."""
@@ -90,26 +94,25 @@ class VerdictLine:
         of_patterns, of_all = (Composite.of(some, cases, parts, asked) for some in both)
         return of_patterns, of_all
 
-    def answered(self, run: Contestant) -> Answered:
-        """What a model has right of the cases that it is judged on."""
-        cases, asked = self.exam.cases[self.measure], self.asked(run)
-        parts = [
-            always(cases.right_in(part, run.graded.shares[part])[asked])
-            for part in self.exam.measures[self.measure]
-        ]
-        return Answered(always(run.right[self.measure][0, asked]), np.stack(parts, axis=1))
+    def correct(self, run: Contestant) -> Truths:
+        """In which of the cases that it is judged on a model is right."""
+        return always(run.right[self.measure][0, self.asked(run)])
 
     def pairings(self, run: Contestant) -> dict[str, list[Pairing]]:
         """The model beside each baseline, in every way to break ties."""
-        asked, model = self.asked(run), self.answered(run).cases
+        asked, model = self.asked(run), self.correct(run)
         return {
             one.name: [Pairing.of(model, way[asked]) for way in one.right[self.measure]]
             for one in self.baselines
         }
 
     def _of_seed(self, run: Contestant) -> Evidence:
-        model = self.answered(run)
-        return Evidence.of(self.pairings(run), *(one.p(model) for one in self.composites(run)))
+        model, (patterns_together, all_together) = self.correct(run), self.composites(run)
+        return Evidence.of(
+            self.pairings(run),
+            patterns_together=patterns_together.p(model),
+            all_together=all_together.p(model),
+        )
 
 
 def verdicts(
@@ -201,9 +204,11 @@ def _reason(line: VerdictLine, conclusion: Conclusion, comparisons: int) -> str:
 
 
 def _is_better_than_interpolation(line: VerdictLine) -> bool:
-    """Whether every seed is, by itself and against interpolation alone."""
+    """Whether every seed is better than that alone, and some not than all baselines together."""
     found = [Evidence.of(line.pairings(run)).interpolation for run in line.group.fitted]
-    return all(one and one.direction > 0 and one.p < LEVEL for one in found)
+    alone = all(one and one.direction > 0 and one.p < LEVEL for one in found)
+    together = line.evidence.interpolation
+    return alone and together is not None and together.p >= LEVEL
 
 
 def _why_not(line: VerdictLine, comparisons: int) -> str:
@@ -228,18 +233,18 @@ def _beside_composite(line: VerdictLine) -> str:
     runs = line.group.fitted
     if max(Evidence.of(line.pairings(run)).patterns.p for run in runs) >= LEVEL:
         return ""
-    found = [(line.composites(run)[0], line.answered(run)) for run in runs]
+    found = [(line.composites(run)[0], line.correct(run)) for run in runs]
     guessing = max(one.p_of_guessing(model) for one, model in found)
     if guessing >= LEVEL:
         return f"better than every pattern, but no better than guessing, p = {guessing:.2g}"
-    p, right = max((one.p_better(model), int(one.right.sum())) for one, model in found)
+    p, right = max((one.p_better(model), one.right) for one, model in found)
     best = f"the best one for each part, which is right on {right}"
     return f"better than every pattern, but not than {best}, p = {p:.2g}" if p >= LEVEL else ""
 
 
 def _disagreement(line: VerdictLine) -> str:
     """A sentence where one seed is better or worse, and another is not."""
-    directions = {line._of_seed(run).patterns.direction for run in line.group.fitted}
+    directions = {one.patterns.direction for one in line.by_seed}
     return "the seeds disagree" if len(directions) > 1 else ""
 
 

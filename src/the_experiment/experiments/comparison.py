@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from the_experiment.data.cases import Guesses
-from the_experiment.evaluation.guessing import Answered, p_of_guessing
+from the_experiment.evaluation.guessing import guessers
 from the_experiment.evaluation.paired import LEVEL, sign_flip
 from the_experiment.evaluation.predictions import Shares
 from the_experiment.experiments.results import CellScore
 
 COMPOSITE = "the best pattern for each part"
+HALF = 0.5  # of tie-breaks
 
 Place = tuple[str, str, int]  # hold-outs, split, seed
 ByPlace = Mapping[Place, CellScore]
@@ -46,13 +47,14 @@ class Pairs:
 
 
 def composite(patterns: Sequence[ByPlace]) -> ByPlace:
-    """Each part as the pattern has it that has most of it, over all places."""
-    best = np.argmax([_right_by_part(one) for one in patterns], axis=0)
+    """Each part as the pattern has it that has most of it, over all places; of several, as any."""
+    counts = np.array([_right_by_part(one) for one in patterns])
     found = {}
     for place, score in patterns[0].items():
-        parts = [patterns[of][place].parts[:, part] for part, of in enumerate(best)]
-        each = np.stack(parts, axis=1)
-        found[place] = replace(score, parts=each, right=each.prod(axis=1))
+        every = np.stack([one[place].parts for one in patterns])  # (patterns, cases, parts)
+        best = np.isclose(counts, counts.max(axis=0))[:, None]
+        parts = np.where(best, every, 0.0).max(axis=0)
+        found[place] = replace(score, parts=parts, right=parts.prod(axis=1))
     return found
 
 
@@ -103,25 +105,23 @@ def _differences(one: CellScore, other: CellScore) -> dict[Hashable, float]:
     return {case: float(differences[row]) for row, case in enumerate(one.cases) if both[row]}
 
 
-def p_of_guessing_over(model: ByPlace, known: ByPlace) -> float:
-    """p of a model's cases by guessing, and what patterns know, each as it is in most places."""
-    rows: dict[Hashable, list[tuple[Place, int]]] = {}
-    for place, score in model.items():
-        for row in np.flatnonzero(score.judged).tolist():
-            rows.setdefault(score.cases[row], []).append((place, row))
-    if not rows:
+def p_of_guessing(model: ByPlace, known: ByPlace, pairs: Sequence[Sequence[Place]]) -> float:
+    """p of being better than guessing what patterns mostly don't know, by the likeliest way."""
+    judged = {place: score.only_judged for place, score in model.items()}
+    tasks = [score.guesses for score in judged.values()]
+    if not tasks:
         return 1.0
-
-    def mostly_right(scores: ByPlace) -> Answered:
-        found = [[(scores[place], row) for place, row in places] for places in rows.values()]
-        cases = [np.mean([score.right[row] for score, row in places]) for places in found]
-        parts = [np.mean([score.parts[row] for score, row in places], axis=0) for places in found]
-        return Answered(np.array(cases) > 0.5, np.stack(parts) > 0.5)
-
-    first = [(model[place].guesses, row) for (place, row), *_ in rows.values()]
     guesses = Guesses(
-        np.stack([one.guessed[row] for one, row in first]),
-        np.stack([one.answers[row] for one, row in first]),
-        first[0][0].values,
+        np.concatenate([one.guessed for one in tasks]),
+        np.concatenate([one.answers for one in tasks]),
+        np.unique(np.concatenate([one.values for one in tasks]), axis=0),
     )
-    return p_of_guessing(mostly_right(model), guesses, mostly_right(known).parts.astype(float))
+    shares = np.concatenate([known[place].only_judged.parts for place in judged])
+    ends = np.cumsum([len(one.guessed) for one in tasks])[:-1]
+    found = []
+    for guesser in guessers(guesses, shares > HALF):
+        chances = zip(judged.items(), np.split(guesser.chances, ends), strict=True)
+        guessed = {place: replace(score, right=chance) for (place, score), chance in chances}
+        against = compared(judged, guessed, pairs)
+        found.append(guesser.luck * (against.p if against.difference > 0 else 1.0))
+    return max(found)

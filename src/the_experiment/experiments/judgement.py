@@ -20,7 +20,7 @@ from the_experiment.experiments.comparison import (
     Place,
     compared,
     composite,
-    p_of_guessing_over,
+    p_of_guessing,
     pairs_among,
 )
 from the_experiment.experiments.declaration import Claim, Experiment
@@ -99,7 +99,7 @@ class Judgement:
             f"{about}, {claim.better} is right in {self.better.average} new cases and "
             f"{claim.than} in {self.than.average} (difference {self.rival}); of patterns, "
             f"{self.baseline} is beaten least, with {self.baseline_count.average} "
-            f"(difference {self.pattern}); guessing does as well with p = {self.guessing:.2g} "
+            f"(difference {self.pattern}); against guessing p = {self.guessing:.2g} "
             f"({counted(self.pairs, 'pair')}, {counted(self.new_cases, 'different case')}{unfit}): "
             f"{self.outcome}."
         )
@@ -132,9 +132,8 @@ def judge(experiment: Experiment, scores: Scores) -> list[Judgement]:
     holding out has only one split, each seed is a pair. Two ways that hold out the same states are
     one. The same is tested case by case, each with its mean over all splits and seeds, and the
     larger p counts. A baseline's share is the mean over its tie-breaks. Where all are wrong, a coin
-    is better than all, so that a model has to beat guessing as well, in the cases that it has right
-    in most splits and seeds. Aggregates are compared in the cases in which a model's rules are
-    right.
+    is better than all, so that a model has to beat guessing as well. Aggregates are compared in the
+    cases in which a model's rules are right.
     """
     own = experiment.claim.measure
     order = sorted(scores, key=lambda name: (name != own, name == EXACT))
@@ -178,7 +177,7 @@ def _judged(
         measures=measures,
         aggregates=all_aggregates(find_world(experiment.world), measures_of(experiment)[measure]),
         ways=[way for way in claim.on if any(place[0] == way for place in asked)],
-        new_cases=min(best.n, distinct_cases(better.values())),
+        new_cases=distinct_cases([score.only_judged for score in better.values()]),
         better=best,
         than=_count(than),
         baseline=least,
@@ -187,7 +186,7 @@ def _judged(
         left_out=len(asked) - len(both),
         rival=compared(better, than, pairs),
         pattern=against[least],
-        guessing=p_of_guessing_over(better, patterns[COMPOSITE]),
+        guessing=p_of_guessing(better, patterns[COMPOSITE], pairs),
     )
 
 

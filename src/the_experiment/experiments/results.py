@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -36,6 +36,18 @@ class CellScore:
     guesses: Guesses  # (cases, parts)
     judged: Truths  # (cases,) all; of aggregates those in which the rules before them are right
     fitted: bool  # right on every seen state; a baseline always is
+
+    @property
+    def only_judged(self) -> CellScore:
+        """The cases that are judged."""
+        return replace(
+            self,
+            cases=[one for one, judged in zip(self.cases, self.judged, strict=True) if judged],
+            right=self.right[self.judged],
+            parts=self.parts[self.judged],
+            guesses=self.guesses[self.judged],
+            judged=self.judged[self.judged],
+        )
 
     @property
     def count(self) -> Count:
@@ -109,10 +121,10 @@ def scores_of(experiment: Experiment, results: Results) -> dict[str, dict[Cell, 
                 judged = _judged(world, parts, states, cases) if cell.entry else cases.new
                 right_in = _right_in(states)
                 each = world.parts if parts == [EXACT] else parts
-                by_part = [cases.right_in(part, right_in(part)) for part in each]
+                by_part = [cases.part_right(part, right_in(part)) for part in each]
                 found[measure][cell] = CellScore(
                     states=frozenset(prompts),
-                    cases=[one for one, new in zip(cases.ids, cases.new, strict=True) if new],
+                    cases=[one for one, new in zip(cases.keys, cases.new, strict=True) if new],
                     right=cases.right(right_in)[cases.new],
                     parts=np.stack(by_part, axis=1)[cases.new],
                     guesses=cases.guesses[cases.new],

@@ -38,13 +38,13 @@ def _drawn(examples: Examples, asked: Integers) -> Predictions:
         DRAWS, bootstrap=False, max_features=None, random_state=0, n_jobs=-1
     ).fit(examples.states, examples.values)
     draws = [
-        _predicted(one.tree_, examples.states, asked, Stream(0, "thresholds", number))
+        _predict(one.tree_, examples.states, asked, Stream(0, "thresholds", number))
         for number, one in enumerate(forest.estimators_)
     ]
     return Predictions.of_draws(forest.classes_[np.array(draws)])
 
 
-def _predicted(tree: Any, seen: Integers, asked: Integers, thresholds: Stream) -> Integers:
+def _predict(tree: Any, seen: Integers, asked: Integers, thresholds: Stream) -> Integers:
     """(n,): the number of the class that a tree of scikit-learn's gives to each new state."""
     found = np.zeros(len(asked), dtype=np.int64)
     waiting = [(0, np.arange(len(seen)), np.arange(len(asked)))]
