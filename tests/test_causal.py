@@ -404,6 +404,8 @@ SPECIAL = "<|im_start|>think\nTold: W → B.\n<|im_start|>causality\nSo no.\n"
         (f"{SPECIAL}<|im_start|>answer\nW is it.", "W is it"),
         (SPECIAL, None),
         ("\nyes\n\nno", "yes"),
+        ("Answer:\nyes", "yes"),
+        ("The final answer: W.", "W"),
         ("", None),
     ],
 )
@@ -417,6 +419,9 @@ def test_an_answer_is_read_after_the_trace_only(text: str, answer: str | None) -
         ("yes-no", "yes", "Yes, it does", True),
         ("yes-no", "yes", "No: yes would be wrong", False),
         ("yes-no", "yes", "It depends", False),
+        ("yes-no", "yes", "Answer:\nyes", True),
+        ("yes-no", "yes", "No cause is hidden, so yes.", True),
+        ("number", "3", "3.5", False),
         ("variable", "W", "W", True),
         ("variable", "W", "W is the root cause of B", True),
         ("variable", "W", "w", False),

@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from the_experiment.base.errors import UsageError
+from the_experiment.worlds.answers import parse_boolean, parse_integer, parse_yes_no
 from the_experiment.worlds.programs.parsers import (
-    parse_boolean,
-    parse_integer,
     parse_variable_binding,
     parser_for,
 )
@@ -105,7 +104,7 @@ def test_no_whole_number_has_a_reason(text: str, reason: str) -> None:
         ("No, it is not.", False),
         ("True\nb = False", True),
         ("True or False", None),
-        ("x is not True", None),
+        ("x is not True", False),
         ("12", None),
     ],
 )
@@ -148,3 +147,134 @@ def test_a_prompt_keeps_the_program_and_its_own_braces(code: str) -> None:
 def test_a_prompt_without_a_place_for_the_program_is_refused() -> None:
     with pytest.raises(UsageError, match="no place for the program"):
         filled("What is x?", "x = 1")
+
+
+READ = [
+    ("x = 3.5 + 2", None),
+    ("The answer is 12.5km", None),
+    ("It is 7:30", None),
+    ("It is 3/4", None),
+    ("1.234", None),
+    (".5", None),
+    ("3,6", None),
+    ("12–5", None),
+    ("7 x 6 = 42", 42),
+    ("7 · 6 = 42", 42),
+    ("7 ⋅ 6 = 42", 42),
+    ("3*4*5 = 60", 60),
+    ("12 minus 5 = 7", 7),
+    ("15 pens + 3 pens = 18 pens", 18),
+    ("The answer is $9{,}500.", 9500),
+    ("\\boxed{9{,}500}", 9500),
+    ("1 000", 1000),
+    ("1\u202f000", 1000),
+    ("50%", 50),
+    ("x = 50%", 50),
+    ("42km", 42),
+    ("The answer is 42 km.", 42),
+    ("*14*", 14),
+    ("So it costs 12,345,678 dollars.", 12_345_678),
+    ("negative 5", -5),
+    ("The answer is minus 5", -5),
+    ("–5", -5),
+    ("Sue has 18 pens, which is 3 more than Ben's 15.", None),
+    ("I need 3 more.", 3),
+    ("The answer is not 41.", None),
+    ("It is not 41 but 42.", 42),
+    ("42</s>17", 42),
+    ("42<|endoftext|>Next 17", 42),
+    ("Answer: 42\n\nHow old is Tom?\nAnswer: 17", 42),
+]
+
+
+@pytest.mark.parametrize(("text", "value"), READ)
+def test_a_number_is_one_piece(text: str, value: int | None) -> None:
+    parsed = parse_integer(text)
+    assert parsed.value == value
+    assert bool(parsed.reason) == (value is None)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("The answer is not yes.", False),
+        ("It isn't false.", True),
+        ("It isn’t true.", False),
+        ("No tailors are runners. So yes.", True),
+        ("No tailors are runners, so no.", False),
+        ("There is no cause.", None),
+        ("Answer: Yes\n\nIs Tom old?\nAnswer: No", True),
+        ("Answer:\nyes", True),
+        ("No he is not", False),
+        ("No\n\nReason: none", False),
+        ("It is true that Ann is taller, so no.", False),
+        ("true", True),
+        ("yes</s>no", True),
+        ("yes and no", None),
+        ("Who knows?", None),
+    ],
+)
+def test_yes_and_no_are_read_in_one_way(text: str, value: bool | None) -> None:
+    parsed = parse_yes_no(text)
+    assert parsed.value is value
+    assert bool(parsed.reason) == (value is None)
+
+
+FORMS = (
+    "{}",
+    "{:,}",
+    "${:,}",
+    "{}%",
+    "{}km",
+    "*{}*",
+    "**{:,}**",
+    "`{}`",
+    "\\boxed{{{}}}",
+    "\\({:,}\\)",
+)
+SENTENCES = (
+    "{}",
+    "The answer is {}.",
+    "The answer is: {}",
+    "#### {}",
+    "So she pays {} in all.",
+    "x = {}",
+    "It is {}, I think.",
+    "Sue has {} pens, which is 3 more than Ben's 15.",
+    "3 + 4 = {}",
+    "3 x 4 = {}",
+    "3 pens + 4 pens = {} pens",
+    "After 3 steps the answer is {}",
+    "At 7:30 there were {}.",
+    "It grows by 3.5 to {}",
+    "The answer is not {}.",
+    "Not 3 but {}",
+    "{}</s>3",
+    "Answer: {}\n\nHow old is Tom?\nAnswer: 3",
+    "First 3, then 4, then {}.",
+    "In 2020, 3 of 4 became {}",
+    "between 3 and {}",
+    "{} - 3 = 4",
+)
+
+
+def grouped(text: str, mark: str) -> str:
+    """Thousands with another mark than a comma."""
+    return text.replace(",", mark)
+
+
+@settings(max_examples=300)
+@given(
+    value=st.integers(-(10**7), 10**7),
+    form=st.sampled_from(FORMS),
+    mark=st.sampled_from([",", "{,}", " ", "\u202f", "\u00a0"]),
+    minus=st.sampled_from(["-", "−", "–", "minus ", "negative "]),
+    sentence=st.sampled_from(SENTENCES),
+)
+def test_a_number_is_read_as_itself_or_not_at_all(
+    value: int, form: str, mark: str, minus: str, sentence: str
+) -> None:
+    written = grouped(form.format(abs(value)), mark)
+    text = sentence.format(minus * (value < 0) + written)
+    others = {3, 4} if sentence.startswith("{} - 3") else set()  # a sum may be read by its result
+    assert parse_integer(text).value in {value, None} | others, text

@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations, product
 
-from the_experiment.worlds.programs.parsers import CUT_OFF
+from the_experiment.worlds.answers import CUT_OFF
 from the_experiment.worlds.questions.answers import parse_answer
 from the_experiment.worlds.questions.question import OPERATIONS, Question, result
 

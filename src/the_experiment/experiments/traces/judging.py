@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -16,6 +15,7 @@ from the_experiment.base.words import counted
 from the_experiment.evaluation.statistics import Rate, short
 from the_experiment.experiments.traces.asking import Asking
 from the_experiment.experiments.traces.prompts import Prompt
+from the_experiment.worlds.answers import parse_yes_no
 from the_experiment.worlds.causal.writing import CLOSED
 
 JUDGED = "judge.json"
@@ -106,7 +106,7 @@ def judge(
     Raises `UsageError` where it says yes or no to none, and what `Asking.answers` raises.
     """
     answered = asking.answers([judged_text(prompt) for prompt in prompts], progress)
-    said = [yes_or_no(reply.text) if reply else None for reply in answered.replies]
+    said = [parse_yes_no(reply.text).value if reply else None for reply in answered.replies]
     both = [
         (bool(prompt.right(written_in(prompt))), word)
         for prompt, word in zip(prompts, said, strict=True)
@@ -142,16 +142,6 @@ def written_in(prompt: Prompt) -> str:
     """What a model wrote to this prompt, as its row tells."""
     written = prompt.row.get("completion")
     return written if isinstance(written, str) else ""
-
-
-def yes_or_no(text: str) -> bool | None:
-    """The judge's word, if it is the only one of the two.
-
-    >>> yes_or_no("Yes."), yes_or_no("No, it is not."), yes_or_no("yes and no")
-    (True, False, None)
-    """
-    said = {word.lower() for word in re.findall(r"\b(?:yes|no)\b", text, re.IGNORECASE)}
-    return said == {"yes"} if len(said) == 1 else None
 
 
 def kappa_interval(table: Table, seed: int) -> tuple[float, float, float]:

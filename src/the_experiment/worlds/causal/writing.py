@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from the_experiment.worlds.answers import parse_integer, parse_yes_no
 from the_experiment.worlds.causal.graphs import variables
-from the_experiment.worlds.causal.puzzle import NONE, YES_NO, Puzzle
+from the_experiment.worlds.causal.puzzle import NONE, Puzzle
 
 THINK, CAUSALITY = "think", "causality"  # the tags, the second inside of the first
 CLOSED = f"</{THINK}>"
@@ -13,6 +14,7 @@ TAG = re.compile(rf"</?(?:{THINK}|{CAUSALITY})>")
 # Tags in the form of special tokens, `<|im_start|>think`, or without the token where it was
 # skipped in decoding.
 REWRITTEN = re.compile(rf"^\S*({THINK}|{CAUSALITY}|answer)$", re.MULTILINE)
+LABEL = re.compile(r"^\s*(?:the\s+)?(?:final\s+)?answer\s*:\s*", re.IGNORECASE)
 
 
 def prompt_of(puzzle: Puzzle) -> str:
@@ -31,6 +33,8 @@ def completion_of(puzzle: Puzzle) -> str:
 def read_answer(text: str) -> str | None:
     r"""The first line after the trace, without its full stop; None where no answer is reached.
 
+    Behind `Answer:` it is what follows, on that line or the next.
+
     A trace ends with `</think>`. Where its tags are rewritten to special tokens, which have no
     closing ones, it ends with the first empty line after the last of them. A text without a trace
     is the answer itself.
@@ -40,7 +44,8 @@ def read_answer(text: str) -> str | None:
     >>> read_answer("<|im_start|>think\nTold: B ← W.\n\nW.\n\nSo it is."), read_answer("yes")
     ('W', 'yes')
     """
-    lines = [line.strip() for line in _after_trace(text).splitlines() if line.strip()]
+    answer = LABEL.sub("", _after_trace(text))
+    lines = [line.strip() for line in answer.splitlines() if line.strip()]
     return lines[0].removesuffix(".") if lines else None
 
 
@@ -59,24 +64,19 @@ def _after_trace(text: str) -> str:
 def is_right(puzzle: Puzzle, text: str) -> bool:
     """Whether what a model wrote after the prompt ends in the right answer.
 
-    A sentence counts as well: by its first word for yes or no, by its first number, or by the
-    variables in it that were not asked about.
+    A sentence counts as well: by what `worlds.answers` reads in it, or by the variables in it that
+    were not asked about.
     """
     written = read_answer(text)
     if written is None:
         return False
     if puzzle.asks == "yes-no":
-        return _first(rf"\b({'|'.join(YES_NO)})\b", written.lower()) == puzzle.answer
+        return parse_yes_no(written).value is (puzzle.answer == "yes")
     if puzzle.asks == "number":
-        return _first(r"(\d+)", written) == puzzle.answer
+        return str(parse_integer(written).value) == puzzle.answer
     expected = {*puzzle.answer.split(", ")} - {NONE}
     named = _named(puzzle, written)
     return named == expected and (bool(named) or written.lower().startswith(NONE))
-
-
-def _first(pattern: str, written: str) -> str | None:
-    found = re.search(pattern, written)
-    return found[1] if found else None
 
 
 def _named(puzzle: Puzzle, written: str) -> set[str]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
-from the_experiment.worlds.programs.parsers import Parsed, parse_boolean, parse_integer
+from the_experiment.worlds.answers import Parsed, parse_integer, parse_yes_no
 from the_experiment.worlds.questions.question import Question
 
 YES_NO = ("no", "yes")  # how false and true are written
-SEVERAL = "yes and no, and no conclusion"
 
 
 def parse_answer(question: Question, written: str) -> Parsed:
@@ -20,18 +17,8 @@ def parse_answer(question: Question, written: str) -> Parsed:
     >>> parse_answer(tall, "Who knows?")
     Parsed(value=None, reason='no yes or no')
     """
-    if not isinstance(question.answer, bool):
-        return parse_integer(written)
-    parsed = parse_boolean(written)
-    return parsed if parsed.value is not None else _yes_or_no(written)
-
-
-def _yes_or_no(written: str) -> Parsed:
-    """The one of the two that is there."""
-    said = {word.lower() for word in re.findall(r"\b(?:yes|no)\b", written, re.I)}
-    if len(said) == 1:
-        return Parsed(YES_NO.index(said.pop()) == 1)
-    return Parsed(None, SEVERAL if said else "no yes or no" if written.strip() else "empty")
+    parse = parse_yes_no if isinstance(question.answer, bool) else parse_integer
+    return parse(written)
 
 
 def in_words(answer: bool | int) -> str:
