@@ -254,7 +254,7 @@ def test_pairs_are_the_rows_in_order(tmp_path: Path) -> None:
     [
         (b'{"prompt": "0,1,1,1,0", "compl\n', "line 7 is not whole JSON"),
         (b"\n", "line 7 is not whole JSON"),
-        (b"\xff\xfe\x00\n", "line 7 is not whole JSON"),
+        (b"\xff\xfe\x00\n", "line 7 is not UTF-8"),
         (b"[" * 100_000 + b"\n", "line 7 is not whole JSON"),
         (b"[1]\n", "line 7 is not a JSON object"),
         (b'{"prompt": "0,1,1,1,0"}\n', "line 7 has no text 'completion'"),
@@ -364,10 +364,10 @@ def test_any_local_data_set_is_read(
         ("mine.json", b"[1]", "mine.json is no list of JSON objects"),
         ("mine.json", b"[", "mine.json is not whole JSON"),
         ("mine.csv", b"prompt,text\na,b\n", "mine.csv has no column completion"),
-        ("mine.csv", b"prompt,completion\na\n", "mine.csv, line 1 has no text 'completion'"),
+        ("mine.csv", b"prompt,completion\na\n", "mine.csv, line 2 has 1 column, and the header 2"),
         ("mine.csv", b"prompt,completion\n\xff,b\n", "mine.csv can't be read as CSV .* UTF-8"),
         ("mine.parquet", b"PAR1", "mine.parquet can't be read as a data set"),
-        ("mine.txt", b"a b", "mine.txt is no data set: give a file of .jsonl, .json, .csv, .parq"),
+        ("mine.txt", b"a b", "mine.txt is no data set: give a file of .jsonl, "),
     ],
 )
 def test_a_file_that_is_no_data_set_is_told(
@@ -516,12 +516,9 @@ def interrupted_generate(parent: Path, how: signal.Signals) -> subprocess.Popen[
     return process
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_kill_leaves_the_old_dataset_whole_and_nothing_after_the_next(
-    tmp_path: Path, how: signal.Signals
-) -> None:
+def test_a_kill_leaves_the_old_dataset_whole_and_nothing_after_the_next(tmp_path: Path) -> None:
     before = contents(small(tmp_path / "data").path)
-    assert interrupted_generate(tmp_path, how).returncode == -how
+    assert interrupted_generate(tmp_path, signal.SIGKILL).returncode == -signal.SIGKILL
     assert contents(tmp_path / "data") == before
     small(tmp_path / "data", HoldOut(where="A"))
     assert len(DatasetFolder(tmp_path / "data").rows("heldout")) == 16
@@ -544,9 +541,12 @@ def test_what_another_process_is_writing_is_left_to_it(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"data", *theirs}
 
 
-def test_ctrl_c_leaves_the_old_dataset_whole_and_nothing_beside(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_leave_the_old_dataset_whole_and_nothing_beside(
+    tmp_path: Path, ended_by: signal.Signals
+) -> None:
     before = contents(small(tmp_path / "data").path)
-    process = interrupted_generate(tmp_path, signal.SIGINT)
+    process = interrupted_generate(tmp_path, ended_by)
     assert process.returncode == 130
     assert process.stderr is not None
     assert "Traceback" not in process.stderr.read()

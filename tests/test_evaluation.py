@@ -25,7 +25,7 @@ from the_experiment.evaluation.statistics import Rate
 from the_experiment.evaluation.trained import trained_models
 from the_experiment.report.answers import answers_table
 from the_experiment.report.comparison import comparison_view, sheets
-from the_experiment.report.html import write_comparison_page
+from the_experiment.report.html import refuse_other_files, write_comparison_page
 from the_experiment.worlds import EXACT, find_world
 
 
@@ -245,6 +245,27 @@ def test_test_and_compare_print_json(
     told = the_experiment("compare", "--out", str(trained), "--json", "--html", str(page))
     assert json.loads(told.stdout)[0]["states"] == {"seen": 6, "held_out": 2}
     assert not re.search(r"(src|href)=.http|url\(http|@import", page.read_text())  # no network
+
+
+def test_a_page_overwrites_nothing_but_such_a_page(tmp_path: Path) -> None:
+    page, notes = tmp_path / "page.html", tmp_path / "notes.html"
+    for _ in range(2):
+        refuse_other_files(page)
+        write_comparison_page([], page)
+    notes.write_text("<p>my own notes</p>")
+    for mine in (notes, tmp_path):
+        with pytest.raises(UsageError, match="no page of the-experiment"):
+            refuse_other_files(mine)
+
+
+def test_compare_refuses_a_file_before_it_asks_a_model(
+    the_experiment: Command, trained: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.html").write_text("my own notes")
+    told = the_experiment("compare", "--out", str(trained), "--html", str(tmp_path / "notes.html"))
+    assert told.returncode == 2
+    assert "give another name" in told.stderr
+    assert (tmp_path / "notes.html").read_text() == "my own notes"
 
 
 @pytest.mark.parametrize("sequence", ["", "10", "1011", "abc", "1 1", "121", "-11"])

@@ -246,7 +246,10 @@ def test_a_log_of_100_mb_is_put_aside_for_ten_days(data: str, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_ctrl_c_stops_all_models_and_keeps_their_checkpoints(data: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_stop_all_models_and_keep_their_checkpoints(
+    data: str, tmp_path: Path, ended_by: signal.Signals
+) -> None:
     begun = subprocess.Popen(
         [*THE_EXPERIMENT, "train", "all", "--dataset", data, "--epochs", "30"],
         cwd=tmp_path,
@@ -256,7 +259,7 @@ def test_ctrl_c_stops_all_models_and_keeps_their_checkpoints(data: str, tmp_path
     while len(list(tmp_path.glob("out/*/metrics.jsonl"))) < 2:
         assert begun.poll() is None
         time.sleep(0.05)
-    begun.send_signal(signal.SIGINT)
+    begun.send_signal(ended_by)
     _, stderr = begun.communicate(timeout=60)
     assert begun.returncode == 130
     assert stderr.count("stopped at step") >= 2

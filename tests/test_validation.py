@@ -74,6 +74,22 @@ def test_what_we_know_is_accepted(name: str, dtype: torch.dtype) -> None:
     assert torch.equal(torch.get_rng_state(), drawn)
 
 
+@pytest.mark.parametrize("heads", [1, 2, 3])
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_any_number_of_heads_and_layers_is_accepted(kind: str, layers: int, heads: int) -> None:
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 24, "num_hidden_layers": layers, "num_attention_heads": heads}
+    model = (
+        GPT2LMHeadModel(
+            GPT2Config(vocab_size=19, n_positions=16, n_embd=24, n_layer=layers, n_head=heads)
+        )
+        if kind == "gpt2"
+        else LlamaForCausalLM(LlamaConfig(**(SMALL | sizes | {"num_key_value_heads": 1})))
+    )
+    validated(Opened(model.eval()))
+
+
 def test_a_model_with_several_end_tokens_has_its_heads_counted() -> None:
     """As Llama 3 Instruct has."""
     opened = Opened(LlamaForCausalLM(LlamaConfig(**SMALL, eos_token_id=[1, 2])).eval())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
+import gzip
 import hashlib
 import json
 import os
@@ -10,6 +12,7 @@ import platform
 import shutil
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -151,23 +154,36 @@ def refuse_torn_weights(path: Path, mend: str) -> None:
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """Read a JSONL file of objects; a torn or foreign line is named by its number."""
+    """Read a JSONL file of objects, also gzipped; a torn or foreign line is named by its number.
+
+    A mark of UTF-8 at its beginning and empty lines at its end are no part of it.
+    """
     if not path.is_file():
         raise ExperimentError(f"{path} is missing", "run `the-experiment generate`")
-    rows = []
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise ExperimentError(
-                    f"{path}, line {number} is not whole JSON ({error})",
-                    "mend or remove that line, or have the file written again",
-                ) from None
-            if not isinstance(row, dict):
-                raise ExperimentError(f"{path}, line {number} is not a JSON object")
-            rows.append(row)
-    return rows
+    try:
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix.lower() == ".gz" else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise ExperimentError(f"{path} can't be read ({error})", "have it written again") from None
+    lines = content.removeprefix(codecs.BOM_UTF8).rstrip().split(b"\n")
+    return [_json_object(line, f"{path}, line {n}") for n, line in enumerate(lines, 1) if lines[0]]
+
+
+def _json_object(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ExperimentError(
+            f"{where} is not UTF-8 ({error.reason})", "save the file again, in UTF-8"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise ExperimentError(
+            f"{where} is not whole JSON ({error})",
+            "mend or remove that line, or have the file written again",
+        ) from None
+    if not isinstance(row, dict):
+        raise ExperimentError(f"{where} is not a JSON object")
+    return row
 
 
 def sha256(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from io import TextIOWrapper
 
@@ -12,6 +13,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     Exit codes: 0, 1 expected failure, 2 usage, 130 interrupted.
     """
+    # `timeout`, SLURM and Kubernetes send SIGTERM: a training keeps a checkpoint, as with Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         _run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:  # before typer is there, which sees to it from then on

@@ -23,9 +23,11 @@ def compare(
     from the_experiment.evaluation.compare import compare as compare_models
     from the_experiment.evaluation.trained import trained_models
     from the_experiment.report.comparison import comparison_view
-    from the_experiment.report.html import write_comparison_page
+    from the_experiment.report.html import refuse_other_files, write_comparison_page
     from the_experiment.report.terminal import print_json, stdout
 
+    if html is not None:
+        refuse_other_files(html)  # before minutes are spent
     comparisons = compare_models(trained_models(out, world or None))
     if html is not None:
         write_comparison_page(comparisons, html)

@@ -38,9 +38,11 @@ def demo(
     if deterministic:
         fix_instructions()  # before torch is loaded
     from the_experiment.data.folder import DatasetFolder
+    from the_experiment.report.html import refuse_other_files
     from the_experiment.report.terminal import stdout
 
     page = out / "report.html"
+    refuse_other_files(page)
 
     def say(line: str) -> None:
         stdout.print(f"\n{line}", style="bold", markup=False)

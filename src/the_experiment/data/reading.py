@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json, read_jsonl
+from the_experiment.base.words import counted
 from the_experiment.data.folder import MANIFEST, DatasetFolder, checked_rows
 from the_experiment.data.split import Split
 from the_experiment.worlds.questions.answers import in_words
@@ -21,8 +23,14 @@ from the_experiment.worlds.questions.answers import in_words
 Pair = tuple[str, str]  # prompt and completion
 Rows = Sequence[dict[str, Any]]
 
-NAMES = {"train": ("train",), "valid": ("valid", "validation"), "test": ("test",)}  # of splits
+NAMES = {  # of splits
+    "train": ("train",),
+    "valid": ("valid", "validation", "val", "dev"),
+    "test": ("test",),
+}
 PARQUET = ".parquet"
+# What a question may be about, and no text that is trained would have.
+BESIDE_A_QUESTION = ("passage", "context", "choices", "options")
 
 
 @dataclass(frozen=True)
@@ -80,17 +88,25 @@ def _local_pairs(path: Path) -> dict[str, list[Pair]]:
     Empty where there is none that is read directly.
     """
     if path.is_file():
-        files = {"train": path} if path.suffix in READERS else {}
+        files = {"train": path} if _kind(path) else {}
     else:
         files = {split: file for split in NAMES if (file := _split_file(path, split))}
     if "train" not in files:
         return {}
-    return {split: _pairs(READERS[file.suffix](file), str(file)) for split, file in files.items()}
+    return {split: _pairs(READERS[_kind(file)](file), str(file)) for split, file in files.items()}
 
 
 def _split_file(folder: Path, split: str) -> Path | None:
-    files = (folder / f"{name}{suffix}" for suffix in READERS for name in NAMES[split])
-    return next((file for file in files if file.is_file()), None)
+    """The first of the files that can be meant, in the order of `READERS` and `NAMES`."""
+    there = {file.name.lower(): file for file in folder.glob("*") if file.is_file()}
+    names = (f"{name}{kind}" for kind in READERS for name in NAMES[split])
+    return next((there[name] for name in names if name in there), None)
+
+
+def _kind(file: Path) -> str:
+    """The ending by which a file is read directly; empty where there is none."""
+    name = file.name.lower()
+    return next((kind for kind in READERS if name.endswith(kind)), "")
 
 
 def _json_rows(file: Path) -> Rows:
@@ -104,19 +120,38 @@ def _json_rows(file: Path) -> Rows:
 
 
 def _csv_rows(file: Path) -> Rows:
+    """Rows of the header's length; between the columns is a comma, a semicolon or a tab."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            return list(csv.DictReader(lines, strict=True))
+            first = lines.readline()
+            lines.seek(0)
+            mark = next((mark for mark in ",;\t" if mark in first), ",")
+            table = csv.reader(lines, delimiter=mark, strict=True)
+            columns = next(table, [])
+            rows = [(table.line_num, row) for row in table if row]
     except (OSError, ValueError, csv.Error) as error:
         raise ExperimentError(
             f"{file} can't be read as CSV ({error})", "save it again, in UTF-8"
         ) from None
+    twice = [name for name, times in Counter(columns).items() if times > 1]
+    if twice:
+        raise ExperimentError(f"{file} has the column {twice[0]} twice", "rename or remove one")
+    for number, row in rows:
+        if len(row) != len(columns):
+            raise ExperimentError(
+                f"{file}, line {number} has {counted(len(row), 'column')}, and the header "
+                f"{len(columns)}",
+                'put a text with a comma in quotes: "1,0,0"',
+            )
+    return [dict(zip(columns, row, strict=True)) for _, row in rows]
 
 
 READERS: dict[str, Callable[[Path], Rows]] = {
     ".jsonl": read_jsonl,
+    ".jsonl.gz": read_jsonl,
     ".json": _json_rows,
     ".csv": _csv_rows,
+    ".tsv": _csv_rows,
 }
 
 
@@ -127,10 +162,10 @@ def _other_pairs(dataset: str) -> dict[str, list[Pair]]:
     """
     path = Path(dataset)
     kinds = (*READERS, PARQUET)
-    if path.is_file() and path.suffix not in kinds:
+    if path.is_file() and not path.name.lower().endswith(kinds):
         raise ExperimentError(f"{path} is no data set", f"give a file of {', '.join(kinds)}")
     hub_name = len(path.parts) == 2 and not path.is_absolute() and not path.parent.is_dir()
-    if not path.exists() and (path.suffix in kinds or not hub_name):
+    if not path.exists() and (path.name.lower().endswith(kinds) or not hub_name):
         raise ExperimentError(f"no dataset in {dataset}", "run `the-experiment generate`")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
@@ -168,6 +203,12 @@ def _loaded(path: Path, dataset: str) -> dict[str, Rows]:
 def _pairs(rows: Rows, where: str) -> list[Pair]:
     columns = list(dict.fromkeys(key for row in rows[:1] for key in row))
     if {"question", "answer"} <= {*columns} and not {"prompt", "completion"} & {*columns}:
+        unread = [name for name in columns if name.lower() in BESIDE_A_QUESTION]
+        if unread:
+            raise ExperimentError(
+                f"{where} has a column {unread[0]}, which would not be trained on",
+                "write it into the question, or name the columns prompt and completion",
+            )
         rows, columns = [_asked(row) for row in rows], ["prompt", "completion"]
     missing = [key for key in ("prompt", "completion") if rows and key not in columns]
     if missing:

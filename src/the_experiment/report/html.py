@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from the_experiment.base.errors import UsageError
 from the_experiment.base.files import write_text
 from the_experiment.evaluation.answers import Answers
 from the_experiment.evaluation.compare import Comparison
@@ -16,10 +17,26 @@ from the_experiment.evaluation.verdicts import LINES
 from the_experiment.report.comparison import HOW_TO_READ, sheets
 from the_experiment.report.plots import Bar, bars_figure, svg
 
+MARK = '<meta name="generator" content="the-experiment">'  # in the head of every page
+HEAD = 1_000  # characters within which it stands
+
 
 def write_page(path: Path, template: str, **values: Any) -> None:
     """Render a template of this room into a file; every value is escaped."""
     write_text(path, _rendered(template, **values))
+
+
+def refuse_other_files(path: Path) -> None:
+    """Raise `UsageError` where a page would overwrite anything but a page that we wrote."""
+    if not path.exists():
+        return
+    if path.is_file():
+        with path.open(encoding="utf-8", errors="replace") as file:
+            if MARK in file.read(HEAD):
+                return
+    raise UsageError(
+        f"{path} is there, and no page of the-experiment", "give another name, or move it away"
+    )
 
 
 def _rendered(template: str, **values: Any) -> str:
