@@ -150,6 +150,10 @@ def test_a_prompt_without_a_place_for_the_program_is_refused() -> None:
 
 
 READ = [
+    ("Answer:42", 42),
+    ("The answer is:-7", -7),
+    ("x:1,200", 1200),
+    ("Answer:7:30", None),
     ("x = 3.5 + 2", None),
     ("The answer is 12.5km", None),
     ("It is 7:30", None),

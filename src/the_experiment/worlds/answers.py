@@ -42,8 +42,7 @@ END = re.compile(  # of a text, in the special tokens of the common tokenizers
     r"</s>|<(?:eos|end_of_turn)>|<\|(?:endoftext|end_of_text|end|eot_id|im_end|eos)\|>"
 )
 NEXT_QUESTION = re.compile(r"\n\s*(?:question|q|problem|exercise|user|human)\b\s*\d*\s*:", re.I)
-# A paragraph that ends in a question, behind one that has called its answer.
-ASKED_AGAIN = re.compile(r"(?<=\n)\s*\n[^\n]*\?[ \t]*(?=\n|$)|\n[ \t]*\n[^\n]*\?[ \t]*(?=\n|$)")
+ASKED_AGAIN = re.compile(r"\n[ \t]*\n[^\n]*\?[ \t]*(?=\n|$)")  # a paragraph of one question
 BOXED = re.compile(
     r"((?<![0-9)])(?<![0-9)]\s)(?:[-−–]|\b(?:minus|negative)\s))?\\boxed\s*\{((?:[^{}]|\{,\})*)\}|####"
 )
@@ -130,7 +129,7 @@ CALCULATED = "|".join(  # what makes the number before it part of something else
 INTEGER = _Kind(
     "whole number",
     # One piece: no digit, nor a mark and a digit, stands before or behind it.
-    r"(?<![-\w.:/])(?<![0-9],)(?<!\w\))(?<!-\s)(?<!\bnot\s)(?<!n['’]t\s)"
+    r"(?<![-\w./])(?<![0-9][,:])(?<!\w\))(?<!-\s)(?<!\bnot\s)(?<!n['’]t\s)"
     r"(?:(?<![0-9] )|(?![0-9]{3}(?![0-9])))"
     r"-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,3}(?: [0-9]{3})+|[0-9]+)(?:\.[0-9]+)?"
     rf"(?![.,:/]?[0-9]| [0-9]{{3}}(?![0-9]))(?:(?!\w)|(?={UNIT}))",
