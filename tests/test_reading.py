@@ -48,6 +48,7 @@ def test_rows_are_read_as_they_are_meant(tmp_path: Path, name: str, content: byt
             "line 3 is not UTF-8",
         ),
         ("rows.jsonl", b'{"prompt": "a", "completion": "b"}\n\n{}\n', "line 2 is not whole JSON"),
+        ("rows.jsonl", b"\n" + LINES.encode(), "line 1 is not whole JSON"),
         ("rows.jsonl.gz", b"no gzip", "can't be read"),
         (
             "rows.jsonl",

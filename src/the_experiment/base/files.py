@@ -165,8 +165,9 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
         content = gzip.decompress(content) if path.suffix.lower() == ".gz" else content
     except (OSError, EOFError, zlib.error) as error:
         raise ExperimentError(f"{path} can't be read ({error})", "have it written again") from None
-    lines = content.removeprefix(codecs.BOM_UTF8).rstrip().split(b"\n")
-    return [_json_object(line, f"{path}, line {n}") for n, line in enumerate(lines, 1) if lines[0]]
+    content = content.removeprefix(codecs.BOM_UTF8).rstrip()
+    lines = content.split(b"\n") if content else []
+    return [_json_object(line, f"{path}, line {n}") for n, line in enumerate(lines, start=1)]
 
 
 def _json_object(line: bytes, where: str) -> dict[str, Any]:
