@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -159,6 +160,28 @@ def test_a_terminal_without_a_letter_gets_another(the_experiment: Command) -> No
         done = the_experiment(*words, PYTHONIOENCODING="ascii")
         assert "Traceback" not in done.stderr
         assert "?" in done.stdout + done.stderr
+
+
+def test_sigterm_ends_a_command_that_a_shell_has_put_into_the_background(tmp_path: Path) -> None:
+    """Scripts start `command &` with Ctrl-C ignored: SIGTERM must not be ignored with it."""
+    code = """
+import signal, time
+from the_experiment import cli
+def wait(_):
+    open("ready", "w").close()
+    time.sleep(60)
+cli._run = wait
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+cli.main([])
+"""
+    begun = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    while not (tmp_path / "ready").exists():
+        time.sleep(0.05)
+    begun.terminate()
+    _, stderr = begun.communicate(timeout=20)
+    assert (begun.returncode, stderr) == (130, "")
 
 
 def test_ctrl_c_during_the_first_imports_ends_quietly() -> None:

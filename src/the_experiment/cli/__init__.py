@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from io import TextIOWrapper
+from types import FrameType
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -13,8 +14,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     Exit codes: 0, 1 expected failure, 2 usage, 130 interrupted.
     """
-    # `timeout`, SLURM and Kubernetes send SIGTERM: a training keeps a checkpoint, as with Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         _run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:  # before typer is there, which sees to it from then on
@@ -26,6 +26,17 @@ def main(arguments: list[str] | None = None) -> None:
         place = f" ({error.filename})" if error.filename else ""
         print(f"error: {error.strerror or error}{place}", file=sys.stderr)
         sys.exit(1)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """Act as Ctrl-C does, upon which a training keeps a checkpoint.
+
+    `timeout`, SLURM and Kubernetes send SIGTERM. A shell that starts a command in the background
+    may have Ctrl-C ignored: that is no reason to ignore this.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
 
 
 def _run(arguments: list[str]) -> None:
