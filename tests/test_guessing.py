@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import poisson_binom
 
 from the_experiment.data.cases import Guesses
-from the_experiment.evaluation.guessing import p_of_guessing
+from the_experiment.evaluation.guessing import Guesser, p_of_guessing
 
 CASES, PARTS, STATES = 7, 3, 12
 Rows = list[list[int]]
@@ -91,6 +92,12 @@ def test_one_part_by_hand(answers: Rows, right: int) -> None:
 
     found = p_of(cases, [[1]] * CASES, column, [], [[0]] * CASES)
     assert found == pytest.approx(max(share(coins), 0.5 * (most >= right)))
+
+
+@given(st.lists(st.sampled_from([0.0, 0.1, 0.5, 1.0]), min_size=1, max_size=30))
+def test_cases_of_different_chances_are_distributed_as_scipy_has_them(chances: list[float]) -> None:
+    found = [Guesser(np.array(chances), [], np.array(chances) >= 0).p_at_least(n) for n in range(3)]
+    assert found == pytest.approx(poisson_binom(chances).sf([-1, 0, 1]).tolist())
 
 
 def test_what_baselines_know_is_not_guessed() -> None:

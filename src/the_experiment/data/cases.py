@@ -15,7 +15,6 @@ from the_experiment.worlds import EXACT
 from the_experiment.worlds.world import World
 
 Truths = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
 # Right or not, or the share of tie-breaks in which something is.
 Scalar = TypeVar("Scalar", np.bool_, np.float64)
 

@@ -29,7 +29,7 @@ NAMES = {  # of splits
     "test": ("test",),
 }
 PARQUET = ".parquet"
-# What a question may be about, and no text that is trained would have.
+# Columns that belong to a question, and that the rows would be trained without.
 BESIDE_A_QUESTION = ("passage", "context", "choices", "options")
 
 
@@ -74,7 +74,8 @@ def world_name(dataset: str) -> str:
     if is_ours(dataset):
         return DatasetFolder(Path(dataset)).manifest.world
     path = Path(dataset)
-    return (path.stem if path.is_file() else path.name) or "data"
+    without_ending = path.name[: -len(_kind(path))] if _kind(path) else path.stem
+    return (without_ending if path.is_file() else path.name) or "data"
 
 
 def is_ours(dataset: str) -> bool:

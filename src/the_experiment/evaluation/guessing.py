@@ -122,7 +122,11 @@ def _with_best_constant(chances: Shares, guessed: Truths, answers: Integers) -> 
 
 
 def _poisson_binomial(chances: Shares) -> Shares:
-    """How likely each number of cases is to be right, each case by its own chance."""
+    """How likely each number of cases is to be right, each case by its own chance.
+
+    scipy's `poisson_binom` takes .9 s for 5,000 cases, and there may be hundreds of guessers; few
+    chances are different, and as a product of binomials they take 2 ms.
+    """
     from scipy.stats import binom
 
     found = np.ones(1)

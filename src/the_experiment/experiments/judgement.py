@@ -53,7 +53,7 @@ class Judgement:
     left_out: int  # cells in which one of the two did not fit
     rival: Pairs  # with the model it is said to beat
     pattern: Pairs  # with the baseline
-    guessing: float  # p of as many cases by guessing, corrected as those of the pairs
+    guessing: float  # p of being better than guessing, corrected as those of the pairs
 
     @property
     def pairs(self) -> int:
