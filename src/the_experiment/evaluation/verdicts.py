@@ -238,8 +238,9 @@ def _beside_composite(line: VerdictLine) -> str:
     if guessing >= LEVEL:
         return f"better than every pattern, but no better than guessing, p = {guessing:.2g}"
     p, right = max((one.p_better(model), one.right) for one, model in found)
-    best = f"the best one for each part, which is right on {right}"
-    return f"better than every pattern, but not than {best}, p = {p:.2g}" if p >= LEVEL else ""
+    combined = f"the best pattern for each part combined, which is right on {right}"
+    none = f"better than every single pattern, but not than {combined}, p = {p:.2g}"
+    return none if p >= LEVEL else ""
 
 
 def _disagreement(line: VerdictLine) -> str:

@@ -100,7 +100,7 @@ class Judgement:
             f"{claim.than} in {self.than.average} (difference {self.rival}); of patterns, "
             f"{self.baseline} is beaten least, with {self.baseline_count.average} "
             f"(difference {self.pattern}); against guessing p = {self.guessing:.2g} "
-            f"({counted(self.pairs, 'pair')}, {counted(self.new_cases, 'different case')}{unfit}): "
+            f"({counted(self.pairs, 'pair')}, {counted(self.new_cases, 'distinct case')}{unfit}): "
             f"{self.outcome}."
         )
 

@@ -35,7 +35,7 @@ def refuse_other_files(path: Path) -> None:
             if MARK in file.read(HEAD):
                 return
     raise UsageError(
-        f"{path} is there, and no page of the-experiment", "give another name, or move it away"
+        f"{path} exists and is no page of the-experiment", "give another name, or move it away"
     )
 
 
