@@ -291,7 +291,7 @@ def test_a_configuration_round_trips_and_quick_is_a_part_of_it(tmp_path: Path) -
         ("phrasings: [nice]", "no phrasing 'nice' ships"),
         ("names: [0]", "names.0, line 1"),
         ("backend: {kind: local, with: 3}", "backend.with, line 1.*unknown key"),
-        ("backend: {kind: hf}", "backend.model: Field required"),
+        ("backend: {kind: hf}", "backend.model: this key is missing"),
     ],
 )
 def test_a_wrong_configuration_says_what_is_wrong(tmp_path: Path, text: str, what: str) -> None:

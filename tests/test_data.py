@@ -293,7 +293,7 @@ def test_rows_changed_by_hand_are_refused(tmp_path: Path) -> None:
     [
         ('{"prompt": 1, "completion": "a"}', "line 1 has no text 'prompt'"),
         ('{"prompt": "a", "completion": null}', "line 1 has no text 'completion'"),
-        ('{"prompt": "a", "text": "b"}', "no column completion"),
+        ('{"prompt": "a", "text": "b"}', "has no text .completion."),
         ('{"question": "a", "answer": null}', "line 1 has no text 'completion'"),
         ('{"prompt": "a", "compl', "line 1 is not whole JSON"),
         ("", "no rows to train on"),
@@ -363,11 +363,11 @@ def test_any_local_data_set_is_read(
         ("mine.json", b'{"prompt": "a"}', "mine.json is no list of JSON objects: write one, or"),
         ("mine.json", b"[1]", "mine.json is no list of JSON objects"),
         ("mine.json", b"[", "mine.json is not whole JSON"),
-        ("mine.csv", b"prompt,text\na,b\n", "mine.csv has no column completion"),
+        ("mine.csv", b"prompt,text\na,b\n", "mine.csv, line 2 has no text 'completion'"),
         ("mine.csv", b"prompt,completion\na\n", "mine.csv, line 2 has 1 column, and the header 2"),
         ("mine.csv", b"prompt,completion\n\xff,b\n", "mine.csv can't be read as CSV .* UTF-8"),
-        ("mine.parquet", b"PAR1", "mine.parquet can't be read as a data set"),
-        ("mine.txt", b"a b", "mine.txt is no data set: give a file of .jsonl, "),
+        ("mine.parquet", b"PAR1", "mine.parquet can't be read as Parquet"),
+        ("mine.txt", b"a b", "mine.txt is no file of rows: give one of .jsonl, "),
     ],
 )
 def test_a_file_that_is_no_data_set_is_told(
@@ -407,8 +407,8 @@ def test_a_misspelt_folder_is_not_asked_for_on_the_network(
         ("", "is not whole JSON"),
         ('{"world": "cau', "is not whole JSON"),
         ("[" * 100_000, "is not whole JSON"),
-        ("[]", "file: Input should be"),
-        ("{}", "world: Field required"),
+        ("[]", "should be keys with values"),
+        ("{}", "world: this key is missing"),
     ],
 )
 def test_a_wrong_manifest_is_told_by_its_key(tmp_path: Path, text: str, says: str) -> None:

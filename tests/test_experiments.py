@@ -87,7 +87,7 @@ def test_seed_claim_holds_out_as_it_says() -> None:
     [
         ({"nonsense": 1}, "nonsense"),
         ({"seeds": []}, "seeds: nothing is listed"),
-        ({"seeds": [-1]}, "seeds.0: Input should be greater than or equal to 0"),
+        ({"seeds": [-1]}, "seeds.0: should be 0 or more"),
         ({"claim": {**NEW["claim"], "than": "gpt2"}}, "can't be better than itself"),
         (
             {"hold_outs": {"a quarter": {"fractoin": 0.25}}},
@@ -116,7 +116,10 @@ def test_seed_claim_holds_out_as_it_says() -> None:
             {"hold_outs": {"a quarter": {"where": "A AND Q"}}},
             "hold_outs.a quarter: the condition, column 7: unknown name 'Q'; known are A, B",
         ),
-        ({"hold_outs": {"a quarter": {"where": ""}}}, "hold_outs.a quarter.where: String should"),
+        (
+            {"hold_outs": {"a quarter": {"where": ""}}},
+            "hold_outs.a quarter.where: should be a text, and is empty",
+        ),
         ({"hold_outs": {"a quarter": {"fraction": 0.001}}}, "holds out none of the 32 states"),
         ({"hold_outs": {"a quarter": {"where": "A OR NOT A"}}}, "a quarter: all 32 states"),
     ],

@@ -155,8 +155,8 @@ GOOD = '{"question": "What is 2 + 3?", "answer": 5, "kind": "arithmetic"}\n'
     ("lines", "said_of_it"),
     [
         ("", "has no questions"),
-        (GOOD + '{"question": "What?", "kind": "x"}\n', "line 2: answer: Field required"),
-        (GOOD + '{"question": "What?", "answer": "5", "kind": "x"}\n', "line 2: answer"),
+        (GOOD + '{"question": "What?", "kind": "x"}\n', "line 2 has no answer"),
+        (GOOD + '{"question": "What?", "answer": "five", "kind": "x"}\n', "line 2: the answer"),
         (GOOD + GOOD, "asked 2 times"),
         (GOOD[:-2] + ', "operands": [2, 3], "operations": ["*"]}\n', "don't give the answer"),
         ("{", "line 1 is not whole JSON"),

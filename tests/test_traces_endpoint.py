@@ -97,8 +97,10 @@ def test_rows_of_a_benchmark(tmp_path: Path) -> None:
         {"problem": "How few?"},
         {"prompt": "Which?\n", "answer": "Paris", "level": 3},
         {"prompt": "Which?", "answer": "Rome"},  # asked already
+        {"context": "Tom is old.", "question": "Is Tom old?", "answer": "yes"},
     )
-    how_many, how_few, which = read_prompts(file)
+    how_many, how_few, which, is_old = read_prompts(file)
+    assert is_old.text == "Tom is old.\nIs Tom old?"
     assert [how_many.answer, how_few.answer, which.answer] == ["1,005", None, "Paris"]
     assert how_many.right(TRACE.format("x", "$1005.00")) is True
     assert how_many.right(TRACE.format("x", "1006")) is False
@@ -124,6 +126,7 @@ def test_a_puzzle_is_graded_as_puzzles_are(tmp_path: Path) -> None:
         ('{"prompt": "a"}\n{"prompt": ', "line 2 is not whole JSON"),
         ('{"prompt": "a"}\n{"text": "b"}\n', "line 2 has no text prompt, question or problem"),
         ('{"prompt": " "}\n', "line 1 has no text"),
+        ('{"question": "Which?", "choices": ["a", "b"]}\n', "line 1 has a column choices"),
         ("", "has no rows"),
     ],
 )

@@ -60,7 +60,7 @@ def run(
         options.Option(
             "--questions",
             "-q",
-            metavar="SET|FILE.jsonl",
+            metavar="SET|FILE",
             help="One of `questions list`, or a file of your own. Can be repeated.",
         ),
     ],
@@ -159,7 +159,7 @@ def inspect(
     ),
 )
 def list_questions(
-    questions: Annotated[str, typer.Argument(metavar="[SET|FILE.jsonl]")] = "",
+    questions: Annotated[str, typer.Argument(metavar="[SET|FILE]")] = "",
     draw: Annotated[
         int, options.Option(min=0, help="Draw so many new ones of this kind instead.")
     ] = 0,
@@ -169,7 +169,7 @@ def list_questions(
     seed: options.Seed = defaults.SEED,
     as_json: options.AsJson = False,
 ) -> None:
-    """List the sets there are, or the questions of one as lines of a FILE.jsonl of your own."""
+    """List the sets there are, or the questions of one as lines of a file of your own."""
     from the_experiment.report.terminal import print_json, stdout
     from the_experiment.worlds.questions.drawing import drawn_questions
     from the_experiment.worlds.questions.reading import question_sets, read_questions, row_of

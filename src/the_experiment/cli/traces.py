@@ -100,9 +100,7 @@ def generate(
 def prepare(
     sources: Annotated[
         list[str],
-        typer.Argument(
-            metavar="NAME|FILE.jsonl...", help="Puzzles, or rows of prompt and completion."
-        ),
+        typer.Argument(metavar="NAME|FILE...", help="Puzzles, or rows of prompt and completion."),
     ],
     name: Annotated[str, options.Option("--name", help="Of the rows.")],
     arm: Annotated[

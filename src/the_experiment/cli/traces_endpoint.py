@@ -59,7 +59,7 @@ def ask(
         Path,
         options.Option(
             "--prompts",
-            metavar="FILE.jsonl",
+            metavar="FILE",
             help="Rows with prompt, question or problem, and an answer if it is known.",
         ),
     ],
@@ -104,7 +104,7 @@ def judge(
         Path,
         options.Option(
             "--rows",
-            metavar="FILE.jsonl",
+            metavar="FILE",
             help="Rows with prompt, completion (as a model wrote it) and the right answer.",
         ),
     ],

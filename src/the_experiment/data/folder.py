@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json, read_jsonl, sha256
+from the_experiment.base.problems import first_problem
+from the_experiment.data.formats import checked
 from the_experiment.data.holdout import HoldOut
 
 MANIFEST = "dataset.json"  # written with the rest; a folder without it is no dataset of ours
@@ -83,19 +85,12 @@ def read_manifest(path: Path, mend: str = "run `the-experiment generate` again")
     try:
         return Manifest.model_validate(read_json(path, mend))
     except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(map(str, problem["loc"])) or "file"
-        what = problem["msg"].removeprefix("Value error, ")
-        raise ExperimentError(f"{path}: {key}: {what}", mend) from None
+        raise ExperimentError(f"{path}: {first_problem(error)}", mend) from None
 
 
 def checked_rows(rows: Sequence[dict[str, Any]], where: str) -> list[dict[str, Any]]:
     """The same rows, once each is known to have a text for prompt and for completion."""
-    for number, row in enumerate(rows, start=1):
-        for key in ("prompt", "completion"):
-            if not isinstance(row.get(key), str):
-                raise ExperimentError(f"{where}, line {number} has no text {key!r}")
-    return list(rows)
+    return [checked(row, f"{where}, line {number}") for number, row in enumerate(rows, start=1)]
 
 
 def json_line(prompt: str, completion: str) -> str:

@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from the_experiment.base.errors import ExperimentError, UsageError
-from the_experiment.base.files import read_jsonl
+from the_experiment.base.errors import ExperimentError
+from the_experiment.base.problems import first_problem
 from the_experiment.base.seeds import derived_seed
+from the_experiment.base.tables import Row, read_table
+from the_experiment.data.formats import completed
 from the_experiment.worlds.causal.puzzle import Puzzle
 from the_experiment.worlds.causal.writing import CLOSED, completion_of, prompt_of
 
@@ -52,28 +54,28 @@ class TraceRow:
 def read_traces(path: Path) -> list[TraceRow]:
     """The rows of a file, or of a folder of puzzles or of traces that were asked for, in order.
 
-    A row is a puzzle, or has a `prompt`, a `completion` with `<think>…</think>` and an answer after
-    it, and perhaps a `graph`. Raises `ExperimentError`, with the number of the line, for one that
-    is torn, lacks a column, or is empty where a text should be; and for a file without rows.
+    A row is a puzzle, or has a prompt, a completion with `<think>…</think>` and an answer after it
+    (in any form that `data.formats` reads), and perhaps a `graph`. Raises `ExperimentError`, with
+    the number of the line, for one that is torn, lacks a column, or is empty where a text should
+    be; and for a file without rows.
     """
-    if path.is_dir():
-        path = path / (ASKED_FOR if (path / ASKED_FOR).is_file() else PUZZLES)
-    if not path.is_file():
-        mend = "give a folder of `traces generate` or `traces ask`, or a .jsonl file"
-        raise UsageError(f"there is no file {path}", mend)
-    rows = [_row(row, f"{path}, line {number}") for number, row in enumerate(read_jsonl(path), 1)]
+    kept = (path / name for name in (ASKED_FOR, PUZZLES))
+    path = next((file for file in kept if file.is_file()), path)
+    rows = [one for where, row in read_table(path).placed() for one in _rows(row, where)]
     if not rows:
-        raise ExperimentError(f"{path} has no rows", "write one JSON object a line")
+        raise ExperimentError(f"{path} has no rows", "write some into it")
     return rows
 
 
-def _row(row: dict[str, Any], where: str) -> TraceRow:
+def _rows(row: Row, where: str) -> list[TraceRow]:
     if "question" in row and "prompt" not in row:
         puzzle = puzzle_in(row, where, REDRAW)
-        return TraceRow(prompt_of(puzzle), completion_of(puzzle), row, where)
+        return [TraceRow(prompt_of(puzzle), completion_of(puzzle), row, where)]
+    return [_traced(one, where) for one in completed(row, where)]
+
+
+def _traced(row: Row, where: str) -> TraceRow:
     for name in ("prompt", "completion"):
-        if not isinstance(row.get(name), str):
-            raise ExperimentError(f"{where} has no text {name!r}", "name the columns so")
         if not row[name].strip():
             raise ExperimentError(f"{where} has an empty {name}", "write a text, or remove it")
     trace, closed, answer = row["completion"].rpartition(CLOSED)
@@ -90,9 +92,7 @@ def puzzle_in(row: Mapping[str, Any], where: str, mend: str) -> Puzzle:
     try:
         return Puzzle.model_validate(row)
     except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(map(str, problem["loc"]))
-        raise ExperimentError(f"{where} is no puzzle: {key}: {problem['msg']}", mend) from None
+        raise ExperimentError(f"{where} is no puzzle: {first_problem(error)}", mend) from None
 
 
 def refuse_long(
@@ -151,14 +151,12 @@ def _leaks(rows: Sequence[TraceRow], evaluation: Path) -> Iterator[str]:
 
 def asked_in(path: Path) -> list[tuple[str, set[str]]]:
     """The question and the shapes (or none) of each row of any file of questions."""
-    path = path / PUZZLES if path.is_dir() else path
-    if not path.is_file():
-        raise UsageError(f"there is no file {path}", "give a .jsonl file of questions")
+    path = path / PUZZLES if (path / PUZZLES).is_file() else path
     rows = []
-    for number, row in enumerate(read_jsonl(path), start=1):
+    for where, row in read_table(path).placed():
         asked = row.get("question", row.get("prompt"))
         if not isinstance(asked, str):
-            raise ExperimentError(f"{path}, line {number} has no text 'question' or 'prompt'")
+            raise ExperimentError(f"{where} has no text 'question' or 'prompt'")
         rows.append((asked, {str(row[name]) for name in SHARED if row.get(name)}))
     return rows
 

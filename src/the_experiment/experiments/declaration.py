@@ -23,6 +23,7 @@ from the_experiment.base import defaults
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import write_text
 from the_experiment.base.names import NAME, name_from
+from the_experiment.base.problems import first_problem
 from the_experiment.base.seeds import Stream
 from the_experiment.base.strict_yaml import StrictYaml, read_strictly
 from the_experiment.data.holdout import HoldOut, one_of_each_meaning
@@ -215,7 +216,7 @@ def find_experiment(name_or_file: str) -> Experiment | Course:
     try:
         found = kind.model_validate(loaded.value)
     except ValidationError as error:
-        raise ExperimentError(f"{path}: {_first_problem(error, loaded, kind)}") from None
+        raise ExperimentError(f"{path}: {_described(error, loaded, kind)}") from None
     if isinstance(found, Course):
         found = found.with_worlds(lambda world: _beside(path, world))
         check_course(found, str(path))
@@ -225,16 +226,12 @@ def find_experiment(name_or_file: str) -> Experiment | Course:
     return experiment
 
 
-def _first_problem(error: ValidationError, loaded: StrictYaml, kind: type[BaseModel]) -> str:
-    # A misspelt key is unknown, and another is missing for it: the unknown one is the mistake.
-    problem = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-    key = ".".join(str(part) for part in problem["loc"])
-    what = {
-        "extra_forbidden": f"unknown key; known are {', '.join(_known_keys(kind, problem['loc']))}",
-        "missing": "this key is missing",
-        "too_short": "nothing is listed",
-    }.get(problem["type"], problem["msg"].removeprefix("Value error, "))
-    return f"{loaded.with_place(key)}: {what}" if key else what
+def _described(error: ValidationError, loaded: StrictYaml, kind: type[BaseModel]) -> str:
+    problem = first_problem(error)
+    what = problem.what
+    if problem.kind == "extra_forbidden":
+        what += f"; known are {', '.join(_known_keys(kind, problem.path))}"
+    return f"{loaded.with_place(problem.key)}: {what}" if problem.key else what
 
 
 def _known_keys(kind: Any, path: Sequence[int | str]) -> list[str]:

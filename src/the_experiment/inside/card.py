@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json, sha256
+from the_experiment.base.problems import first_problem
 from the_experiment.base.registry import Registry
 from the_experiment.base.words import counted
 from the_experiment.inside.maps import HeatMap
@@ -53,10 +54,7 @@ class Request(BaseModel, ABC):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            problem = error.errors()[0]
-            key = ".".join(map(str, problem["loc"]))
-            what = problem["msg"].removeprefix("Value error, ")
-            raise UsageError(f"{key}: {what}" if key else what) from None
+            raise UsageError(str(first_problem(error))) from None
 
     @abstractmethod
     def run(self, subject: Subject) -> Finding:
@@ -140,9 +138,7 @@ def read_card(path: Path) -> Card:
     try:
         card = Card.model_validate(read_json(path, ANOTHER))
     except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(map(str, problem["loc"])) or "file"
-        raise ExperimentError(f"{path} is no card: {key}: {problem['msg']}", ANOTHER) from None
+        raise ExperimentError(f"{path} is no card: {first_problem(error)}", ANOTHER) from None
     if card.verb not in REQUESTS.names():
         known = ", ".join(REQUESTS.names())
         raise ExperimentError(f"{path} is of {card.verb!r}, none of {known}", ANOTHER)

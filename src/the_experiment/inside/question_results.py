@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json
+from the_experiment.base.problems import first_problem
 from the_experiment.evaluation.failures import FAILURES, by_chance
 from the_experiment.evaluation.questions import ALL, Form, Given, accuracies, by_kind, commonest
 from the_experiment.evaluation.statistics import Rate
@@ -109,8 +110,7 @@ def read_results(folder: Path) -> Results:
     try:
         return Results.model_validate(read_json(folder / RESULTS, mend))
     except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(map(str, problem["loc"])) or "file"
+        problem = first_problem(error)
         raise ExperimentError(
-            f"{folder / RESULTS} holds no answers to questions: {key}: {problem['msg']}", mend
+            f"{folder / RESULTS} holds no answers to questions: {problem}", mend
         ) from None

@@ -11,6 +11,7 @@ from typing_extensions import Self
 
 from the_experiment.base import defaults
 from the_experiment.base.errors import UsageError
+from the_experiment.base.problems import first_problem
 
 DETERMINISTIC = {"device": "cpu", "precision": "fp32", "threads": 1}  # what it implies
 
@@ -107,5 +108,5 @@ class TrainConfig(Configuration):
 def _problem(error: yaml.YAMLError | ValidationError) -> str:
     if isinstance(error, yaml.YAMLError):
         return "mend its YAML: " + " ".join(str(error).split())
-    first = error.errors()[0]
-    return f"mend {'.'.join(map(str, first['loc'])) or 'its form'}: {first['msg']}"
+    first = first_problem(error)
+    return f"mend {first.key or 'its form'}: {first.what}"

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import write_text
 from the_experiment.base.names import NAME, name_from
+from the_experiment.base.problems import first_problem
 from the_experiment.base.strict_yaml import LONGEST_TEXT, StrictYaml, read_strictly
 from the_experiment.worlds.errors import WorldError
 from the_experiment.worlds.generated import FIELD, GeneratedWorld, ProgramWorld
@@ -109,7 +110,7 @@ def _checked(kind: type[Keys], value: Any) -> Keys:
     try:
         return kind.model_validate(value)
     except ValidationError as error:
-        raise _first_problem(error, kind) from None
+        raise _described(error, kind) from None
 
 
 def _with_place(error: WorldError, read: StrictYaml) -> str:
@@ -129,11 +130,10 @@ def _domain(key: str, text: str) -> Domain:
     return Domain(low, high)
 
 
-def _first_problem(error: ValidationError, kind: type[BaseModel]) -> WorldError:
-    # An unknown key comes first: where `rules` is missing, it may be a misspelt `ruels`.
-    problem = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-    key = ".".join(str(part) for part in problem["loc"]) or "file"
-    return WorldError(key, _in_words(key, problem["type"], kind))
+def _described(error: ValidationError, kind: type[BaseModel]) -> WorldError:
+    problem = first_problem(error)
+    key = problem.key or "file"
+    return WorldError(key, _in_words(key, problem.kind, kind))
 
 
 def _in_words(key: str, problem: str, kind: type[BaseModel]) -> str:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from the_experiment.base.errors import UsageError
 from the_experiment.base.files import write_text
 from the_experiment.base.names import NAME
+from the_experiment.base.problems import first_problem
 from the_experiment.base.runs import BETS
 from the_experiment.base.strict_yaml import read_strictly
 from the_experiment.experiments.bet.prompts import BET, CAPITAL_FIRST, PHRASINGS, Phrasing
@@ -184,14 +185,10 @@ def read_config(path: Path | None) -> BetConfig:
     try:
         return BetConfig.model_validate(read.value or {})
     except ValidationError as error:
-        # A misspelt key is unknown, and another is missing for it: the unknown one is the mistake.
-        problem = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-        key = ".".join(
-            str(part) for part in problem["loc"] if part not in ("local", "hf", "openai")
-        )
-        what = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"]
+        problem = first_problem(error)
+        key = ".".join(str(part) for part in problem.path if part not in ("local", "hf", "openai"))
         where = read.with_place(key) if key else "file"
-        raise UsageError(f"{path}: {where}: {what.removeprefix('Value error, ')}") from None
+        raise UsageError(f"{path}: {where}: {problem.what}") from None
 
 
 def write_new_config(path: Path) -> None:

@@ -10,13 +10,13 @@ from loguru import logger
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from the_experiment.base.errors import ExperimentError, UsageError
-from the_experiment.base.files import read_jsonl
+from the_experiment.base.tables import read_table
 from the_experiment.base.words import counted
 from the_experiment.worlds.causal.puzzle import Puzzle
 from the_experiment.worlds.causal.writing import is_right, read_answer
+from the_experiment.worlds.questions.reading import MARK, question_text
 
 ASKED = ("prompt", "question", "problem")  # columns that a prompt is looked for in, in this order
-MARK = "####"  # what GSM8K writes before an answer that its derivation stands before
 
 
 class Prompt(BaseModel):
@@ -55,15 +55,13 @@ def read_prompts(path: Path, limit: int = 0) -> list[Prompt]:
     `UsageError` for a file without any, and `ExperimentError` with the number of a line that is
     torn or has no prompt.
     """
-    if not path.is_file():
-        raise UsageError(f"there is no file {path}", "give a JSONL file with a prompt a line")
     prompts: dict[str, Prompt] = {}
-    rows = read_jsonl(path)
-    for number, row in enumerate(rows, start=1):
-        prompt = Prompt(text=_text(row, f"{path}, line {number}"), answer=_answer(row), row=row)
+    rows = read_table(path).placed()
+    for where, row in rows:
+        prompt = Prompt(text=_text(row, where), answer=_answer(row), row=row)
         prompts.setdefault(prompt.text, prompt)
     if not prompts:
-        raise UsageError(f"{path} has no rows", "write a prompt a line into it")
+        raise UsageError(f"{path} has no rows", "write some into it")
     if len(prompts) < len(rows):
         again = counted(len(rows) - len(prompts), "row")
         logger.warning("{} of {} ask what another asks, and are left out", again, path)
@@ -73,7 +71,8 @@ def read_prompts(path: Path, limit: int = 0) -> list[Prompt]:
 def _text(row: Mapping[str, Any], where: str) -> str:
     for column in ASKED:
         if isinstance(row.get(column), str) and row[column].strip():
-            return str(row[column]).strip()
+            text = question_text(row, where) if column == "question" else row[column]
+            return str(text).strip()
     raise ExperimentError(f"{where} has no text {', '.join(ASKED[:-1])} or {ASKED[-1]}")
 
 

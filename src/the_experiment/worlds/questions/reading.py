@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from loguru import logger
 from pydantic import ValidationError
 
-from the_experiment.base.errors import UsageError
-from the_experiment.base.files import read_jsonl
+from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.problems import first_problem
 from the_experiment.base.seeds import Stream
+from the_experiment.base.tables import KINDS, Row, Table, kind_of, read_table
 from the_experiment.worlds.questions.question import Question
 
 SHIPPED = Path(__file__).parent / "shipped"
 SUFFIX = ".jsonl"
+PASSAGES = ("passage", "context")  # what is read before the question
+CHOICES = ("choices", "options")  # what a question can't be asked without
+MARK = "####"  # GSM8K writes the answer behind it
+WHOLE = re.compile(r"[-+]?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.0*)?")
+SAID = {"yes": True, "true": True, "no": False, "false": False}
+SUCH_AS = 'a row is such as {"question": "What is 2 + 3?", "answer": 5, "kind": "arithmetic"}'
 
 
 def question_sets() -> list[str]:
@@ -23,27 +33,50 @@ def question_sets() -> list[str]:
 
 
 def read_questions(name_or_file: str) -> list[Question]:
-    """The questions of a set, or of a JSONL file with `question`, `answer` and `kind` in each line.
+    """The questions of a set, or of a file with `question` and `answer` in each row.
 
-    An answer is a whole number, or true for yes and false for no. With `operands` and `operations`
-    wrong answers can be told apart. Raises `UsageError` for an unknown name, for an empty file,
-    and with the number of the line for one that is no question; also for one that is there twice.
+    An answer is a whole number, or yes or no (true or false): as such, as a text, or behind the
+    last `####` of one. A `passage` or `context` is read before the question. Rows without a `kind`
+    have the file's name for it; with `operands` and `operations` wrong answers can be told apart.
+
+    Raises `UsageError` for an unknown name, for a file without rows, and with the place of a row
+    that is no question, has choices, or asks what another asks.
 
     >>> [len(read_questions(name)) for name in question_sets()]
     [8, 4, 5, 5]
     """
     named = name_or_file in question_sets()
     path = SHIPPED / f"{name_or_file}{SUFFIX}" if named else Path(name_or_file)
-    if not path.is_file():
+    if not path.exists():
         raise UsageError(
             f"there is no set of questions called {name_or_file!r}",
-            f"one of {', '.join(question_sets())}, or a {SUFFIX} file",
+            f"one of {', '.join(question_sets())}, or a file of {KINDS}",
         )
-    questions = [_question(row, path, number) for number, row in enumerate(read_jsonl(path), 1)]
-    if not questions:
-        raise UsageError(f"{path} has no questions", "write one JSON object a line")
+    table = read_table(path)
+    if not table.rows:
+        raise UsageError(f"{path} has no questions", "write some into it")
+    _tell_unread(table)
+    name = path.name[: -len(kind_of(path))] if kind_of(path) else path.name
+    questions = [_question(row, where, name) for where, row in table.placed()]
     refuse_repeated(questions)
     return questions
+
+
+def question_text(row: Mapping[str, Any], where: str) -> str:
+    """What is asked in a row: its question, after its passage or context on a line of its own.
+
+    Raises `ExperimentError` for a question that is no text or has choices.
+    """
+    choices = next((name for name in CHOICES if row.get(name) is not None), "")
+    if choices:
+        raise ExperimentError(
+            f"{where} has a column {choices}, which would not be read",
+            "write them into the question, or remove the column",
+        )
+    texts = [row[name] for name in (*PASSAGES, "question") if row.get(name) is not None]
+    if not texts or not all(isinstance(text, str) for text in texts) or not row.get("question"):
+        raise ExperimentError(f"{where} has no text 'question'", SUCH_AS)
+    return "\n".join(texts)
 
 
 def read_sets(names: Sequence[str], limit: int, seed: int) -> list[Question]:
@@ -74,14 +107,34 @@ def refuse_repeated(questions: Sequence[Question]) -> None:
         raise UsageError(f"{text!r} is asked {times} times", "leave the others out")
 
 
-def _question(row: dict[str, object], path: Path, number: int) -> Question:
+def _tell_unread(table: Table) -> None:
+    known = {*PASSAGES, *CHOICES, "question", *Question.model_fields} - {"text"}
+    unread = sorted({name for row in table.rows for name in row} - known)
+    if unread:
+        logger.warning("{} has columns that are not read: {}", table.path, ", ".join(unread))
+
+
+def _question(row: Row, where: str, name: str) -> Question:
+    known = {key: row[key] for key in Question.model_fields if row.get(key) is not None}
+    if "answer" not in known:
+        raise UsageError(f"{where} has no answer", SUCH_AS)
+    known |= {"question": question_text(row, where), "answer": _answer(row["answer"], where)}
+    known.setdefault("kind", name)
     try:
-        return Question.model_validate(row)
+        return Question.model_validate(known)
     except ValidationError as error:
-        problem = error.errors()[0]
-        key = str(problem["loc"][0]) if problem["loc"] else ""
-        what = problem["msg"].removeprefix("Value error, ")
-        raise UsageError(
-            f"{path}, line {number}: {key}{': ' if key else ''}{what}",
-            'a line is such as {"question": "What is 2 + 3?", "answer": 5, "kind": "arithmetic"}',
-        ) from None
+        raise UsageError(f"{where}: {first_problem(error)}", SUCH_AS) from None
+
+
+def _answer(answer: object, where: str) -> bool | int:
+    """A right answer that is written as a number, as a truth value, or as a text of either."""
+    if isinstance(answer, bool | int):
+        return answer
+    text = str(answer).rpartition(MARK)[2].strip()
+    if text.lower() in SAID:
+        return SAID[text.lower()]
+    if WHOLE.fullmatch(text):
+        return int(text.partition(".")[0].replace(",", ""))
+    raise UsageError(
+        f"{where}: the answer {text!r} is neither a whole number nor yes or no", SUCH_AS
+    )
