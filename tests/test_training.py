@@ -12,7 +12,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,7 @@ from torch import nn
 
 from conftest import EXAMPLES
 from the_experiment.base.errors import ExperimentError, UsageError
-from the_experiment.base.runs import Run
+from the_experiment.base.runs import Run, find_runs
 from the_experiment.base.seeds import Stream
 from the_experiment.data.folder import MANIFEST, read_manifest
 from the_experiment.data.generate import Sizes, generate
@@ -38,7 +40,12 @@ from the_experiment.training.job import prepare
 from the_experiment.training.lean import lean
 from the_experiment.training.loop import train
 from the_experiment.training.masks import Masks
-from the_experiment.training.precision import Precision, autocast
+from the_experiment.training.precision import (
+    Precision,
+    autocast,
+    pick_precision,
+    trains_lstm_in_bf16,
+)
 from the_experiment.training.record import TrainResult
 from the_experiment.training.rows import Batches, encode_rows
 from the_experiment.training.several import train_each
@@ -122,6 +129,8 @@ def gradient(
 
 @pytest.mark.parametrize("name", ["gpt2", "rnn", "cnn"])
 def test_a_lean_step_in_bf16_is_as_near_to_fp32_as_a_plain_one(name: str) -> None:
+    if name == "rnn" and not trains_lstm_in_bf16():
+        pytest.skip("this processor can't train an LSTM in bf16")
     model = without_dropout(name)
     ids = torch.randint(3, 16, (16, 25), generator=torch.Generator().manual_seed(1))
     exact = gradient(model, ids, "fp32", leanly=False)
@@ -130,6 +139,17 @@ def test_a_lean_step_in_bf16_is_as_near_to_fp32_as_a_plain_one(name: str) -> Non
         for leanly in (True, False)
     )
     assert 0 < lean_error <= 1.1 * plain_error < 0.05 * torch.linalg.vector_norm(exact)
+
+
+def test_bf16_is_refused_where_an_lstm_can_not_be_trained_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cpu = torch.device("cpu")
+    monkeypatch.setattr("the_experiment.training.precision.trains_lstm_in_bf16", lambda: False)
+    with pytest.raises(UsageError, match="can't train an RNN in bf16: use `--precision fp32`"):
+        pick_precision("bf16", cpu, without_dropout("rnn"))
+    assert pick_precision("auto", cpu, without_dropout("rnn")) == "fp32"
+    assert pick_precision("bf16", cpu, without_dropout("cnn")) == "bf16"
 
 
 @pytest.mark.parametrize("name", ["gpt2", "rnn", "cnn"])
@@ -306,7 +326,7 @@ def test_ctrl_c_and_resume_lead_to_the_same_weights(
 TRAIN = """
 import sys
 from pathlib import Path
-from the_experiment.base.runs import Run
+from the_experiment.base.runs import Run, find_runs
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.hold import Hold
 from the_experiment.training.loop import train
@@ -381,7 +401,15 @@ def test_a_torn_checkpoint_is_refused(name: str, dataset: Path, tmp_path: Path) 
     run = interrupted(short(dataset), tmp_path / "run")
     file = run.checkpoint / name
     file.write_bytes(file.read_bytes()[:50])
-    with pytest.raises(ExperimentError, match="not whole"):
+    with pytest.raises(ExperimentError, match=r"not whole .*: train again without --resume"):
+        train(short(dataset), run, resume=True)
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"step": "x"}'])
+def test_a_checkpoint_of_another_kind_is_refused(text: str, dataset: Path, tmp_path: Path) -> None:
+    run = interrupted(short(dataset), tmp_path / "run")
+    (run.checkpoint / "progress.json").write_text(text)
+    with pytest.raises(ExperimentError, match=r"is no checkpoint's: .*: train again without"):
         train(short(dataset), run, resume=True)
 
 
@@ -398,6 +426,80 @@ def test_a_run_in_the_way_is_archived_and_a_finished_one_not_resumed(
     assert run.run_json.stat().st_mtime_ns == written
     train(short(dataset, seed=1), run)
     assert len(list((tmp_path / "archive").iterdir())) == 2
+
+
+@dataclass
+class Meanwhile:
+    """Does something when the training has made so many steps."""
+
+    at: int
+    do: Callable[[], object]
+
+    def on_step(self, step: int, *_: float) -> None:
+        if step == self.at:
+            self.do()
+
+
+@pytest.mark.parametrize("at", [20, STEPS])
+def test_a_run_folder_that_is_removed_ends_its_training(
+    at: int, dataset: Path, tmp_path: Path
+) -> None:
+    run = Run(tmp_path / "run")
+    removed = Meanwhile(at, lambda: shutil.rmtree(run.folder))
+    with pytest.raises(ExperimentError, match=r"was removed or replaced while|No such file"):
+        train(short(dataset), run, progress=removed)
+    assert not run.folder.exists()
+    train(short(dataset), run)
+
+
+def test_a_run_folder_that_is_emptied_ends_its_training(dataset: Path, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    with pytest.raises(ExperimentError, match="was removed or replaced while"):
+        train(short(dataset), run, progress=Meanwhile(20, run.config.unlink))
+    assert not run.complete
+
+
+def test_a_run_folder_that_is_another_runs_by_now_is_left_to_it(
+    dataset: Path, tmp_path: Path
+) -> None:
+    run = Run(tmp_path / "run")
+
+    def replace() -> None:
+        shutil.rmtree(run.folder)
+        train(short(dataset, seed=3), run)
+
+    with pytest.raises(ExperimentError, match="was removed or replaced while"):
+        train(short(dataset), run, progress=Meanwhile(20, replace))
+    assert run.record()["seed"] == 3
+
+
+def test_a_full_disk_leaves_the_finished_run_in_its_place(dataset: Path, tiny_disk: Path) -> None:
+    small, run = (
+        short(dataset, model="gpt2", width=8, layers=1, heads=1, epochs=1),
+        Run(tiny_disk / "run"),
+    )
+    train(small, run)
+    before = weights(run)
+    with pytest.raises(ExperimentError, match=r"run will have \d+\.\d MB, and its disk has room"):
+        train(short(dataset), run)
+    (tiny_disk / "filler").write_bytes(bytes(shutil.disk_usage(tiny_disk).free))
+    with pytest.raises(ExperimentError, match="No space left on device"):
+        train(small, run)
+    assert weights(run) == before
+    assert {path.name for path in tiny_disk.iterdir()} == {"run", "filler"}
+
+
+def test_a_run_folder_that_is_a_link_stays_one(dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    run = Run(tmp_path / "out" / "run")
+    run.folder.parent.mkdir()
+    run.folder.symlink_to(tmp_path / "elsewhere")
+    for seed in (1, 2):
+        train(short(dataset, seed=seed), run)
+    assert run.folder.is_symlink()
+    assert run.record()["seed"] == 2
+    (earlier,) = find_runs(run.archive)
+    assert earlier.record()["seed"] == 1
 
 
 def test_a_folder_that_is_no_run_is_left_alone(dataset: Path, tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def archived(folder: Path, archive: Path) -> Path:
     while place.exists():
         copy += 1
         place = archive / f"{stem}-{copy}"
-    folder.rename(place)
+    shutil.move(folder, place)  # a rename, unless the archive is on another disk
     return place
 
 

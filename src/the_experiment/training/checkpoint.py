@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json, replaced_folder, write_json
+from the_experiment.base.problems import first_problem
 from the_experiment.training.config import Configuration
 
 AGAIN = "train again without --resume; what is there is kept in archive/"
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(BaseModel):
     """Where a training stands after `step` steps. All randomness follows from seed and step."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     step: int
     streak: int  # fit checks in a row that were all right
@@ -28,12 +30,17 @@ class Progress:
     fingerprint: str  # of the rows
 
 
+def size(trained: int, parameters: int) -> int:
+    """Bytes of a checkpoint, weights and two moments, and of the model at the end, in fp32."""
+    return 4 * (3 * trained + parameters)
+
+
 def save(folder: Path, state: dict[str, Tensor], progress: Progress) -> None:
     """Replace the checkpoint in `folder`; a reader finds the old one or the new one."""
     with replaced_folder(folder) as beside:
         on_cpu = {name: tensor.cpu() for name, tensor in state.items()}
         save_file(on_cpu, beside / "state.safetensors")
-        write_json(beside / "progress.json", asdict(progress))
+        write_json(beside / "progress.json", progress.model_dump())
 
 
 def load(
@@ -71,8 +78,7 @@ def refuse_other_rows(folder: Path, before: object, now: object) -> None:
 
 
 def _progress(path: Path) -> Progress:
-    read = read_json(path)
-    names = {field.name for field in fields(Progress)}
-    if not isinstance(read, dict) or set(read) != names:
-        raise ExperimentError(f"{path} is not a checkpoint's", AGAIN)
-    return Progress(**read)
+    try:
+        return Progress.model_validate(read_json(path, AGAIN))
+    except ValidationError as error:
+        raise ExperimentError(f"{path} is no checkpoint's: {first_problem(error)}", AGAIN) from None

@@ -17,7 +17,7 @@ from loguru import logger
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar as silence_bars
 
-from the_experiment.base.files import replaced_folder, write_json, write_text
+from the_experiment.base.files import replaced_folder, write_json
 from the_experiment.base.runs import Run
 from the_experiment.base.seeds import derived_seed
 from the_experiment.data.folder import MANIFEST, read_manifest
@@ -180,6 +180,7 @@ class Training:
         self.seconds += time.perf_counter() - started
         if self.hold is None:
             self.hold = self._claim()
+        self.hold.check()
         self._tell(rate)
         if self.job.config.until_fit and self.done % fit.EVERY == 0:
             exact = self.check.check()
@@ -207,12 +208,12 @@ class Training:
 
     def _claim(self) -> Hold:
         """Take the run's folder, and write down what is trained there."""
-        hold = claimed(self.run)
-        write_text(self.run.config, self.job.config.to_yaml())
+        texts = {self.run.config: self.job.config.to_yaml()}
         manifest = Path(self.job.config.dataset) / MANIFEST
         if manifest.is_file():  # the split it is trained on, whatever becomes of the data
-            write_text(self.run.dataset, manifest.read_text(encoding="utf-8"))
-        return hold
+            texts[self.run.dataset] = manifest.read_text(encoding="utf-8")
+        parameters = count(self.job.model)
+        return claimed(self.run, texts, checkpoint.size(parameters, parameters))
 
     def _tell(self, rate: float) -> None:
         """Progress now and then, and a line of metrics less often; `rate` is the last step's."""
@@ -263,6 +264,8 @@ class Training:
         if self.losses:  # since the last line of metrics
             self.loss = fmean(self._finite_losses())
         record = self._record()  # raises where the model has diverged
+        if self.hold:
+            self.hold.check()
         with replaced_folder(self.run.final) as folder:
             job.model.save_pretrained(folder)
             job.tokenizer.save_pretrained(folder)

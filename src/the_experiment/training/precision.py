@@ -9,6 +9,8 @@ from typing import Literal
 import torch
 from torch import nn
 
+from the_experiment.base.errors import UsageError
+
 Precision = Literal["fp32", "bf16"]
 
 # The fastest first: how torch tells of it, and with which values of ONEDNN_MAX_CPU_ISA it is used.
@@ -25,10 +27,15 @@ BF16_UNITS = {
 def pick_precision(asked: str, device: torch.device, model: nn.Module) -> Precision:
     """`auto` is bf16 where it pays on this device for this model.
 
-    Where the hardware doesn't multiply it, it is emulated, and far slower.
+    Where the hardware doesn't multiply it, it is emulated, and far slower. Raises `UsageError` for
+    `bf16` where this model can't be trained in it at all.
     """
     if asked == "auto":
-        return "bf16" if _multiplies_bf16(device) and not _slows_down(device, model) else "fp32"
+        return "bf16" if _multiplies_bf16(device) and not _is_lstm_on_cpu(device, model) else "fp32"
+    if asked == "bf16" and _is_lstm_on_cpu(device, model) and not trains_lstm_in_bf16():
+        raise UsageError(
+            "this processor can't train an RNN in bf16", "use `--precision fp32`, or `auto`"
+        )
     return "bf16" if asked == "bf16" else "fp32"
 
 
@@ -39,8 +46,18 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
-def _slows_down(device: torch.device, model: nn.Module) -> bool:
-    # torch's LSTM on a CPU: with 5.6 million parameters a step takes half as long again in bf16.
+def trains_lstm_in_bf16() -> bool:
+    """Whether oneDNN has an LSTM with gradients for this processor; with AVX2 alone it has none."""
+    with autocast("bf16", torch.device("cpu")):
+        try:
+            nn.LSTM(1, 1)(torch.zeros(1, 1, 1))
+        except RuntimeError:
+            return False
+    return True
+
+
+def _is_lstm_on_cpu(device: torch.device, model: nn.Module) -> bool:
+    # There, with 5.6 million parameters a step takes half as long again in bf16.
     recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
     return device.type == "cpu" and recurrent
 

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel, TrainerCallback
 from transformers.utils.logging import disable_progress_bar as silence_bars
 
 from the_experiment.base.extras import needed
-from the_experiment.base.files import replaced_folder, sha256, write_json, write_text
+from the_experiment.base.files import replaced_folder, sha256, write_json
 from the_experiment.base.runs import Run
 from the_experiment.base.seeds import derived_seed
 from the_experiment.models.architectures import count
@@ -98,9 +98,12 @@ class Tuning(TrainerCallback):  # type: ignore[misc]  # transformers is Any here
             self.hold = Hold(self.run)
             self._resume()
             return
-        self.hold = claimed(self.run)
-        write_text(self.run.config, self.job.config.to_yaml())
         trained, all_of_it = self.parameters
+        self.hold = claimed(
+            self.run,
+            {self.run.config: self.job.config.to_yaml()},
+            checkpoint.size(trained, all_of_it),
+        )
         logger.info(
             "{}: {:,} of {:,} parameters are trained ({:.1%})",
             *(self.run.name, trained, all_of_it, trained / all_of_it),
@@ -149,6 +152,7 @@ class Tuning(TrainerCallback):  # type: ignore[misc]  # transformers is Any here
         """A step was made, if there is a loss: tell of it, and save where that is due."""
         if "loss" not in logs:  # at the end trl tells of everything together
             return
+        self._check_folder()
         self.done += 1
         self.seconds = time.perf_counter() - self.began
         self.losses.append(finite(logs["loss"], self.run, self.done))
@@ -209,6 +213,7 @@ class Tuning(TrainerCallback):  # type: ignore[misc]  # transformers is Any here
         silence_bars()
         model = self.job.model.eval()
         record = self._record()  # raises where the model has diverged
+        self._check_folder()
         if self.job.config.method == "lora":
             with replaced_folder(self.run.adapter) as folder:
                 model.save_pretrained(folder, save_embedding_layers=False)
@@ -221,6 +226,10 @@ class Tuning(TrainerCallback):  # type: ignore[misc]  # transformers is Any here
         with replaced_folder(place) as folder:
             model.save_pretrained(folder)
             self.job.tokenizer.save_pretrained(folder)
+
+    def _check_folder(self) -> None:
+        if self.hold:
+            self.hold.check()
 
     def release(self) -> None:
         """Let other trainings at the run's folder."""
