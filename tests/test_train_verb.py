@@ -96,6 +96,10 @@ def test_settings_come_from_file_then_environment_then_flags(data: str, tmp_path
         (["--device", "cuda"], "--device auto"),
         (["--dataset", "nowhere"], "run `the-experiment generate`"),
         (["--tokenizer", "."], "no tokenizer can be read"),
+        (
+            ["all", "--width", "16", "--layers", "1", "--heads", "1"],
+            "no width of cnn comes within 5% of 4,544 parameters, GPT-2's",
+        ),
     ],
 )
 def test_a_wrong_call_is_told(
@@ -179,7 +183,8 @@ def mounted(folder: Path, options: str) -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("options", "told", "mend"),
     [
-        ("size=1m", "No space left", "free some space"),
+        ("size=1m", "will have 1[0-9].* MB, and its disk has room for 1.0", "free some space"),
+        ("size=18m", "No space left", "free some space"),
         ("ro", r"[Rr]ead-only", "choose another folder"),
     ],
 )
@@ -243,6 +248,45 @@ def test_a_log_of_100_mb_is_put_aside_for_ten_days(data: str, tmp_path: Path) ->
     assert {path.name for path in logs.iterdir()} == {
         *("the-experiment.log", "the-experiment.9.log", aside[0].name),
     }
+
+
+def test_a_folder_in_the_way_of_one_model_is_told_before_any_is_trained(
+    data: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    thesis = Path("out/tiny-cnn-causal/thesis.tex")
+    thesis.parent.mkdir(parents=True)
+    thesis.write_text("my life's work")
+    with pytest.raises(SystemExit):
+        main(["train", "all", "--dataset", data])
+    assert "out/tiny-cnn-causal is there and is no run" in capsys.readouterr().err
+    assert list(Path("out").rglob("*")) == [thesis.parent, thesis]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the workers in /proc")
+def test_a_killed_worker_is_told(data: str, tmp_path: Path) -> None:
+    words = ["train", "all", "--dataset", data, "--epochs", "30"]
+    begun = subprocess.Popen(
+        [*THE_EXPERIMENT, *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    while len(list(tmp_path.glob("out/*/metrics.jsonl"))) < 2:
+        assert begun.poll() is None
+        time.sleep(0.05)
+    worker = next(
+        int(stat.parent.name)
+        for stat in Path("/proc").glob("[0-9]*/stat")
+        if int(stat.read_text().rpartition(")")[2].split()[1]) == begun.pid
+        and b"spawn_main" in (stat.parent / "cmdline").read_bytes()
+    )
+    os.kill(worker, signal.SIGKILL)
+    _, stderr = begun.communicate(timeout=60)
+    assert begun.returncode == 1
+    assert "a worker process was killed" in stderr
+    assert "Traceback" not in stderr
 
 
 @pytest.mark.slow

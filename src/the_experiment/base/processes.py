@@ -11,12 +11,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
+from the_experiment.base.errors import ExperimentError
 from the_experiment.base.logs import log_to_terminal
 
 Result = TypeVar("Result")
@@ -40,8 +42,9 @@ def in_parallel(
 ) -> Iterator[Result]:
     """Yield `function(*call)` for each call as it is done, `workers` of them at a time.
 
-    `look` is called about twice a second meanwhile. What a call raises is raised here. When this
-    process stops early, by Ctrl-C or killed outright, the workers are interrupted.
+    `look` is called about twice a second meanwhile. What a call raises is raised here; where a
+    worker is killed, that is `ExperimentError`, and ends the others. When this process stops early,
+    by Ctrl-C or killed outright, the workers are interrupted.
     """
     coming = iter(calls)
     with _pool(workers) as pool:
@@ -51,8 +54,19 @@ def in_parallel(
             done, running = wait(running, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
             look()
             for future in done:
-                yield future.result()
+                yield _result(future)
                 running |= {pool.submit(function, *call) for call in islice(coming, 1)}
+
+
+def _result(future: Future[Result]) -> Result:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise ExperimentError(
+            "a worker process was killed, as the system does where memory runs out",
+            "run the same again (`train` with --resume): what was finished is kept; if memory is "
+            "short, run less at a time",
+        ) from None
 
 
 @contextmanager

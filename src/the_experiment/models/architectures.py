@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -17,6 +18,8 @@ Size = Literal["match", "seed"]
 
 REFERENCE = "gpt2"  # the model whose parameters the others match
 LARGEST_WIDTH = 8192
+ALIGNED = 4  # widths that processors like
+CLOSE = 0.05  # of the parameters asked for
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Architecture:
     """A transformers configuration for every shape, and which widths and sizes it comes in."""
 
     configure: Callable[[Shape], PreTrainedConfig]
-    step: int  # widths are multiples of this
+    step: int  # widths have to be multiples of this
     seed_ratio: float  # parameters as a multiple of GPT-2's under `--size seed`
 
 
@@ -50,7 +53,7 @@ ARCHITECTURES: Registry[Architecture] = Registry(
 
 
 def architecture(
-    name: str, *, step: int = 4, seed_ratio: float = 1.0
+    name: str, *, step: int = 1, seed_ratio: float = 1.0
 ) -> Callable[[Callable[[Shape], PreTrainedConfig]], Callable[[Shape], PreTrainedConfig]]:
     """Decorator: the function below it, from shape to configuration, is an architecture."""
 
@@ -75,16 +78,26 @@ def build(name: str, shape: Shape, size: Size = "match") -> PreTrainedModel:
 
     `shape` is that of the GPT-2 to compare with; another model gets the width at which its
     parameters come closest to GPT-2's (`match`), or to its multiple of them (`seed`).
-    Raises `UsageError` for an unknown name.
+    Raises `UsageError` for an unknown name, and `ExperimentError` where no width comes close.
     """
-    chosen = ARCHITECTURES[name]
-    config = reference = ARCHITECTURES[REFERENCE].configure(shape)
-    if name != REFERENCE:
-        ratio = chosen.seed_ratio if size == "seed" else 1.0
-        width = _width(chosen, shape, round(parameters(reference) * ratio))
-        config = chosen.configure(replace(shape, width=width))
-    model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(configuration(name, shape, size))
     return model
+
+
+def configuration(name: str, shape: Shape, size: Size = "match") -> PreTrainedConfig:
+    """The configuration that `build` makes a model of."""
+    chosen = ARCHITECTURES[name]
+    reference = ARCHITECTURES[REFERENCE].configure(shape)
+    if name == REFERENCE:
+        return reference
+    target = round(parameters(reference) * (chosen.seed_ratio if size == "seed" else 1.0))
+    width = _width(chosen, shape, target)
+    if not width:
+        raise ExperimentError(
+            f"no width of {name} comes within {CLOSE:.0%} of {target:,} parameters, GPT-2's",
+            "choose a larger --width",
+        )
+    return chosen.configure(replace(shape, width=width))
 
 
 def configured(settings: Mapping[str, Any], shape: Shape) -> PreTrainedModel:
@@ -128,19 +141,25 @@ def count(model: PreTrainedModel) -> int:
 
 
 def _width(chosen: Architecture, shape: Shape, target: int) -> int:
-    """The width whose parameter count is nearest to `target`, by bisection: counts grow with it."""
+    """The width whose parameter count is nearest to `target`; 0 where none is within 5%.
 
-    def size(steps: int) -> int:
-        return parameters(chosen.configure(replace(shape, width=steps * chosen.step)))
+    A multiple of `ALIGNED`, unless none comes that close.
+    """
 
-    low, high = 1, LARGEST_WIDTH // chosen.step
+    def size(width: int) -> int:
+        return parameters(chosen.configure(replace(shape, width=width)))
+
+    for step in (math.lcm(ALIGNED, chosen.step), chosen.step):
+        nearest = _nearest(size, target, step)
+        if abs(size(nearest) - target) <= CLOSE * target:
+            return nearest
+    return 0
+
+
+def _nearest(size: Callable[[int], int], target: int, step: int) -> int:
+    """By bisection: sizes grow with the width."""
+    low, high = 1, LARGEST_WIDTH // step
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if size(middle) <= target else (low, middle)
-    nearest = min(low, high, key=lambda steps: abs(size(steps) - target))
-    if abs(size(nearest) - target) > target * 0.05:
-        raise ExperimentError(
-            f"no width brings this model within 5% of {target:,} parameters",
-            "choose another --width for GPT-2, or register the model with a smaller step",
-        )
-    return nearest * chosen.step
+        low, high = (middle, high) if size(middle * step) <= target else (low, middle)
+    return min(low * step, high * step, key=lambda width: abs(size(width) - target))

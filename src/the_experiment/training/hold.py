@@ -65,6 +65,14 @@ def _identity(file: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
+def refuse_taken(run: Run) -> None:
+    """Raise `ExperimentError` where a run's folder is no run, or another process trains it."""
+    with explained(f"writing {run.folder}"):
+        if run.folder.exists():
+            refuse_foreign(run)
+            Hold(run).release()
+
+
 def claimed(run: Run, texts: Mapping[Path, str], size: int) -> Hold:
     """Take the run's folder and write these files of it, moving what is there into the archive.
 
@@ -72,17 +80,14 @@ def claimed(run: Run, texts: Mapping[Path, str], size: int) -> Hold:
     and where the files, or `size` bytes, have no room: what is there then stays.
     """
     folder = run.folder
-    with explained(f"writing {folder}"):
+    refuse_taken(run)
+    with explained(f"writing {folder}"), replaced_folder(folder) as new:
+        for file, text in texts.items():
+            write_text(new / file.name, text)
+        _refuse_full_disk(run, size)
         if folder.exists():
-            refuse_foreign(run)
-            Hold(run).release()
-        with replaced_folder(folder) as new:
-            for file, text in texts.items():
-                write_text(new / file.name, text)
-            _refuse_full_disk(run, size)
-            if folder.exists():
-                place = archived(folder.resolve(), run.archive)
-                logger.info("the earlier {} is kept in {}", run.name, place)
+            place = archived(folder.resolve(), run.archive)
+            logger.info("the earlier {} is kept in {}", run.name, place)
     return Hold(run)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +12,7 @@ from the_experiment.base.errors import ExperimentError
 from the_experiment.base.seeds import derived_seed
 from the_experiment.data.reading import DatasetInfo, dataset_info, read_dataset
 from the_experiment.data.tokenizer import character_tokenizer
-from the_experiment.models.architectures import Shape, build, positions_for
+from the_experiment.models.architectures import Shape, build, configuration, positions_for
 from the_experiment.models.loading import pick_device
 from the_experiment.models.pretrained import load_pretrained
 from the_experiment.models.scoring import check_length
@@ -56,6 +57,19 @@ def prepare(config: TrainConfig) -> Job:
         device=device,
         precision=pick_precision(config.precision, device, model),
     )
+
+
+def check_widths(config: TrainConfig, models: Sequence[str]) -> None:
+    """Raise `ExperimentError` where one of these models can't be as large as `config` says.
+
+    A training would find that out too, but others before it would have been for nothing.
+    """
+    pairs = read_dataset(config.dataset)
+    info = dataset_info(config.dataset, pairs)
+    tokenizer = _tokenizer(config, info)
+    shape = _shape(config, tokenizer, encode_rows(tokenizer, pairs["train"]), info)
+    for name in models:
+        configuration(name, shape, config.size)
 
 
 def _gone_on(model: PreTrainedModel, train: Rows) -> PreTrainedModel:

@@ -14,6 +14,8 @@ from the_experiment.base.runs import Run, check_name, default_name
 from the_experiment.data.reading import world_name
 from the_experiment.models.architectures import ARCHITECTURES
 from the_experiment.training.config import TrainConfig
+from the_experiment.training.hold import refuse_taken
+from the_experiment.training.job import check_widths
 from the_experiment.training.loop import train
 from the_experiment.training.progress import training_bar, watching_bars
 from the_experiment.training.record import TrainResult
@@ -55,6 +57,10 @@ def train_each(
         for each in (reversed(names) if model == ALL else [model])
         for seed in seeds or [shared.seed]
     }
+    if model == ALL:
+        check_widths(shared, names)
+    for run in configs:
+        refuse_taken(run)
     if len(configs) > 1:
         yield from _side_by_side(configs, resume)
         return
