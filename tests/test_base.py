@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,17 @@ from hypothesis import strategies as st
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.extras import needed
+from the_experiment.base.files import (
+    LONGEST_TEXT,
+    read_json,
+    read_text,
+    replaced_file,
+    write_text,
+)
 from the_experiment.base.names import NAME, name_from
 from the_experiment.base.runs import check_name, default_name
 from the_experiment.base.settings import read_settings
-from the_experiment.base.strict_yaml import DEEPEST_TEXT, LONGEST_TEXT, read_strictly
+from the_experiment.base.strict_yaml import DEEPEST_TEXT, read_strictly
 from the_experiment.experiments.declaration import NEW_EXPERIMENT, find_experiment
 
 # -- names ---------------------------------------------------------------------------------------
@@ -151,3 +161,52 @@ def test_settings_that_are_no_text_are_told_in_words_only(tmp_path: Path) -> Non
     with pytest.raises(UsageError) as caught:
         read_settings(file, ["epochs"])
     assert caught.value.what == f"{file} can't be read: it is not a text file"
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    file = tmp_path / "cell.json"
+    killed = (
+        "import os, signal, sys; from pathlib import Path;"
+        "from the_experiment.base.files import replaced_file\n"
+        "with replaced_file(Path(sys.argv[1])) as beside:\n"
+        "    beside.write_text('half of i')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", killed, str(file)], check=False)
+    (left,) = tmp_path.iterdir()
+    write_text(file, "written")  # the writer may just have begun
+    assert left.exists()
+    os.utime(left, (0, 0))
+    (tmp_path / ".cell.json.bak").write_text("somebody's")
+    write_text(file, "written")
+    assert {one.name for one in tmp_path.iterdir()} == {"cell.json", ".cell.json.bak"}
+
+
+def test_what_another_process_is_writing_is_left_to_it_however_long_it_takes(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "cell.json"
+    with replaced_file(file) as beside:
+        beside.write_text("slowly")
+        os.utime(beside, (0, 0))
+        written = "import sys; from pathlib import Path;" + (
+            "from the_experiment.base.files import write_text; write_text(Path(sys.argv[1]), 'x')"
+        )
+        subprocess.run([sys.executable, "-c", written, str(file)], check=True)
+        assert beside.exists()
+    assert file.read_text() == "slowly"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for read in (read_text, read_json, read_settings_of_none):
+        with pytest.raises(
+            ExperimentError, match="pipe can't be read: it is a pipe that nothing is written to"
+        ):
+            read(pipe)
+
+
+def read_settings_of_none(file: Path) -> object:
+    return read_settings(file, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,20 @@ def test_what_is_no_causal_model_is_refused(
     character_tokenizer(ALPHABET).save_pretrained(tmp_path)
     with pytest.raises(ExperimentError, match=r"is no causal language model \(.*: choose one"):
         load_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "number"),
+    [("n_layer", 10**6), ("n_embd", 10**5), ("n_positions", 10**8), ("n_inner", 10**8)],
+)
+def test_a_configuration_far_beyond_its_weights_is_not_built(
+    key: str, number: int, tmp_path: Path
+) -> None:
+    folder = saved(tmp_path, "gpt2")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, key: number}))
+    with pytest.raises(ExperimentError, match=r"its configuration has [0-9,]+ (layers|parameters)"):
+        load_pretrained(folder)
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama", "qwen3"])

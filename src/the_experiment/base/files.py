@@ -9,20 +9,30 @@ import hashlib
 import json
 import os
 import platform
+import select
 import shutil
 import tempfile
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from filelock import BaseFileLock, FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 
-from the_experiment.base.errors import ExperimentError
+from the_experiment.base.errors import ExperimentError, UsageError
 
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows removes no file that is open
+    fcntl = None  # type: ignore[assignment]
+
+PARTIAL = ".partial"  # the ending of a file that is being written
+JUST_BEGUN = 5.0  # seconds that its writer may need to lock it
+PATIENCE = 2.0  # seconds to wait for the writer of a pipe
+LONGEST_TEXT = 100_000  # characters of a file that somebody wrote by hand
 # Named after the machine: where several share a folder, locks may be unknown to the others.
 LOCK = f"{platform.node()}.lock"
 
@@ -113,14 +123,48 @@ def replaced_file(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes its place when the block ends well."""
     with explained(f"writing {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
+        _remove_partial(path)
+        handle, name = tempfile.mkstemp(PARTIAL, f".{path.name}.", path.parent)
         try:
-            yield Path(name)
-            Path(name).chmod(0o644)  # mkstemp gives 0600
+            with _marked_as_ours(handle):
+                yield Path(name)
+                Path(name).chmod(0o644)  # mkstemp gives 0600
             Path(name).replace(path)
         finally:
             Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _marked_as_ours(handle: int) -> Iterator[None]:
+    """Hold a lock on an open file, which the system ends with the process, and close it after."""
+    try:
+        if fcntl:
+            with suppress(OSError):  # some file systems have no locks
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _remove_partial(path: Path) -> None:
+    """Remove what killed processes left of writing `path`."""
+    with os.scandir(path.parent) as there:
+        ours = [one for one in there if one.name.startswith(f".{path.name}.")]
+    for one in ours:
+        if one.name.endswith(PARTIAL) and _is_abandoned(Path(one.path)):
+            Path(one.path).unlink(missing_ok=True)
+
+
+def _is_abandoned(file: Path) -> bool:
+    """Whether no process writes this file, as far as can be told."""
+    if not fcntl:
+        return False
+    try:
+        with file.open("rb") as opened:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return time.time() - os.fstat(opened.fileno()).st_mtime > JUST_BEGUN
+    except OSError:
+        return False
 
 
 def write_text(path: Path, text: str) -> None:
@@ -134,12 +178,40 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def read_text(path: Path) -> str:
+    """The text of a small file that somebody named, or of a pipe, up to one character too many.
+
+    Raises `UsageError` for what can't be read or is no text, and for a pipe that nobody writes to.
+    """
+    try:
+        with _opened(path) as file:
+            return file.read(LONGEST_TEXT + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a text file"
+        raise UsageError(f"{path} can't be read: {reason}") from None
+
+
+def _opened(path: Path) -> TextIO:
+    """An open file. Raises `OSError` for a pipe that nobody writes to: it would be waited for."""
+    if not path.is_fifo():
+        return path.open(encoding="utf-8")
+    end = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not select.select([end], [], [], PATIENCE)[0]:
+        os.close(end)
+        raise OSError(errno.EAGAIN, "it is a pipe that nothing is written to", str(path))
+    os.set_blocking(end, True)
+    return os.fdopen(end, encoding="utf-8")
+
+
 def read_json(path: Path, mend: str = "") -> Any:
     """Read a JSON file; a file that is missing or torn is an `ExperimentError` with this mend."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with _opened(path) as file:
+            return json.load(file)
     except FileNotFoundError:
         raise ExperimentError(f"{path} is missing", mend) from None
+    except OSError as error:
+        raise ExperimentError(f"{path} can't be read: {error.strerror}", mend) from None
     except (ValueError, RecursionError) as error:
         raise ExperimentError(f"{path} is not whole JSON ({error})", mend) from None
 

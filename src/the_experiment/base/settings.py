@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from the_experiment.base.errors import UsageError
+from the_experiment.base.files import read_text
 
 
 def read_settings(file: Path, known: Collection[str]) -> dict[str, Any]:
@@ -14,10 +15,7 @@ def read_settings(file: Path, known: Collection[str]) -> dict[str, Any]:
     import yaml
 
     try:
-        settings = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not a text file"
-        raise UsageError(f"{file} can't be read: {reason}") from None
+        settings = yaml.safe_load(read_text(file)) or {}
     except (yaml.YAMLError, ValueError) as error:  # a date that is none, say
         raise UsageError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(settings, dict):

@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 import yaml
 
 from the_experiment.base.errors import ExperimentError
+from the_experiment.base.files import LONGEST_TEXT
 
-LONGEST_TEXT = 100_000  # characters
 DEEPEST_TEXT = 20  # lists or keys inside each other
 
 

@@ -111,12 +111,9 @@ def _own(file: Path, seed: int) -> tuple[ProgramPair, ...]:
     """The program in a file, beside one with a constant drawn by `seed`."""
     import numpy as np
 
-    from the_experiment.base.errors import UsageError
+    from the_experiment.base.files import read_text
     from the_experiment.inside.program_pairs import counterfactual_pair
     from the_experiment.worlds.programs.chain import another_constant
 
-    try:
-        text = file.read_text(encoding="utf-8").rstrip("\n")
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{file} can't be read as a text ({error})") from None
+    text = read_text(file).rstrip("\n")
     return (counterfactual_pair(text, another_constant(text, np.random.RandomState(seed))),)

@@ -21,7 +21,7 @@ from pydantic import (
 
 from the_experiment.base import defaults
 from the_experiment.base.errors import ExperimentError, UsageError
-from the_experiment.base.files import write_text
+from the_experiment.base.files import read_text, write_text
 from the_experiment.base.names import NAME, name_from
 from the_experiment.base.problems import first_problem
 from the_experiment.base.seeds import Stream
@@ -256,11 +256,7 @@ def _beside(path: Path, world: str) -> str:
 
 def _loaded(path: Path) -> StrictYaml:
     """What the file says. Its scalars are strings: `on` is a key, not true; pydantic converts."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExperimentError(f"{path} can't be read: {' '.join(str(error).split())}") from None
-    return read_strictly(text, str(path))
+    return read_strictly(read_text(path), str(path))
 
 
 def _shipped() -> dict[str, Path]:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.extras import needed
+from the_experiment.base.files import read_text
 
 if TYPE_CHECKING:
     from openai import APIError, OpenAI
@@ -208,10 +209,9 @@ def _checked(address: str) -> str:
 
 def _key_of(file: Path) -> str | None:
     """The key in a file of lines such as `OPENAI_API_KEY=…`; `export` and quotes are allowed."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+    if not file.exists():
         return None
+    lines = read_text(file).splitlines()
     for line in lines:
         name, _, value = line.strip().removeprefix("export ").partition("=")
         if name.strip() == KEY:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
+from safetensors import safe_open
 from transformers import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -22,11 +25,12 @@ from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json
 from the_experiment.base.runs import TRAIN
-from the_experiment.models.architectures import ARCHITECTURES
+from the_experiment.models.architectures import ARCHITECTURES, parameters
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
+TWICE = 2  # as many parameters as weights there are: some may be shared, or made anew
 OF_NO_CLASS = ("TokenizersBackend", "PreTrainedTokenizerFast")  # all that it is, is in its file
 SAVE_AGAIN = "save the whole model and its tokenizer into that folder again (`save_pretrained`)"
 
@@ -64,7 +68,7 @@ def read_model(
     disable_progress_bar()  # of reading one small file
     set_verbosity_error()  # its table of the weights that don't fit: we refuse them, and say why
     with refusals_explained(folder):
-        _check_type(folder)
+        _check_configuration(folder)
         model, report = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
@@ -96,10 +100,31 @@ def refusals_explained(folder: Path, what: str = "") -> Iterator[None]:
         raise _unusable(folder, what + reason) from error
 
 
-def _check_type(folder: Path) -> None:
+def _check_configuration(folder: Path) -> None:
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING or config.is_encoder_decoder:
         raise _no_language_model(folder, f"its type is {config.model_type}")
+    harm = _too_large(folder, config)
+    if harm:
+        raise _unusable(folder, harm)
+
+
+def _too_large(folder: Path, config: PreTrainedConfig) -> str:
+    """What a configuration has beyond the weights beside it: it would be built, for minutes."""
+    sizes = []
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, framework="pt") as weights:
+            sizes += [
+                math.prod(weights.get_slice(name).get_shape()) for name in sorted(weights.keys())
+            ]
+    layers = getattr(config.get_text_config(), "num_hidden_layers", None) or 0
+    if sizes and layers > len(sizes):
+        return f"its configuration has {layers:,} layers, and its weights are {len(sizes)} tensors"
+    if sizes and parameters(config) > TWICE * sum(sizes):
+        return (
+            f"its configuration has {parameters(config):,} parameters, its weights {sum(sizes):,}"
+        )
+    return ""
 
 
 def saved_tokenizer(folder: Path) -> PreTrainedTokenizerBase:

@@ -11,6 +11,7 @@ from typing_extensions import Self
 
 from the_experiment.base import defaults
 from the_experiment.base.errors import UsageError
+from the_experiment.base.files import read_text
 from the_experiment.base.problems import first_problem
 
 DETERMINISTIC = {"device": "cpu", "precision": "fp32", "threads": 1}  # what it implies
@@ -44,10 +45,7 @@ class Configuration(BaseModel):
     @classmethod
     def from_file(cls, path: Path) -> Self:
         """Read a YAML file."""
-        try:
-            return cls.from_yaml(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UsageError(f"{path} can't be read ({error.strerror})") from None
+        return cls.from_yaml(read_text(path))
 
 
 class TrainConfig(Configuration):

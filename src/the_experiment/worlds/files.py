@@ -9,10 +9,10 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.files import write_text
+from the_experiment.base.files import read_text, write_text
 from the_experiment.base.names import NAME, name_from
 from the_experiment.base.problems import first_problem
-from the_experiment.base.strict_yaml import LONGEST_TEXT, StrictYaml, read_strictly
+from the_experiment.base.strict_yaml import StrictYaml, read_strictly
 from the_experiment.worlds.errors import WorldError
 from the_experiment.worlds.generated import FIELD, GeneratedWorld, ProgramWorld
 from the_experiment.worlds.generators import PROGRAMS, QUESTIONS
@@ -63,13 +63,7 @@ completion: "\\n{{both}},{{next}}\\n"
 
 def read_world(path: Path) -> World:
     """The world in a YAML file. Raises `ExperimentError` naming file, key and place."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(LONGEST_TEXT + 1)  # no more, even of /dev/zero
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not a text file"
-        raise ExperimentError(f"world file {path} can't be read: {reason}") from None
-    return world_from_text(text, str(path))
+    return world_from_text(read_text(path), str(path))
 
 
 def write_new_world(path: Path) -> None:

@@ -10,7 +10,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from the_experiment.base.errors import UsageError
-from the_experiment.base.files import write_text
+from the_experiment.base.files import read_text, write_text
 from the_experiment.base.names import NAME
 from the_experiment.base.problems import first_problem
 from the_experiment.base.runs import BETS
@@ -177,11 +177,7 @@ def read_config(path: Path | None) -> BetConfig:
     """
     if path is None:
         return BetConfig()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} can't be read: {' '.join(str(error).split())}") from None
-    read = read_strictly(text, str(path))
+    read = read_strictly(read_text(path), str(path))
     try:
         return BetConfig.model_validate(read.value or {})
     except ValidationError as error:
