@@ -234,7 +234,7 @@ def ended(
         (("generate", "--omit-where", "A AND"), 2, "the condition, column 6: the rule breaks off"),
         (("generate", "--omit-where", "A or not A"), 2, "leave some to train on"),
         (("generate", "-w", "nowhere"), 2, "relay, word-problems, or a YAML file"),
-        (("generate", "-w", "nowhere.yaml"), 2, "nowhere.yaml can't be read: No such file"),
+        (("generate", "-w", "nowhere.yaml"), 1, "nowhere.yaml can't be read: No such file"),
         (("generate", "--out", "."), 1, "choose another place with --out"),
         (("worlds",), 2, "Usage"),
         (("worlds", "show"), 2, "Missing argument"),

@@ -20,11 +20,14 @@ from transformers import (
 
 from looked_into import random_model
 from the_experiment.base.errors import ExperimentError, UsageError
-from the_experiment.data.tokenizer import character_tokenizer
+from the_experiment.data.tokenizer import character_tokenizer, subword_tokenizer
 from the_experiment.models.asking import ask, asked_text, no_room
 from the_experiment.models.loading import load
 from the_experiment.models.pretrained import load_pretrained
 from the_experiment.models.scoring import greedy
+from the_experiment.models.texts import unknown_in
+from the_experiment.training.rows import encode_rows
+from the_experiment.training.tuning_rows import read_tuning_rows
 
 ALPHABET = "\n #:=0123456789abcdefghijklmnopqrstuvwxyz"
 CHAT = (
@@ -189,9 +192,48 @@ def test_a_chat_template_is_used_once_without_thinking() -> None:
     assert asked_text(tokenizer, "<s>a=1", "plain") == "<s>a=1"
     with pytest.raises(UsageError, match="no chat template"):
         asked_text(character_tokenizer(ALPHABET), "a=1", "chat")
-    tokenizer.chat_template = "{{ raise_exception('no system prompt') }}"
-    with pytest.raises(UsageError, match=r"refuses a prompt \(no system prompt\): ask it plainly"):
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ raise_exception('no system prompt') }}",
+        "{{ messages[0].content + 1 }}",
+        "{{ messages[7].content.text }}",
+        "{{ 1 // 0 }}",
+        "{% if %}",
+    ],
+)
+def test_a_chat_template_that_raises_anything_is_a_plain_error(template: str) -> None:
+    tokenizer = beginning_tokenizer()
+    tokenizer.chat_template = template
+    with pytest.raises(UsageError, match=r"chat template refuses a prompt \(.+\): ask it plainly"):
         asked_text(tokenizer, "a=1")
+
+
+def test_what_a_tokenizer_does_not_know_is_told() -> None:
+    tokenizer = character_tokenizer("ab")
+    assert unknown_in(tokenizer, "abxay") == "'x', 'y'"
+    assert unknown_in(tokenizer, "ab") == ""
+    assert unknown_in(tokenizer, f"ab{tokenizer.unk_token}") == ""
+
+
+def test_a_tokenizer_whose_unknown_and_end_token_are_one_knows_all(tmp_path: Path) -> None:
+    """GPT-2's, GPT-NeoX's and OPT's: their pieces are bytes."""
+    tokenizer = subword_tokenizer(["ab ab"], 300)
+    tokenizer.unk_token = tokenizer.eos_token
+    for text in ("ab é", f"a{tokenizer.eos_token}b"):
+        assert unknown_in(tokenizer, text) == ""
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"prompt": "ab?", "completion": "é"}\n')
+    (row,) = read_tuning_rows(rows, tokenizer, None).encoded
+    assert row.ids[-1] == tokenizer.unk_token_id
+    assert len(encode_rows(tokenizer, [("ab?", "é")]).inputs) == 1
+
+
+def test_texts_with_unknown_characters_are_not_trained_on() -> None:
+    with pytest.raises(ExperimentError, match="the tokenizer does not know 'é' in 'abé'"):
+        encode_rows(character_tokenizer("ab"), [("a", "b"), ("ab", "é")])
 
 
 def test_settings_for_sampling_are_dropped_and_other_ends_of_a_turn_kept(tmp_path: Path) -> None:

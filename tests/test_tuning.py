@@ -315,7 +315,7 @@ BAD_ROWS = {
     '{"prompt": "1+1=", "comp': "line 2 is not whole JSON",
     "[1]": "line 2 is not a JSON object",
     json.dumps({"prompt": "1+1=", "completion": "2" * 60}): "line 2 has 65 tokens, for the",
-    '{"prompt": "1×1=", "completion": "1"}': "line 2 has characters that .* not know .×.",
+    '{"prompt": "1×1=", "completion": "1"}': "line 2 has characters that .* not know .'×'.",
 }
 
 

@@ -27,3 +27,8 @@ class UsageError(ExperimentError):
     """The words of the call are wrong: a malformed sequence, an unknown name."""
 
     exit_code = 2
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or its kind where there is none."""
+    return next(iter(str(error).strip().splitlines()), repr(error))

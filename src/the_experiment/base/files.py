@@ -22,7 +22,7 @@ from typing import Any, TextIO
 from filelock import BaseFileLock, FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 
-from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.errors import ExperimentError
 
 try:
     import fcntl
@@ -181,14 +181,14 @@ def write_json(path: Path, value: Any) -> None:
 def read_text(path: Path) -> str:
     """The text of a small file that somebody named, or of a pipe, up to one character too many.
 
-    Raises `UsageError` for what can't be read or is no text, and for a pipe that nobody writes to.
+    Raises `ExperimentError` for what can't be read or is no text, and for a pipe that nobody writes to.
     """
     try:
         with _opened(path) as file:
             return file.read(LONGEST_TEXT + 1)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not a text file"
-        raise UsageError(f"{path} can't be read: {reason}") from None
+        raise ExperimentError(f"{path} can't be read: {reason}") from None
 
 
 def _opened(path: Path) -> TextIO:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.errors import ExperimentError, UsageError, first_line
 from the_experiment.base.files import read_json, read_jsonl
 from the_experiment.base.words import counted
 
@@ -120,7 +120,7 @@ def _parquet(file: Path) -> Table:
         table = pyarrow.parquet.ParquetFile(file).read()
     except (OSError, pyarrow.ArrowException) as error:
         raise ExperimentError(
-            f"{file} can't be read as Parquet ({str(error).splitlines()[0]})", "write it again"
+            f"{file} can't be read as Parquet ({first_line(error)})", "write it again"
         ) from None
     return Table(file, table.to_pylist())
 
@@ -135,11 +135,6 @@ def _on_disk(folder: Path) -> list[Row]:
             f"{folder} can't be read as what `save_to_disk` wrote ({first_line(error)})",
             "save it again",
         ) from None
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's message, or its kind where there is none."""
-    return next(iter(str(error).strip().splitlines()), repr(error))
 
 
 READERS: dict[str, Callable[[Path], Table]] = {

@@ -6,14 +6,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from the_experiment.base.errors import ExperimentError
+from the_experiment.base.errors import ExperimentError, first_line
 from the_experiment.base.tables import (
     KINDS,
     ON_DISK,
     READERS,
     SPLITS_ON_DISK,
     Table,
-    first_line,
     kind_of,
     read_table,
 )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from loguru import logger
 from pydantic import BaseModel, ConfigDict
@@ -151,10 +151,11 @@ class Asker:
             )
         return max(known, key=lambda form: sum(self.logprobs(questions, form)))
 
-    def _unknown(self, texts: Any) -> int:
+    def _unknown(self, texts: Iterable[str]) -> int:
         """How many of these texts have something that the tokenizer doesn't know."""
-        unknown = self.tokenizer.unk_token_id
-        return sum(unknown in self._ids(text) for text in texts) if unknown is not None else 0
+        from the_experiment.models.texts import unknown_in
+
+        return sum(bool(unknown_in(self.tokenizer, text)) for text in texts)
 
     def _ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -16,8 +16,9 @@ from the_experiment.inside.opened import Opened
 from the_experiment.inside.patching import Pair
 from the_experiment.inside.sweep import Trial
 from the_experiment.inside.texts import Text, text_of
-from the_experiment.models.asking import Chat, asked_text, not_known
+from the_experiment.models.asking import Chat, asked_text
 from the_experiment.models.scoring import check_length
+from the_experiment.models.texts import unknown_in
 from the_experiment.worlds.generators import Generator
 from the_experiment.worlds.programs.binding import make_variable_binding_program
 from the_experiment.worlds.programs.chain import (
@@ -100,7 +101,7 @@ class Asking:
         characters that the model doesn't know.
         """
         prompt = asked_text(self.tokenizer, filled(self.template, program), self.chat)
-        lost = not_known(self.tokenizer, prompt)
+        lost = unknown_in(self.tokenizer, prompt)
         if lost:
             raise UsageError(
                 f"this model doesn't know {lost}", "trace programs such as it was trained on"

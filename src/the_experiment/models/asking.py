@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-from jinja2 import TemplateError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.errors import ExperimentError, UsageError, first_line
 from the_experiment.models.scoring import greedy, room
 from the_experiment.models.texts import prompt_ids
 
@@ -64,9 +63,9 @@ def asked_text(tokenizer: PreTrainedTokenizerBase, prompt: str, chat: Chat = "au
         text = tokenizer.apply_chat_template(
             turns, tokenize=False, add_generation_prompt=True, enable_thinking=False
         )
-    except TemplateError as error:  # some want a system prompt, or nothing else
+    except Exception as error:  # a template is a program; some want a system prompt
         raise UsageError(
-            f"this model's chat template refuses a prompt ({error})", "ask it plainly"
+            f"this model's chat template refuses a prompt ({first_line(error)})", "ask it plainly"
         ) from None
     return str(text)
 
@@ -77,20 +76,6 @@ def _beginning(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
     if not begin or prompt.startswith(begin):
         return ""
     return begin if tokenizer(prompt)["input_ids"][:1] == [tokenizer.bos_token_id] else ""
-
-
-def not_known(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
-    """Which characters a model has no token for, such as `'a', '#'`; empty where it has all.
-
-    >>> from the_experiment.data.tokenizer import character_tokenizer
-    >>> not_known(character_tokenizer("x=1"), "y=1"), not_known(character_tokenizer("x=1"), "x=1")
-    ("'y'", '')
-    """
-    unknown = tokenizer.unk_token_id
-    if unknown is None or unknown not in prompt_ids(tokenizer, prompt):
-        return ""
-    lost = [one for one in dict.fromkeys(prompt) if unknown in prompt_ids(tokenizer, one)]
-    return ", ".join(map(repr, lost))
 
 
 def no_room(

@@ -22,7 +22,7 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
-from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.errors import ExperimentError, UsageError, first_line
 from the_experiment.base.files import read_json
 from the_experiment.base.runs import TRAIN
 from the_experiment.models.architectures import ARCHITECTURES, parameters
@@ -96,7 +96,7 @@ def refusals_explained(folder: Path, what: str = "") -> Iterator[None]:
     except ExperimentError:
         raise
     except Exception as error:
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        reason = first_line(error)
         raise _unusable(folder, what + reason) from error
 
 

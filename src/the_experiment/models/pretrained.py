@@ -11,7 +11,7 @@ from loguru import logger
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from the_experiment.base import defaults
-from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.errors import ExperimentError, UsageError, first_line
 from the_experiment.base.runs import Run, find_runs
 from the_experiment.models.loading import Device, Dtype, pick_device, read_model
 
@@ -90,7 +90,7 @@ def _from_hub(name: str, out: Path) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=NEEDED, ignore_patterns=DOUBLE))
     except Exception as error:  # of the network, the hub, and its client: many kinds
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        reason = first_line(error)
         runs = ", ".join(run.name for run in find_runs(out)) or "none yet"
         raise ExperimentError(
             f"{name!r} is no folder here and no run in {out}/, and it can't be had from the hub "

@@ -81,6 +81,26 @@ def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
     return pad if isinstance(pad, int) else end_id(tokenizer)
 
 
+def unknown_in(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
+    """What of a text a tokenizer has no token for, such as `'a', '#'`; empty where it has all.
+
+    Some tokenizers, GPT-2's for one, have their end token for what is unknown, and nothing is: a
+    text may have it, as a text may name the unknown token itself.
+
+    >>> from the_experiment.data.tokenizer import character_tokenizer
+    >>> unknown_in(character_tokenizer("x=1"), "y=1"), unknown_in(character_tokenizer("x=1"), "x=1")
+    ("'y'", '')
+    """
+    unknown = tokenizer.unk_token_id
+    if unknown is None or unknown not in _ids(tokenizer, text):
+        return ""
+    plain = text.replace(str(tokenizer.unk_token), "")
+    if unknown not in _ids(tokenizer, plain):
+        return ""
+    lost = [one for one in dict.fromkeys(plain) if unknown in _ids(tokenizer, one)]
+    return ", ".join(map(repr, lost)) or repr(plain)
+
+
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from the_experiment.base.errors import ExperimentError
+from the_experiment.base.errors import ExperimentError, first_line
 from the_experiment.base.seeds import derived_seed
 from the_experiment.data.reading import DatasetInfo, dataset_info, read_dataset
 from the_experiment.data.tokenizer import character_tokenizer
@@ -107,7 +107,7 @@ def _tokenizer(config: TrainConfig, info: DatasetInfo) -> PreTrainedTokenizerBas
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(config.tokenizer)
     except Exception as error:  # transformers raises many kinds; all mean that there is none
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        reason = first_line(error)
         raise ExperimentError(
             f"no tokenizer can be read from {config.tokenizer} ({reason})",
             "give a folder with a Hugging Face tokenizer, or leave --tokenizer out",

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from the_experiment.base.errors import ExperimentError
 from the_experiment.base.seeds import Integers, Stream
-from the_experiment.models.texts import encode, end_id, padded
+from the_experiment.models.texts import encode, end_id, padded, unknown_in
 
 IGNORED = -100  # no loss on these labels, as everywhere in transformers
 
@@ -43,10 +44,20 @@ class Rows:
 
 
 def encode_rows(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]]) -> Rows:
-    """Tensors of the (prompt, completion) pairs, in their order."""
+    """Tensors of the (prompt, completion) pairs, in their order.
+
+    Raises `ExperimentError` for a text with something that the tokenizer doesn't know.
+    """
     numbers: dict[tuple[str, str], int] = {}
     rows = [numbers.setdefault(pair, len(numbers)) for pair in pairs]
     encoded = [encode(tokenizer, prompt, completion) for prompt, completion in numbers]
+    for prompt, completion in numbers:
+        lost = unknown_in(tokenizer, prompt + completion)
+        if lost:
+            raise ExperimentError(
+                f"the tokenizer does not know {lost} in {prompt + completion!r}",
+                "leave that row out, or train with a tokenizer that knows them",
+            )
     ignored = [[IGNORED] * (len(one.prompt) - 1) for one in encoded]
     # Nothing looks at what fills a shorter text up. It is not the padding token, at the sight of
     # which transformers warns that there is no attention mask.

@@ -12,7 +12,7 @@ from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_jsonl
 from the_experiment.data.folder import checked_rows
 from the_experiment.models.asking import Chat, asked_text
-from the_experiment.models.texts import Encoded, encode
+from the_experiment.models.texts import Encoded, encode, unknown_in
 from the_experiment.training.rows import IGNORED
 
 SHORTEN = "shorten or remove that row, or tune a model with more positions"
@@ -80,11 +80,6 @@ def _harms(
     """Why a model can't learn from this row, and what to do about it."""
     if positions is not None and len(row.ids) > positions:
         yield f"has {len(row.ids)} tokens, for the {positions} positions of the model", SHORTEN
-    if tokenizer.unk_token_id in row.ids and tokenizer.unk_token_id is not None:
-        unknown = "".join(dict.fromkeys(c for c in text if _unknown(tokenizer, c)))
-        yield f"has characters that the model does not know ({unknown})", KNOWN
-
-
-def _unknown(tokenizer: PreTrainedTokenizerBase, character: str) -> bool:
-    ids = tokenizer(character, add_special_tokens=False)["input_ids"]
-    return tokenizer.unk_token_id in ids
+    lost = unknown_in(tokenizer, text)
+    if lost:
+        yield f"has characters that the model does not know ({lost})", KNOWN

@@ -88,13 +88,14 @@ def responses_in(place: Path, cell: Cell) -> list[Response] | None:
 
 def ask_cell(cell: Cell, place: Path, loaded: Callable[[], tuple[Any, Any]]) -> list[Response]:
     """Ask the model what it can be asked, and write the responses to `place`."""
-    from the_experiment.models.asking import ask, no_room, not_known
+    from the_experiment.models.asking import ask, no_room
+    from the_experiment.models.texts import unknown_in
 
     model, tokenizer = loaded()
     tokens, chat = cell.config.answer_tokens, cell.config.chat
 
     def why_not(prompt: str) -> str:
-        lost = not_known(tokenizer, prompt)
+        lost = unknown_in(tokenizer, prompt)
         harm = no_room(model, tokenizer, prompt, tokens, chat)
         if lost:
             return f"{NOT_KNOWN}: {lost}"

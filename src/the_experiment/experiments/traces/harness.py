@@ -54,10 +54,12 @@ def harness_model(name: str, out: Path, max_new_tokens: int = MAX_NEW_TOKENS) ->
     needed("lm_eval")
     from lm_eval.models.huggingface import HFLM
 
+    from the_experiment.models.asking import asked_text
     from the_experiment.models.pretrained import load_pretrained
     from the_experiment.models.scoring import room
 
     model, tokenizer = load_pretrained(name, out=out)
+    asked_text(tokenizer, "Why?")  # raises where the chat template refuses a question
     positions = room(model)
     most = max_new_tokens if positions is None else min(max_new_tokens, positions // 2)
     asked_by = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=BATCH)
