@@ -14,7 +14,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.errors import ExperimentError
 from the_experiment.base.extras import needed
 from the_experiment.base.files import (
     LONGEST_TEXT,
@@ -150,7 +150,7 @@ def test_an_experiment_file_is_read_strictly(tmp_path: Path, again: str, says: s
 
 def test_settings_that_are_not_there_are_told_in_words_only(tmp_path: Path) -> None:
     file = tmp_path / "nope.yaml"
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(ExperimentError) as caught:
         read_settings(file, ["epochs"])
     assert caught.value.what == f"{file} can't be read: No such file or directory"
 
@@ -158,7 +158,7 @@ def test_settings_that_are_not_there_are_told_in_words_only(tmp_path: Path) -> N
 def test_settings_that_are_no_text_are_told_in_words_only(tmp_path: Path) -> None:
     file = tmp_path / "binary.yaml"
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(ExperimentError) as caught:
         read_settings(file, ["epochs"])
     assert caught.value.what == f"{file} can't be read: it is not a text file"
 

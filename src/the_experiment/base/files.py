@@ -181,7 +181,8 @@ def write_json(path: Path, value: Any) -> None:
 def read_text(path: Path) -> str:
     """The text of a small file that somebody named, or of a pipe, up to one character too many.
 
-    Raises `ExperimentError` for what can't be read or is no text, and for a pipe that nobody writes to.
+    Raises `ExperimentError` for what can't be read or is no text, and for a pipe that nobody
+    writes to.
     """
     try:
         with _opened(path) as file:

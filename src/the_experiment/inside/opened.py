@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
+from inspect import signature
 from typing import Any
 
 import torch
@@ -117,7 +118,7 @@ class Opened:
             asked["logits_to_keep"] = logits_at - first
         with ExitStack() as stack:
             if start is not None:
-                asked |= {"past_key_values": stack.enter_context(started(self.blocks, start))}
+                asked |= self._attending_to(stack.enter_context(started(self.blocks, start)))
                 ids = ids[:1, first:]  # only their shape counts: each row joins with its stream
             if weights and any(tap.place.tap in STATES for tap in taps):
                 raise UsageError("an LSTM's states can't be seen while it has other weights")
@@ -143,12 +144,19 @@ class Opened:
         with tapping(self.model, taps):
             self.model(
                 input_ids=ids.to(self.model.device),
-                past_key_values=past,
                 use_cache=False,
                 logits_to_keep=1,
+                **self._attending_to(past),
             )
         attended = [(layer.keys, layer.values) for layer in past.layers] if past else []
         return Recording([cache[site] for site in streams], attended)
+
+    def _attending_to(self, past: DynamicCache | None) -> dict[str, DynamicCache]:
+        """Keys and values as an argument of the model, by the name that its transformers has."""
+        if past is None:
+            return {}
+        known = signature(self.model.forward).parameters
+        return {"cache" if "cache" in known else "past_key_values": past}
 
     def _spared(self, edited: Iterable[Site]) -> list[str]:
         """The modules of the last layer that need to see no position but those asked for."""
