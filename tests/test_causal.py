@@ -353,7 +353,7 @@ def test_what_can_not_be_drawn_is_refused(asked: dict[str, object], told: str) -
 
 def test_without_networkx_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "networkx", None)
-    with pytest.raises(ExperimentError, match=r"the-experiment\[finetune\]"):
+    with pytest.raises(ExperimentError, match=r"pip install '\.\[finetune\]'"):
         draw_puzzles(1, seed=0, kinds=["root-cause"])
 
 

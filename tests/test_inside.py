@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from inspect import signature
 
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from transformers import LlamaForCausalLM
 
 from looked_into import (
     ATTENDING,
@@ -27,6 +29,8 @@ from the_experiment.inside.sites import Site
 from the_experiment.inside.sweep import Trial, sweep
 from the_experiment.inside.texts import Text, refuse_mixed_lengths
 from the_experiment.inside.weights import other_weights
+
+CACHE = "cache" if "cache" in signature(LlamaForCausalLM.forward).parameters else "past_key_values"
 
 
 @pytest.fixture(scope="module")
@@ -237,11 +241,11 @@ def test_damage_in_the_middle_is_that_of_a_model_changed_while_it_writes(
     flipped = FlipWeights(share=0.2, seed=3).weights(opened)
     model = copy.deepcopy(opened.model)
     with torch.no_grad():
-        past = model(input_ids=ids[:, :5], use_cache=True).past_key_values
+        past = getattr(model(input_ids=ids[:, :5], use_cache=True), CACHE)
         named = dict(model.named_parameters())
         for key, values in flipped.items():
             named[key].copy_(values)
-        after = model(input_ids=ids[:, 5:], past_key_values=past).logits
+        after = model(input_ids=ids[:, 5:], **{CACHE: past}).logits
     close(opened.run(ids, weights=flipped, weights_from=5).logits[:, 5:], after)
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from conftest import Command
-from the_experiment.cli import main
 from the_experiment.cli.printed_flags import as_verbs
 from the_experiment.worlds.files import world_from_text
 from verbs import VERBS
@@ -72,42 +71,6 @@ def test_generate_answers_what_the_readme_prints(the_experiment: Command) -> Non
     assert shown
     done = the_experiment(*shlex.split(shown[1]), COLUMNS="200")
     assert done.stdout == shown[2]
-
-
-@pytest.mark.slow
-def test_the_page_on_looking_inside_runs_as_printed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On two small models under the names that the page gives them."""
-    monkeypatch.chdir(tmp_path)
-    called("generate --omit-fraction 0.1875 --train-size 320")
-    for name in ("tiny-gpt2-causal", "gpt2-1"):
-        called(f"train gpt2 --epochs 1 --layers 1 --width 16 --name {name}")
-    page = (ROOT / "docs" / "inside.md").read_text("utf-8")
-    lines = [shlex.join(words) for words in commands(page)]
-    assert len(lines) == 12
-    for line in lines:
-        called(line)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("page", ["programs", "questions"])
-def test_what_other_pages_list_and_generate_runs_as_printed(
-    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    text = (ROOT / "docs" / f"{page}.md").read_text("utf-8")
-    lines = [words for words in commands(text) if {*words[:2]} & {"list", "generate"}]
-    assert lines
-    for words in lines:
-        called(shlex.join(words))
-
-
-def called(line: str) -> None:
-    """Call a command in this process; it has to end well."""
-    with pytest.raises(SystemExit) as end:
-        main(shlex.split(line))
-    assert not end.value.code, line
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Packages that only fine-tuning needs: they come with `the-experiment[finetune]`."""
+"""Packages that only fine-tuning needs: they come with the extra `finetune`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from importlib.util import find_spec
 
 from the_experiment.base.errors import ExperimentError
 
-INSTALL = "pip install 'the-experiment[finetune]'"
-IN_A_CHECKOUT = "pip install '.[finetune]'"
+INSTALL = "pip install '.[finetune]'"
 
 
 def needed(*modules: str) -> None:
@@ -19,5 +18,5 @@ def needed(*modules: str) -> None:
     if missing:
         raise ExperimentError(
             f"not installed: {', '.join(missing)}",
-            f"run `{INSTALL}`, in a checkout `{IN_A_CHECKOUT}`",
+            f"run `{INSTALL}` in the checkout of the-experiment",
         )

@@ -46,7 +46,7 @@ def tune(
 
     Ctrl-C leaves a checkpoint and raises `KeyboardInterrupt`. Raises `ExperimentError` for a base,
     rows, device or checkpoint that don't fit, for a disk that is full, for a tuning that diverges,
-    and where `the-experiment[finetune]` is not installed.
+    and where the extra `finetune` is not installed.
     """
     needed(*PACKAGES)
     with computing_with(config.threads):

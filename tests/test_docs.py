@@ -1,0 +1,125 @@
+"""Every command and snippet that README and docs print is run, in its order, page by page.
+
+All that takes long is made small (`small.py`). Models of the hub are folders of the same name; an
+endpoint is a server on loopback.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import string
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fake_endpoint import KEY, fake_endpoint
+from looked_into import random_model
+from test_printed import ONE_OF_SEVERAL, ROOT
+from the_experiment.data.tokenizer import character_tokenizer
+
+LINE = r"^(?:    |\$ )((?:the-experiment|printf|python) (?:.*\\\n)*.*)$"
+FENCE = r"^```(bash|python)\n(.*?)^```$"
+NOT_RUN = ("pip ", "python -m pytest")  # what CI runs before any test
+SMALLER = [  # of what the words themselves ask for
+    (r"--seeds 1-5", "--seeds 1,2"),
+    (r"--count \d+", "--count 60"),
+    (r"--num-seqs \d+", "--num-seqs 3"),
+    (r"--epochs \d+", "--epochs 1"),
+    (r"--draw \d\d+", "--draw 40"),
+    (r"head -n \d+|tail -n \d+", r"head -n 20"),
+    (r"(questions run .*) --model", r"\1 --limit 8 --model"),
+]
+BEFORE = {  # what a page supposes was done before
+    "README": [],
+    "inside": [
+        "the-experiment generate --omit-fraction 0.1875",
+        "the-experiment train gpt2",
+        "the-experiment train gpt2 --name gpt2-1",
+    ],
+    "programs": [
+        "the-experiment generate --world binding",
+        "the-experiment train gpt2 --name binding4c",
+    ],
+    "results": [
+        "the-experiment questions list arithmetic --draw 20 > seen.jsonl",
+        "the-experiment train gpt2 --dataset seen.jsonl --name questions-1",
+    ],
+    "reproducibility": ["the-experiment generate"],
+}
+REPLY = (
+    "<think>\nIt is so.\n<causality>\nSo it follows.\n</causality>\n</think>\nyes"  # an endpoint's
+)
+HUB = ("Qwen/Qwen3-0.6B", "Qwen/Qwen2.5-0.5B")
+
+
+def script(page: Path) -> str:
+    """What the page prints, as lines of a shell; snippets are files that Python runs."""
+    text = page.read_text("utf-8")
+    found = [(one.start(), "bash", one[1]) for one in re.finditer(LINE, text, re.M)]
+    found += [(one.start(), one[1], one[2]) for one in re.finditer(FENCE, text, re.M | re.S)]
+    lines = list(BEFORE.get(page.stem, []))
+    for place, kind, said in sorted(found):
+        if kind == "python":
+            lines.append(f"cat > snippet-{place}.py <<'END'\n{said}\nEND")
+            lines.append(f"small-python snippet-{place}.py")
+        elif not said.startswith(NOT_RUN):
+            lines += [each for line in said.split("\n\n") for each in _choices(line)]
+    return "\n".join(lines) + "\n"
+
+
+def _choices(line: str) -> list[str]:
+    """`generate|train` as two lines."""
+    several = ONE_OF_SEVERAL.search(line)
+    if not several or not line.startswith("the-experiment") or "'" in several[0]:
+        return [line]
+    return [line.replace(several[0], one) for one in several[0].split("|")]
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# `tracing` wants a model that binds: minutes of training. Its calls are run by test_tracing.py.
+PAGES = [page for page in PAGES if page.stem not in ("log", "tracing") and len(script(page)) > 1]
+
+
+@pytest.mark.docs
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_all_that_a_page_prints_runs(page: Path, tmp_path: Path) -> None:
+    lines = script(page)
+    for words, fewer in SMALLER:
+        lines = re.sub(words, fewer, lines)
+    for name in HUB:
+        if name in lines:
+            hub_model(tmp_path / name)
+    for stub in ("the-experiment", "small-python"):
+        file = tmp_path / "bin" / stub
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT}/tests/small.py "$@"\n')
+        file.chmod(0o755)
+    with fake_endpoint(answer=lambda *_: [[(REPLY, 1.0)]]) as endpoint:
+        lines = lines.replace("http://127.0.0.1:8000", endpoint.address.removesuffix("/v1"))
+        done = subprocess.run(
+            ["bash", "-euxo", "pipefail", "-c", lines],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+                "OPENAI_API_KEY": KEY,
+                "OPENAI_BASE_URL": endpoint.address,
+                "HF_HUB_OFFLINE": "1",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+
+
+def hub_model(folder: Path) -> None:
+    """A random model with room for texts of any page, in a folder named like one of the hub."""
+    tokenizer = character_tokenizer(string.printable + "←→")
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>"]})
+    model = random_model("qwen3", len(tokenizer))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
