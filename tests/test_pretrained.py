@@ -127,6 +127,16 @@ def test_a_configuration_far_beyond_its_weights_is_not_built(
         load_pretrained(folder)
 
 
+def test_packed_weights_are_not_taken_for_too_few(tmp_path: Path) -> None:
+    folder = saved(tmp_path, "gpt2")
+    config = json.loads((folder / "config.json").read_text())
+    packed = {"n_inner": 4096, "quantization_config": {"quant_method": "gptq", "bits": 4}}
+    (folder / "config.json").write_text(json.dumps({**config, **packed}))
+    with pytest.raises(ExperimentError) as refused:  # what reads them is not installed
+        load_pretrained(folder)
+    assert "its configuration has" not in str(refused.value)
+
+
 @pytest.mark.parametrize("name", ["gpt2", "llama", "qwen3"])
 def test_a_model_without_a_tokenizer_is_refused(name: str, tmp_path: Path) -> None:
     random_model(name).save_pretrained(tmp_path)

@@ -25,7 +25,7 @@ SPLITS_ON_DISK = "dataset_dict.json"  # the same of several splits
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a file, and in which line (where it has lines) each begins."""
+    """The rows of a file, and where it has lines, the one in which each ends."""
 
     path: Path
     rows: Sequence[Row]
