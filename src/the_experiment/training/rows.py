@@ -56,7 +56,7 @@ def encode_rows(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, s
         if lost:
             raise ExperimentError(
                 f"the tokenizer does not know {lost} in {prompt + completion!r}",
-                "leave that row out, or train with a tokenizer that knows them",
+                "leave that row out, or take a tokenizer or base that knows them",
             )
     ignored = [[IGNORED] * (len(one.prompt) - 1) for one in encoded]
     # Nothing looks at what fills a shorter text up. It is not the padding token, at the sight of
