@@ -141,7 +141,7 @@ def main() -> None:
         if prepare(config).precision != "fp32":
             plain = config.model_copy(update={"precision": "fp32"})
             turns["the-experiment, fp32"] = lambda: our_turn(plain, options.steps, scratch)
-        seconds = {name: [] for name in turns}
+        seconds: dict[str, list[float]] = {name: [] for name in turns}
         for _ in range(options.rounds):
             for name, turn in turns.items():
                 seconds[name].append(turn())

@@ -134,12 +134,12 @@ class FakeEndpoint:
 
 
 def _place(likely: Likely) -> dict[str, Any]:
-    tokens = [
-        {"token": text, "bytes": list(text.encode()), "logprob": math.log(share)}
-        for text, share in likely
-    ]
-    top = sorted(tokens, key=lambda one: -one["logprob"])[:5]
-    return {**tokens[0], "top_logprobs": top}
+    top = sorted(likely, key=lambda one: -one[1])[:5]
+    return {**_token(*likely[0]), "top_logprobs": [_token(*one) for one in top]}
+
+
+def _token(text: str, share: float) -> dict[str, object]:
+    return {"token": text, "bytes": list(text.encode()), "logprob": math.log(share)}
 
 
 def _handler(fake: FakeEndpoint) -> type[BaseHTTPRequestHandler]:
@@ -161,23 +161,24 @@ def _handler(fake: FakeEndpoint) -> type[BaseHTTPRequestHandler]:
             path = urlsplit(self.path).path
             fault = fake.fault(path)
             if self.headers["authorization"] != f"Bearer {fake.key}":
-                return self._send(401, _wrong(f"wrong key: {self.headers['authorization']}"))
+                self._send(401, _wrong(f"wrong key: {self.headers['authorization']}"))
+                return
             if isinstance(fault, int):
-                return self._send(fault, _wrong(f"fault, Bearer {fake.key}"))
+                self._send(fault, _wrong(f"fault, Bearer {fake.key}"))
+                return
             found = self._done(path, body)
             if fault == "hang":
                 time.sleep(0.5)
                 self.close_connection = True
-                return None
-            if found is None:
-                return self._send(404, _wrong("no such thing"))
-            if fault == "late":
-                return self._send(500, _wrong("fault"))
-            text = "<html>" if fault == "html" else json.dumps(found)
-            sent = self._send(200, text, cut=fault == "cut")
-            if path == CHAT and fault != "cut":
-                fake.chats[json.loads(body)["messages"][-1]["content"]] += 1
-            return sent
+            elif found is None:
+                self._send(404, _wrong("no such thing"))
+            elif fault == "late":
+                self._send(500, _wrong("fault"))
+            else:
+                text = "<html>" if fault == "html" else json.dumps(found)
+                self._send(200, text, cut=fault == "cut")
+                if path == CHAT and fault != "cut":
+                    fake.chats[json.loads(body)["messages"][-1]["content"]] += 1
 
         def _done(self, path: str, body: bytes) -> dict[str, Any] | None:
             wish = json.loads(body) if body[:1] == b"{" else {}

@@ -35,14 +35,16 @@ class Elsewhere(torch.Tensor):
             strides=here.stride(),
             storage_offset=here.storage_offset(),
             dtype=here.dtype,
-            device=f"{NAME}:0",
+            device=torch.device(NAME, 0),
         )
 
     def __init__(self, here: torch.Tensor) -> None:
         self.here = here
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, _: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, _: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         name, kwargs = func.overloadpacket.__name__, kwargs or {}
         if name == "_to_copy":
             return copied(*args, **kwargs)
@@ -69,15 +71,15 @@ class Elsewhere(torch.Tensor):
     def numpy(self, **_: Any) -> Any:
         raise TypeError(f"can't convert a tensor of {NAME} to numpy")
 
-    __array__ = numpy
+    __array__ = numpy  # type: ignore[assignment]
 
     @property
     def data(self) -> Any:
-        return torch.Tensor.data.__get__(self)
+        return torch.Tensor.data.__get__(self)  # type: ignore[attr-defined]
 
-    @data.setter
+    @data.setter  # type: ignore[override]
     def data(self, value: Elsewhere) -> None:
-        torch.Tensor.data.__set__(self, value)
+        torch.Tensor.data.__set__(self, value)  # type: ignore[attr-defined]
         self.here = value.here
 
 
@@ -147,7 +149,9 @@ def command(words: list[str]) -> None:
 
     loading.pick_device = lambda *_: second_device()
     # Tensors made in inference mode can't be of a class of ours.
-    torch.inference_mode = lambda mode=True: torch.no_grad() if mode else torch.enable_grad()
+    vars(torch)["inference_mode"] = lambda mode=True: (
+        torch.no_grad() if mode else torch.enable_grad()
+    )
     from the_experiment.cli import main
 
     main(words)

@@ -62,11 +62,12 @@ def small_traces() -> None:
 def small_experiments() -> None:
     from the_experiment.experiments import declaration
     from the_experiment.experiments.course import Course
+    from the_experiment.experiments.declaration import Experiment
 
     find = declaration.find_experiment
 
-    def small(name: str) -> Any:
-        found = find(name)
+    def small(name_or_file: str) -> Experiment | Course:
+        found = find(name_or_file)
         if isinstance(found, Course):
             lessons = [one.model_copy(update={"rows": 320}) for one in found.quick.lessons]
             quick = found.quick.model_copy(update={**FEW, "lessons": lessons})

@@ -50,7 +50,7 @@ def rows(tmp_path: Path) -> Path:
     return file
 
 
-def backend(fake: FakeEndpoint, tmp_path: Path, **changed: object) -> OpenAIBackend:
+def backend(fake: FakeEndpoint, tmp_path: Path, **changed: Any) -> OpenAIBackend:
     """The backend on this server, which looks at a job as often as it can."""
     return OpenAIBackend(
         Endpoint(fake.address, KEY),

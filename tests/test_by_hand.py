@@ -170,7 +170,8 @@ def test_the_first_half_of_the_pairs_chooses_and_the_second_counts(
     became = np.zeros((9, 2, 3, len(WORLD.parts)), dtype=np.bool_)
     became[:5, 1, 0] = became[3:, 1, 1:] = True
     every = np.ones((9, len(WORLD.parts)), dtype=np.bool_)
-    table = Patched("position", ("none", "some"), ("a", "b", "c"), became, became * 1.0)
+    effect = became.astype(np.float64)
+    table = Patched("position", ("none", "some"), ("a", "b", "c"), became, effect)
     by_hand = SimpleNamespace(differ=every, answered=every, at_positions=lambda: table)
     monkeypatch.setattr(patch, "Patching", lambda *_: by_hand)
     figures = patch.PatchMaps(pairs=9).run(random_subject("cnn")).figures

@@ -56,7 +56,7 @@ def edges_in_order(puzzle: Puzzle) -> list[tuple[str, str]]:
     first, *_ = told = sentences(puzzle)
     if first.lower().startswith("let "):
         pairs = re.split(r", | and ", first[4:])
-        return [tuple(pair.split(" cause ")) for pair in pairs]  # type: ignore[misc]
+        return [(cause, effect) for cause, effect in (pair.split(" cause ") for pair in pairs)]
     found = []
     for sentence in told:
         for wording in EDGE:
@@ -176,7 +176,9 @@ def worlds(puzzle: Puzzle, forced: dict[str, bool]) -> Iterator[dict[str, bool]]
 
 
 def follows(rule: str, values: list[bool]) -> bool:
-    return {"all": all, "any": any, "same": any}.get(rule, lambda _: not values[0])(values)
+    if rule == "all":
+        return all(values)
+    return any(values) if rule in ("any", "same") else not values[0]
 
 
 def structural(puzzle: Puzzle) -> str:

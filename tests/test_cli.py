@@ -214,7 +214,7 @@ def ended(
             main(list(words))
         said = capsys.readouterr()
         assert "Traceback" not in said.out + said.err
-        return ended.value.code or 0, said.out, said.err
+        return int(ended.value.code or 0), said.out, said.err
 
     return call
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ def did(*words: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Models fitted to six states: `llama`, `qwen3`, the same in bfloat16, and `bpe`."""
     folder = tmp_path_factory.mktemp("decoders")
     data, runs = folder / "dataset", folder / "out"

@@ -59,18 +59,25 @@ def written(path: Path, values: object) -> Path:
     return path
 
 
+def grid(name_or_file: str) -> Experiment:
+    """The experiment of this name or file, which is no course."""
+    experiment = find_experiment(name_or_file)
+    assert isinstance(experiment, Experiment)
+    return experiment
+
+
 @pytest.mark.parametrize(
     "name", sorted({*experiment_names()} - {"binding", "binding-names"})
 )  # test_course.py
 def test_every_shipped_experiment_reads_and_has_cells(name: str) -> None:
-    experiment = find_experiment(name)
+    experiment = grid(name)
     keys = [cell.key for cell in cells_of(experiment)]
     assert len(keys) == len(set(keys))
     assert {cell.key for cell in cells_of(experiment, quick=True)} < set(keys)
 
 
 def test_seed_claim_holds_out_as_it_says() -> None:
-    cells = [cell for cell in cells_of(find_experiment("seed-claim")) if cell.entry]
+    cells = [cell for cell in cells_of(grid("seed-claim")) if cell.entry]
     by_way = {way: [c for c in cells if c.hold_outs == way] for way in {c.hold_outs for c in cells}}
     assert {way: len(found) for way, found in by_way.items()} == {
         "leave one out": 32 * 4,  # of one seed
@@ -188,7 +195,7 @@ def test_a_new_file_is_an_experiment_and_is_not_overwritten(tmp_path: Path) -> N
 
 
 def test_a_cell_is_another_one_when_what_it_depends_on_changes() -> None:
-    experiment = find_experiment(str(EXAMPLE))
+    experiment = grid(str(EXAMPLE))
     longer = experiment.model_copy(
         update={"train": experiment.train.model_copy(update={"learning_rate": 1e-3})}
     )
@@ -517,13 +524,13 @@ def test_a_model_fitted_if_it_was_right_on_every_seen_state() -> None:
 
 def test_a_new_file_can_be_judged(tmp_path: Path) -> None:
     write_new_experiment(tmp_path / "mine.yaml")
-    experiment = find_experiment(str(tmp_path / "mine.yaml"))
+    experiment = grid(str(tmp_path / "mine.yaml"))
     results = {cell: made_up_result(cell, 0.5) for cell in cells_of(experiment)}
     assert judgements(experiment, results)[0].pairs >= fewest_cases(2)
 
 
 def test_a_quick_sentence_names_only_what_was_run() -> None:
-    shipped = find_experiment("seed-claim")
+    shipped = grid("seed-claim")
     quick = shipped.quick.model_copy(update={"hold_outs": ["random 6 of 32"]})
     experiment = shipped.model_copy(update={"quick": quick})
     results = {cell: graded_result(cell, [False] * 6) for cell in cells_of(experiment, quick=True)}
@@ -571,7 +578,7 @@ def test_a_quick_run_keeps_the_full_report(tmp_path: Path) -> None:
 
 
 def test_a_report_has_no_empty_tables_or_panels(tmp_path: Path) -> None:
-    shipped = find_experiment("seed-claim")
+    shipped = grid("seed-claim")
     claim = shipped.claim.model_copy(update={"measure": EXACT})
     experiment = shipped.model_copy(update={"measures": {}, "claim": claim})
     results = {cell: made_up_result(cell, 0.5) for cell in cells_of(experiment, quick=True)}
@@ -615,7 +622,7 @@ def test_models_are_trained_in_the_same_precision_everywhere(
         raise InterruptedError
 
     monkeypatch.setattr("the_experiment.training.loop.train", stop)
-    cell = next(cell for cell in cells_of(find_experiment(str(EXAMPLE))) if cell.entry)
+    cell = next(cell for cell in cells_of(grid(str(EXAMPLE))) if cell.entry)
     with pytest.raises(InterruptedError):
         run_cell(cell, str(EXAMPLE.with_name("three-bits.yaml")), tmp_path / "cell.json")
     assert [config.precision for config in configs] == ["fp32"]

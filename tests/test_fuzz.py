@@ -7,6 +7,7 @@ import signal
 import string
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from the_experiment.base.errors import ExperimentError
 from the_experiment.cli import main
 from the_experiment.data.holdout import HoldOut
-from the_experiment.worlds import find_world
+from the_experiment.worlds import World, find_world
 from the_experiment.worlds.files import NEW_WORLD, world_from_text
 
 SEED = 0
@@ -64,6 +65,10 @@ def soon() -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, before)
 
 
+def hold_out(world: World, states: str | None, where: str | None = None) -> None:
+    HoldOut.parse(states, where=where).resolve(world, SEED)
+
+
 def damaged(draw: Random, text: str, pieces: list[str]) -> str:
     """The text after a few cuts, copies and insertions."""
     for _ in range(draw.randint(1, 4)):
@@ -109,9 +114,8 @@ def test_sequences() -> None:
         text = damaged(draw, prompt, [*WORDS, ";", "0,", ","])
         if draw.random() < 0.1:
             text = text * draw.randint(2, 3_000)
-        hold_out = lambda world=world, text=text: HoldOut.parse(text).resolve(world, SEED)  # noqa: E731
-        refused += refused_or_done(lambda world=world, text=text: world.answer(text), text)
-        refused_or_done(hold_out, text)
+        refused += refused_or_done(partial(world.answer, text), text)
+        refused_or_done(partial(hold_out, world, text), text)
     assert PROMPTS / 2 < refused < PROMPTS
 
 
@@ -138,8 +142,7 @@ def test_conditions() -> None:
         where = (
             noise(draw, WORDS) if draw.random() < 0.3 else damaged(draw, draw.choice(valid), WORDS)
         )
-        condition = lambda where=where: HoldOut.parse(None, where=where).resolve(world, SEED)  # noqa: E731
-        refused += refused_or_done(condition, where)
+        refused += refused_or_done(partial(hold_out, world, None, where), where)
     assert CONDITIONS / 2 < refused < CONDITIONS
 
 
@@ -150,7 +153,7 @@ def test_world_files() -> None:
     refused = 0
     for _ in range(WORLD_FILES):
         text = damaged(draw, draw.choice(valid), [*WORDS, *YAML])
-        refused += refused_or_done(lambda text=text: world_from_text(text, "fuzz"), text)
+        refused += refused_or_done(partial(world_from_text, text, "fuzz"), text)
     assert WORLD_FILES / 3 < refused < WORLD_FILES
 
 
@@ -159,7 +162,7 @@ def test_noise_as_world_files() -> None:
     for _ in range(NOISE):
         text = noise(draw, [*WORDS, *YAML])
         text *= draw.choice((1, 1, 1, 100))
-        assert refused_or_done(lambda text=text: world_from_text(text, "fuzz"), text)
+        assert refused_or_done(partial(world_from_text, text, "fuzz"), text)
 
 
 def test_calls_end_with_an_exit_code_and_no_traceback(

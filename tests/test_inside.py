@@ -129,7 +129,7 @@ def test_many_edits_at_once_are_each_of_them_alone(
         edits = tuple(random_edit(opened, site, (place,), number) for site in sites)
         trials.append(Trial(data.draw(st.integers(0, 2)), edits))
     asked = torch.tensor(sorted(data.draw(st.sets(st.integers(0, LENGTH - 1), min_size=1))))
-    found = {}
+    found: dict[int, Tensor] = {}
     for numbers, logits in sweep(opened, texts, trials, asked):
         found.update(zip(numbers, logits, strict=True))
     for number, trial in enumerate(trials):
@@ -258,13 +258,14 @@ def test_an_lstms_states_are_not_seen_under_other_weights(models: dict[str, Open
 
 def test_an_lstm_changed_while_it_reads_goes_on_from_its_state() -> None:
     torch.manual_seed(0)
-    holder = nn.Sequential(nn.LSTM(8, 8, batch_first=True))
+    lstm = nn.LSTM(8, 8, batch_first=True)
+    holder = nn.Sequential(lstm)
     other = {"0.weight_hh_l0": torch.randn(32, 8)}
     sequence = torch.randn(2, 7, 8)
-    changed = copy.deepcopy(holder[0])
+    changed = copy.deepcopy(lstm)
     with torch.no_grad():
-        changed.weight_hh_l0.copy_(other["0.weight_hh_l0"])
-        before, state = holder[0](sequence[:, :3])
+        changed.get_parameter("weight_hh_l0").copy_(other["0.weight_hh_l0"])
+        before, state = lstm(sequence[:, :3])
         after, _ = changed(sequence[:, 3:], state)
         with other_weights(holder, other, first=3):
             together, _ = holder(sequence)

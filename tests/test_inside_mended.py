@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from the_experiment.inside.verbs.force import Force
 from the_experiment.inside.verbs.probe import Probe
 from the_experiment.models.texts import end_id
 from the_experiment.training.config import TrainConfig
+from the_experiment.training.step import Step
 
 PROMPT = "1,0,1,0,1"
 
@@ -135,10 +137,10 @@ def test_it_heals_as_it_was_trained(gpt2: Subject, monkeypatch: pytest.MonkeyPat
     given: list[dict[str, object]] = []
     rates: list[float] = []
 
-    class Watched(healing.Step):
-        def __init__(self, model: PreTrainedModel, **named: object) -> None:
+    class Watched(Step):
+        def __init__(self, model: PreTrainedModel, **named: Any) -> None:
             given.append(named)
-            super().__init__(model, **named)  # type: ignore[arg-type]
+            super().__init__(model, **named)
 
         def __call__(self, inputs: Tensor, labels: Tensor, learning_rate: float) -> Tensor:
             rates.append(learning_rate)
@@ -274,8 +276,8 @@ def test_steering_stands_beside_random_directions_of_its_length(trained: Path) -
             found = finding.figures["steering"][row][column]["random"]
             assert (found["k"] / 8, found["n"]) == (share, 8)
     assert control.values.max() < steering.values.max()
-    row, column = np.unravel_index(steering.values.argmax(), steering.values.shape)
-    random = round(8 * control.values[row, column])
+    best = np.unravel_index(steering.values.argmax(), steering.values.shape)
+    random = round(8 * float(control.values[best]))
     assert f"random directions of that length turn it in {random}/8" in finding.sentences[-1]
 
 

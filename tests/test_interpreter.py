@@ -42,7 +42,7 @@ class Drawn:
         kinds = SIMPLE + 3 * COMPOUND * (depth < 3) + 2 * LEAVE * in_loop
         kind = self.rng.choice(kinds)
         if kind in COMPOUND:
-            return getattr(self, f"{kind}_")(depth, in_loop)
+            return str(getattr(self, f"{kind}_")(depth, in_loop))
         if kind == "assign":
             return f"{self.rng.choice(NAMES)} = {self.expression()}"
         if kind == "augment":
@@ -82,7 +82,8 @@ class Drawn:
 
     def expression(self, depth: int = 0) -> str:
         if depth == 2 or self.rng.random() < 0.4:
-            return self.rng.choice((*NAMES, *"ab", "True", "False", str(self.rng.randint(-3, 12))))
+            leaves = [*NAMES, *"ab", "True", "False", str(self.rng.randint(-3, 12))]
+            return str(self.rng.choice(leaves))
         one, two, three = (self.expression(depth + 1) for _ in range(3))
         operation = self.rng.choice((*ARITHMETIC, *"+-+-", *ORDER, "and", "or"))
         ways = (

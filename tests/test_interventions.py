@@ -130,7 +130,7 @@ def test_steering_a_whole_site_steers_each_of_its_heads(name: str, site: str) ->
 @pytest.mark.parametrize("name", MAKERS)
 def test_from_the_t_th_token_on_it_acts_where_that_token_is_decided(name: str, token: int) -> None:
     stream = SUBJECTS[name].opened.layout.stream
-    some = [
+    some: list[Intervention] = [
         Noise(site=f"{stream}.0", scale=3.0, from_token=token),
         Prune(piece="layer:0", from_token=token),
         FlipWeights(share=0.3, from_token=token),

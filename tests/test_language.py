@@ -117,7 +117,7 @@ def by_python(code: CodeType, state: np.ndarray) -> int | None:
     """What Python says in one state; None for a division by zero."""
     names = dict(zip(REACH, state.tolist(), strict=True))
     try:
-        return eval(code, names)  # noqa: S307 - Python itself is what we are compared with
+        return int(eval(code, names))  # noqa: S307 - Python itself is what we are compared with
     except ZeroDivisionError:
         return None
 

@@ -86,6 +86,8 @@ def test_a_map_of_means_has_the_interval_that_scipys_bootstrap_gives() -> None:
     samples = np.random.default_rng(0).normal(3.0, 1.0, (40, 2, 2))
     ours = mean_map("t", "logits", ("a", "b"), ("x", "y"), samples, seed=1)
     theirs = bootstrap((samples,), np.mean, axis=0, method="percentile", rng=0).confidence_interval
+    assert ours.low is not None
+    assert ours.high is not None
     np.testing.assert_allclose(ours.low, theirs.low, atol=0.06)
     np.testing.assert_allclose(ours.high, theirs.high, atol=0.06)
     assert ours.as_json() == mean_map("t", "logits", ours.rows, ours.columns, samples, 1).as_json()

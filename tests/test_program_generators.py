@@ -56,6 +56,7 @@ def test_the_seed_decides(name: str) -> None:
 def test_answers_are_the_interpreters_and_cpythons(name: str, length: int) -> None:
     for program, answer, metadata in drawn(name, length)[:40]:
         query = queried(program)
+        assert query is not None, program
         variables, error = in_cpython(program)
         assert not error, program
         for value in (answer_of(program), variables[query]):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from looked_into import (
     ATTENDING,
@@ -79,12 +80,12 @@ def test_1_where_a_module_does_return_a_tuple_its_first_value_is_meant(
     """GPT-2's attention returns its output and its pattern."""
     whole = Place("transformer.h.{layer}.attn")
     opened, ids = with_sites(models["gpt2"], attention=whole), some_ids(3)
-    logits = [
+    of_module, of_output = (
         opened.run(ids, [[Edit(Site(kind, 1), (4,), torch.zeros(()))]] * 3).logits
         for kind in ("attention", "attn_out")
-    ]
-    close(*logits)
-    assert ((logits[0] - opened.run(ids).logits).abs().amax((1, 2)) > 1e-3).all()
+    )
+    close(of_module, of_output)
+    assert ((of_module - opened.run(ids).logits).abs().amax((1, 2)) > 1e-3).all()
 
 
 # ---- 2. a slice of what attention gives out is no head: the projection has mixed them
@@ -244,7 +245,7 @@ def test_6_where_all_is_right_there_is_nothing_to_say() -> None:
 # ---- whatever happens, the model is as it was
 
 
-def state_of(model: nn.Module) -> list[Any]:
+def state_of(model: PreTrainedModel) -> list[Any]:
     """All that looking inside could leave behind, to be compared bit for bit."""
     return [
         [id(module) for module in model.modules()],
@@ -300,6 +301,7 @@ def test_an_exception_in_the_middle_leaves_nothing_behind(
     module = opened.model.get_submodule(path)
     with monkeypatch.context() as patched:
         calls = 0
+        logits_of: Callable[[Tensor], Tensor] = module.forward
 
         def breaks(values: Tensor) -> Tensor:
             nonlocal calls
@@ -307,7 +309,7 @@ def test_an_exception_in_the_middle_leaves_nothing_behind(
             # A sweep records its texts first, and is to break in what it starts from them.
             if run != "sweep" or name == "rnn" or where == "first" or calls > 1:
                 raise raised
-            return type(module).forward(module, values)
+            return logits_of(values)
 
         patched.setattr(module, "forward", breaks)
         with pytest.raises(raised):

@@ -97,7 +97,7 @@ def test_the_format_arm_has_the_form_of_a_trace_and_the_same_words_in_every_row(
     named = {
         name
         for row in read_jsonl(puzzles / "puzzles.jsonl")
-        for name in variables(map(tuple, row["edges"]))  # type: ignore[arg-type]
+        for name in variables([(cause, effect) for cause, effect in row["edges"]])
     }
     causal, form = rows_of(rows, "causal"), rows_of(rows, "format")
     tags = re.compile(r"</?\w+>")

@@ -16,7 +16,8 @@ from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.runs import Run
 from the_experiment.data.plain_texts import packed, plain_texts
 from the_experiment.data.tokenizer import character_tokenizer, subword_tokenizer
-from the_experiment.data.traces import ARMS, Preparation, prepared
+from the_experiment.data.trace_texts import ARMS
+from the_experiment.data.traces import Preparation, prepared
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.traces.asking_models import Answer, PuzzleSet, answers_of
 from the_experiment.experiments.traces.chat import coloured

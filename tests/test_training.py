@@ -21,6 +21,7 @@ import pytest
 import torch
 from loguru import logger
 from torch import nn
+from transformers import PreTrainedModel
 
 from conftest import EXAMPLES
 from the_experiment.base.errors import ExperimentError, UsageError
@@ -68,7 +69,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def short(dataset: Path, **changes: object) -> TrainConfig:
     """A training of 40 steps of the model that trains fastest."""
     values = {"model": "cnn", "epochs": 2, "checkpoint_every": 15, "device": "cpu", **changes}
-    return TrainConfig(dataset=str(dataset), **values)  # type: ignore[arg-type]
+    return TrainConfig(dataset=str(dataset), **values)
 
 
 def weights(run: Run) -> bytes:
@@ -82,7 +83,7 @@ def metrics(run: Run) -> list[dict[str, float]]:
 # ---- the step
 
 
-def without_dropout(name: str) -> nn.Module:
+def without_dropout(name: str) -> PreTrainedModel:
     torch.manual_seed(0)
     model = build(name, Shape(16, 64)).train()
     for module in model.modules():
@@ -124,7 +125,8 @@ def gradient(
         with autocast(precision, torch.device("cpu")):
             logits = model(input_ids=ids[:, :-1], use_cache=False).logits
         nn.functional.cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten()).backward()
-    return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+    gradients = (parameter.grad for parameter in model.parameters())
+    return torch.cat([one.flatten() for one in gradients if one is not None])
 
 
 @pytest.mark.parametrize("name", ["gpt2", "rnn", "cnn"])

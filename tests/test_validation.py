@@ -189,8 +189,8 @@ def test_a_pattern_that_sees_the_future_is_told() -> None:
 class Deaf(Opened):
     """Makes no edit."""
 
-    def run(self, ids: Tensor, _: Any = (), *asked: Any, **named: Any) -> Ran:
-        return super().run(ids, (), *asked, **named)
+    def run(self, ids: Tensor, edits: Any = (), *asked: Any, **named: Any) -> Ran:
+        return super().run(ids, edits[:0], *asked, **named)
 
 
 def test_an_edit_that_changes_nothing_is_told() -> None:

@@ -56,7 +56,7 @@ def rank(**baselines: Pairing) -> int:
 
 def counts() -> Iterator[tuple[int, int]]:
     """All ways in which two contestants can differ on at most `MOST` cases."""
-    return (pair for pair in product(range(MOST + 1), repeat=2) if sum(pair) <= MOST)
+    return ((a, b) for a, b in product(range(MOST + 1), repeat=2) if a + b <= MOST)
 
 
 # -- laws -----------------------------------------------------------------------------------------

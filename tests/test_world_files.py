@@ -10,7 +10,7 @@ import pytest
 
 from conftest import Command
 from the_experiment.base.errors import ExperimentError, UsageError
-from the_experiment.base.strict_yaml import LONGEST_TEXT
+from the_experiment.base.files import LONGEST_TEXT
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.worlds.files import read_world, world_from_text, write_new_world

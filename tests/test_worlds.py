@@ -21,7 +21,7 @@ from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.data.split import Split
 from the_experiment.experiments.cells import cells_of
-from the_experiment.experiments.declaration import find_experiment
+from the_experiment.experiments.declaration import Experiment, find_experiment
 from the_experiment.worlds import Domain, World, find_world, world_names
 from the_experiment.worlds.analysis import fourier_degree
 from the_experiment.worlds.files import world_from_text
@@ -476,7 +476,9 @@ def test_cells_of_a_world_in_python_are_others_once_it_answers_otherwise(
     for text in (code, code + "# a comment\n", code.replace("steps % 2", "steps % 10")):
         (plugged_in / "collatz_world.py").write_text(text)
         monkeypatch.delitem(sys.modules, "collatz_world", raising=False)
-        keys.append({cell.key for cell in cells_of(find_experiment("collatz"))})
+        experiment = find_experiment("collatz")
+        assert isinstance(experiment, Experiment)
+        keys.append({cell.key for cell in cells_of(experiment)})
     monkeypatch.delitem(sys.modules, "collatz_world", raising=False)
     assert keys[0] == keys[1]
     assert not keys[0] & keys[2]
