@@ -231,6 +231,8 @@ def ended(
         (("generate", "--omit-fraction", "2"), 2, "--omit-fraction"),
         (("generate", "--omit-fraction", "1"), 2, "give one from 0 to below 1"),
         (("generate", "--omit-fraction", "nan"), 2, "--omit-fraction"),
+        (("generate", "-o", "1,0,1,0,1", "--omit", "0"), 2, "--omit, -o is given 2 times → give"),
+        (("programs", "run", "x", "--seed", "1", "--seed", "1"), 2, "--seed is given 2 times"),
         (("generate", "--omit-where", "A AND"), 2, "the condition, column 6: the rule breaks off"),
         (("generate", "--omit-where", "A or not A"), 2, "leave some to train on"),
         (("generate", "-w", "nowhere"), 2, "relay, word-problems, or a YAML file"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import typer
 from typer.core import TyperGroup
 
 from the_experiment.cli import (
@@ -32,6 +31,7 @@ from the_experiment.cli import (
     worlds,
 )
 from the_experiment.cli.printed_flags import told
+from the_experiment.cli.verb import Verbs
 
 
 class InOrder(TyperGroup):
@@ -49,7 +49,7 @@ class InOrder(TyperGroup):
         return str(panel), name != "worlds"
 
 
-app = typer.Typer(
+app = Verbs(
     cls=InOrder,
     name="the-experiment",
     help="Did this model learn the rule, or a pattern?\n\n"

@@ -9,11 +9,12 @@ import typer
 
 from the_experiment.base import defaults
 from the_experiment.cli import options
+from the_experiment.cli.verb import Verbs
 
 if TYPE_CHECKING:
     from the_experiment.experiments.bet.runner import Bet
 
-app = typer.Typer(
+app = Verbs(
     help="Tuned on one branch of a conditional, does a model keep the other? "
     "Run it whole, or step by step: generate, train, test, report.",
     no_args_is_help=True,

@@ -9,12 +9,13 @@ import typer
 
 from the_experiment.base import defaults
 from the_experiment.cli import options
+from the_experiment.cli.verb import Verbs
 
 if TYPE_CHECKING:
     from the_experiment.experiments.course import Course
     from the_experiment.experiments.declaration import Experiment
 
-app = typer.Typer(
+app = Verbs(
     help="List, show, run and start whole experiments.",
     no_args_is_help=True,
     epilog=options.examples(

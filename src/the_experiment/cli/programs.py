@@ -9,8 +9,9 @@ import typer
 
 from the_experiment.base import defaults
 from the_experiment.cli import options, programs_trace
+from the_experiment.cli.verb import Verbs
 
-app = typer.Typer(
+app = Verbs(
     help="Ask models what programs compute, and where in them they do.",
     no_args_is_help=True,
     epilog=options.examples(

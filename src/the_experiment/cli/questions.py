@@ -11,8 +11,9 @@ import typer
 
 from the_experiment.base import defaults
 from the_experiment.cli import options
+from the_experiment.cli.verb import Verbs
 
-app = typer.Typer(
+app = Verbs(
     help="Ask models questions, and take out their heads and layers: run, inspect, list.",
     no_args_is_help=True,
     epilog=options.examples(

@@ -11,8 +11,9 @@ import typer
 from the_experiment.base import defaults
 from the_experiment.cli import options, traces_endpoint, traces_tuning
 from the_experiment.cli.traces_tuning import Arm
+from the_experiment.cli.verb import Verbs
 
-app = typer.Typer(
+app = Verbs(
     help="Tune a model on traces of causal reasoning, beside controls: generate, ask, prepare, "
     "train, evaluate, report, chat, judge, or all of it: run.",
     no_args_is_help=True,

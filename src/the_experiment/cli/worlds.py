@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from the_experiment.cli import options
+from the_experiment.cli.verb import Verbs
 
-app = typer.Typer(
+app = Verbs(
     help="List, show, check and start worlds of rules.",
     no_args_is_help=True,
     epilog=options.examples(
