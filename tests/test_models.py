@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -51,6 +52,20 @@ def test_gpt2_is_the_recipe_of_the_seed() -> None:
     assert (config.n_embd, config.n_layer, config.n_head) == (128, 4, 4)
     assert (config.attn_pdrop, config.embd_pdrop, config.resid_pdrop) == (0.1, 0.1, 0.1)
     assert positions_for(24) == 64
+
+
+def test_weights_begin_as_they_should_in_every_version_of_transformers() -> None:
+    """GPT-2's residual weights scaled by the number of layers, the LSTM's Xavier without biases."""
+    block = model_of("gpt2").get_submodule("transformer.h.0")
+    scaled = 0.02 / math.sqrt(2 * 4)
+    for path, std in {"attn.c_attn": 0.02, "attn.c_proj": scaled, "mlp.c_proj": scaled}.items():
+        assert block.get_parameter(f"{path}.weight").std().item() == pytest.approx(std, rel=0.05)
+    rnn = model_of("rnn")
+    lstm, width = rnn.get_submodule("layers.0"), rnn.config.hidden_size
+    xavier = math.sqrt(2 / (width + 4 * width))
+    for name, parameter in lstm.named_parameters():
+        std = xavier if "weight" in name else 0.0
+        assert parameter.std().item() == pytest.approx(std, rel=0.05)
 
 
 @pytest.mark.parametrize("name", ALL)
