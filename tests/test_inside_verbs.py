@@ -8,13 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import EXAMPLES
 from the_experiment.cli import main
-from the_experiment.data.generate import Sizes, generate
-from the_experiment.data.holdout import HoldOut
-from the_experiment.training.config import TrainConfig
-from the_experiment.training.several import train_each
-from the_experiment.worlds import find_world
 
 GPT2, RNN, CNN = (f"tiny-{name}-three-bits" for name in ("gpt2", "rnn", "cnn"))
 SEQUENCE = "101"
@@ -76,29 +70,6 @@ def test_a_verb_prints_keeps_a_card_and_replays(
         assert page.count("plotly-graph-div") >= len(card["finding"]["maps"])
     replayed, _ = said(capsys, "replay", str(folder / "card.json"), "--out", str(out))
     assert "the same figures" in replayed
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("heads", "layers"), [(1, 1), (3, 2)])
-def test_every_verb_looks_into_models_of_any_number_of_heads_and_layers(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], heads: int, layers: int
-) -> None:
-    world = find_world(str(EXAMPLES / "three-bits.yaml"))
-    data, out = tmp_path / "data", tmp_path / "out"
-    generate(world, HoldOut(fraction=0.25), Sizes(train=160, valid=0, test=0), 1, data)
-    shape = {"width": 12 * heads, "heads": heads, "layers": layers}
-    [_] = train_each("gpt2", TrainConfig(dataset=str(data), epochs=1, **shape), out)
-    for words in [
-        *(words[:-2] for words in ASKED if words[-1] == GPT2),
-        ("inspect", SEQUENCE, "--what", "activations", "--site", f"z.{layers - 1}.{heads - 1}"),
-        ("inspect", SEQUENCE, "--what", "weights"),
-        ("ablate", "--each", "layer"),
-        ("faithfulness",),
-    ]:
-        asked = [word for word in words if word not in ("-m", GPT2)]
-        told, where = said(capsys, *asked, "--out", str(out))
-        assert told, words
-        assert "kept in " in where, words
 
 
 def test_json_is_the_card(

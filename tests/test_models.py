@@ -19,8 +19,9 @@ from the_experiment.base.errors import ExperimentError
 from the_experiment.base.runs import Run, find_runs, unfinished_runs
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.models.architectures import ARCHITECTURES, Shape, build, count, positions_for
+from the_experiment.models.decoding import greedy
 from the_experiment.models.loading import load, pick_device
-from the_experiment.models.scoring import greedy, score
+from the_experiment.models.scoring import score
 from the_experiment.models.texts import encode
 
 ALL = ARCHITECTURES.names()

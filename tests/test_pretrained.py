@@ -22,9 +22,9 @@ from looked_into import random_model
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.data.tokenizer import character_tokenizer, subword_tokenizer
 from the_experiment.models.asking import ask, asked_text, no_room
+from the_experiment.models.decoding import greedy
 from the_experiment.models.loading import load
 from the_experiment.models.pretrained import load_pretrained
-from the_experiment.models.scoring import greedy
 from the_experiment.models.texts import unknown_in
 from the_experiment.training.rows import encode_rows
 from the_experiment.training.tuning_rows import read_tuning_rows

@@ -299,12 +299,13 @@ def test_the_command(models: list[str], tmp_path: Path, monkeypatch: pytest.Monk
         return done.stdout
 
     assert "make_variable_binding_program" in told("list")
-    flags = ["-m", models[0], "--generator", "make_variable_binding_program", "--lengths", "3-4"]
-    flags += ["--prompt", "{code}", "--hops", "1-2", "--num-seqs", "2", "--max-new-tokens", "2"]
-    table = told("run", "small", *flags)
+    flags = ["-m", models[0], "--prompt", "{code}", "--hops", "1-2", "--num-seqs", "2"]
+    flags += ["--max-new-tokens", "2"]
+    generator, lengths = ["--generator", "make_variable_binding_program"], ["--lengths", "3-4"]
+    table = told("run", "small", *flags, *generator, *lengths)
     assert "gpt2, 2 hops" in table
     assert "first line's constant, 1 hop" in table
-    rows = json.loads(told("run", "small", *flags, "--json"))["rows"]
+    rows = json.loads(told("run", "small", *flags, *generator, *lengths, "--json"))["rows"]
     assert [(row["seq_len"], row["num_hops"]) for row in rows] == [(3, 1), (3, 2), (4, 1), (4, 2)]
     assert told("plot", "small").strip().endswith("accuracy.png")
     wrong = json.loads(told("errors", "small", "--min-length", "4", "--json"))
@@ -315,8 +316,8 @@ def test_the_command(models: list[str], tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(ExperimentError, match="programs run none` first"):
         told("errors", "none")
     with pytest.raises(UsageError, match="'a-b' are no numbers"):
-        told("run", "small", *flags, "--lengths", "a-b")
+        told("run", "small", *flags, *generator, "--lengths", "a-b")
     with pytest.raises(UsageError, match="'6-2' are no numbers"):
-        told("run", "small", *flags, "--lengths", "6-2")
+        told("run", "small", *flags, *generator, "--lengths", "6-2")
     with pytest.raises(UsageError, match="no program generator called 'nothing'"):
-        told("run", "small", *flags, "--generator", "nothing")
+        told("run", "small", *flags, *lengths, "--generator", "nothing")

@@ -38,7 +38,7 @@ from the_experiment.inside.question_results import Results, read_results, result
 from the_experiment.inside.question_runs import QuestionRun, Request, prepared
 from the_experiment.inside.silenced import means_of, silenced
 from the_experiment.inside.sites import Site
-from the_experiment.models.scoring import greedy
+from the_experiment.models.decoding import greedy
 from the_experiment.worlds.generators import QUESTIONS
 from the_experiment.worlds.questions.drawing import GENERATORS, drawn_questions
 from the_experiment.worlds.questions.question import Question, question_of
@@ -379,8 +379,13 @@ def saved(folder: Path, name: str, alphabet: str = ALPHABET) -> Path:
 
 
 def asked(folder: Path, *words: str) -> tuple[str, ...]:
-    few = ("--limit", "2", "--max-new-tokens", "3", "--style", "bare", "--device", "cpu")
-    return ("questions", "run", "-m", str(folder), *few, "--out", str(folder.parent), *words)
+    """A call that asks few questions, but for what `words` say otherwise."""
+    few = {"-m": str(folder), "--limit": "2", "--max-new-tokens": "3", "--style": "bare"}
+    few |= {"--device": "cpu", "--out": str(folder.parent)}
+    left = [
+        word for option, value in few.items() if option not in words for word in (option, value)
+    ]
+    return ("questions", "run", *left, *words)
 
 
 @pytest.mark.parametrize(
@@ -390,8 +395,8 @@ def asked(folder: Path, *words: str) -> tuple[str, ...]:
 def test_any_model_is_asked_without_each_of_its_pieces(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, pieces: int
 ) -> None:
-    words = asked(saved(tmp_path / "model", name), "-q", "arithmetic", "--name", "mine")
-    told, _ = said(capsys, *words, "--mode", "mean", "--style", "plain")
+    words = ("-q", "arithmetic", "--name", "mine", "--mode", "mean", "--style", "plain")
+    told, _ = said(capsys, *asked(saved(tmp_path / "model", name), *words))
     folder = tmp_path / "questions" / "mine"
     results = json.loads((folder / "results.json").read_text())
     assert len(results["without"]) == pieces

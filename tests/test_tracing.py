@@ -33,8 +33,8 @@ from the_experiment.inside.traced import OTHER, RANDOM
 from the_experiment.inside.tracing import roles_of, trace
 from the_experiment.inside.tracing_cells import TracingRequest, run_tracing
 from the_experiment.models.architectures import Shape, build, configured
+from the_experiment.models.decoding import greedy
 from the_experiment.models.kept import KeptModels
-from the_experiment.models.scoring import greedy
 from the_experiment.models.texts import padded
 from the_experiment.programs.causal_experiment_runner import CausalExperimentRunner
 from the_experiment.programs.causal_tracing import (

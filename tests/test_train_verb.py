@@ -112,7 +112,7 @@ def test_a_wrong_call_is_told(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
-        main(["train", "--dataset", data, *words])
+        main(["train", *words, *([] if "--dataset" in words else ["--dataset", data])])
     assert ended.value.code in (1, 2)
     said = capsys.readouterr().err
     assert told in said

@@ -38,7 +38,8 @@ def complete(
     One teacher-forced forward over the right completions tells which of them greedy decoding
     writes exactly; only the others are decoded token by token.
     """
-    from the_experiment.models.scoring import greedy, score
+    from the_experiment.models.decoding import greedy
+    from the_experiment.models.scoring import score
 
     right = [world.answer(prompt) for prompt in prompts]
     scores = score(model, tokenizer, list(zip(prompts, right, strict=True)))

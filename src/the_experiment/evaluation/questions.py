@@ -107,7 +107,7 @@ class Asker:
 
     def answers(self, questions: Sequence[Question], form: Form) -> list[Given]:
         """What the model answers. Raises `ExperimentError` for a question without room."""
-        from the_experiment.models.scoring import greedy
+        from the_experiment.models.decoding import greedy
 
         prompts = self.prompts(questions)
         most = self._room(prompts, [form.written(question) for question in questions])

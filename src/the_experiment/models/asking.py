@@ -8,7 +8,8 @@ from typing import Literal, get_args
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from the_experiment.base.errors import ExperimentError, UsageError, first_line
-from the_experiment.models.scoring import greedy, room
+from the_experiment.models.decoding import greedy
+from the_experiment.models.scoring import room
 from the_experiment.models.texts import prompt_ids
 
 Chat = Literal["auto", "chat", "plain"]

@@ -1,8 +1,8 @@
-"""How right a model is: one teacher-forced forward, or greedy decoding where text is wanted."""
+"""How right a model is, in one teacher-forced forward."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,15 +13,12 @@ from the_experiment.models.texts import (
     Encoded,
     Offsets,
     encode,
-    end_id,
     pad_id,
     padded,
-    prompt_ids,
 )
 
 ROWS = 512  # of one forward
 LOGITS = 2**27  # of one forward: half a gigabyte, which large vocabularies would overstep
-TOKENS = 2**15  # of texts written side by side: each keeps its keys and values in memory
 
 
 @dataclass(frozen=True)
@@ -83,67 +80,6 @@ def _scored(model: PreTrainedModel, encoded: Sequence[Encoded], pad: int) -> lis
         flags, values = right[row, answer].tolist(), given[row, answer].tolist()
         scores.append(Score(tuple(flags), tuple(values), one.offsets))
     return scores
-
-
-@torch.inference_mode()
-def greedy(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: Sequence[str],
-    max_new_tokens: int,
-) -> list[str]:
-    """The likeliest text after each prompt, token by token, without the end token.
-
-    Prompts of like lengths run together, padded on the left. Raises `ExperimentError` for an empty
-    prompt and for more tokens than the model has positions.
-    """
-    rows = [prompt_ids(tokenizer, prompt) for prompt in prompts]
-    texts = [""] * len(rows)
-    for batch in _batches([len(row) + max_new_tokens for row in rows]):
-        written = _written(model, tokenizer, [rows[number] for number in batch], max_new_tokens)
-        for number, text in zip(batch, written, strict=True):
-            texts[number] = text
-    return texts
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """The numbers of texts that run together, longest first: if memory lacks, it lacks at once.
-
-    >>> list(_batches([10, 2**14, 20, 2**14]))
-    [[1, 3], [2, 0]]
-    """
-    left = sorted(range(len(lengths)), key=lambda number: -lengths[number])
-    while left:
-        rows = max(1, min(ROWS, TOKENS // max(1, lengths[left[0]])))
-        yield left[:rows]
-        left = left[rows:]
-
-
-def _written(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    rows: Sequence[Sequence[int]],
-    max_new_tokens: int,
-) -> list[str]:
-    inputs = padded(rows, pad_id(tokenizer), "left")  # (rows, length)
-    mask = padded([[1] * len(row) for row in rows], 0, "left")
-    check_length(model, inputs.shape[1] + max_new_tokens - 1)
-    written = model.generate(
-        input_ids=inputs.to(model.device),
-        attention_mask=mask.to(model.device),
-        max_new_tokens=max_new_tokens,
-        do_sample=False,
-        eos_token_id=_ends(model, tokenizer),
-        pad_token_id=pad_id(tokenizer),
-    )
-    texts = tokenizer.batch_decode(written[:, inputs.shape[1] :], skip_special_tokens=True)
-    return [str(text) for text in texts]
-
-
-def _ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """The tokens that end a text: some chat models end a turn with another than the tokenizer's."""
-    told = getattr(model.generation_config, "eos_token_id", None)
-    return sorted({end_id(tokenizer), *(told if isinstance(told, list) else [told])} - {None})
 
 
 def room(model: PreTrainedModel) -> int | None:

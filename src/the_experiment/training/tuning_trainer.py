@@ -22,6 +22,9 @@ from the_experiment.training.tuning_job import TuneJob
 State = dict[str, torch.Tensor]
 
 WEIGHTS = "parameters"
+# Renamed within transformers 5, where the older name warns from then on.
+_NAMES = ("activation_checkpointing", "gradient_checkpointing")
+RECOMPUTES = next(name for name in _NAMES if name in SFTConfig.__dataclass_fields__)
 
 
 def trainer_from(
@@ -61,6 +64,7 @@ def trainer_from(
 def _arguments(job: TuneJob, folder: Path) -> SFTConfig:
     """What trl is told. Order, rates, checkpoints and figures along the way are ours."""
     config = job.config
+    recomputing: dict[str, Any] = {RECOMPUTES: job.device.type == "cuda"}  # slower, less memory
     return SFTConfig(
         output_dir=str(folder),
         per_device_train_batch_size=config.batch_size,
@@ -72,7 +76,7 @@ def _arguments(job: TuneJob, folder: Path) -> SFTConfig:
         seed=derived_seed(config.seed, "trainer") % 2**32,
         use_cpu=job.device.type == "cpu",
         bf16=job.precision == "bf16",
-        activation_checkpointing=job.device.type == "cuda",  # half as slow, and far less memory
+        **recomputing,
         use_cache=True,  # in what is saved; while it trains trl uses none
         max_length=None,  # a row that is too long is refused, not cut
         dataset_kwargs={"skip_prepare_dataset": True},  # rows come as tokens with labels

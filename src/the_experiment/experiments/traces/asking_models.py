@@ -101,8 +101,9 @@ def _kept(place: Path, number: int) -> list[Answer] | None:
 def _written(model: str, puzzles: Sequence[Puzzle], out: Path, max_new_tokens: int) -> list[str]:
     """What it writes; a model with too few positions for so many tokens writes fewer."""
     from the_experiment.models.asking import asked_text
+    from the_experiment.models.decoding import greedy
     from the_experiment.models.pretrained import load_pretrained
-    from the_experiment.models.scoring import greedy, room
+    from the_experiment.models.scoring import room
     from the_experiment.models.texts import prompt_ids
 
     loaded, tokenizer = load_pretrained(model, out=out)

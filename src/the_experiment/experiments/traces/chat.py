@@ -55,7 +55,8 @@ def reply(
     Raises `ExperimentError` for a question without room.
     """
     from the_experiment.models.asking import SHORTEN, asked_text
-    from the_experiment.models.scoring import greedy, room
+    from the_experiment.models.decoding import greedy
+    from the_experiment.models.scoring import room
     from the_experiment.models.texts import prompt_ids
 
     asked = asked_text(tokenizer, f"{question.strip()}\n")
