@@ -18,6 +18,7 @@ import pytest
 from fake_endpoint import KEY, fake_endpoint
 from looked_into import random_model
 from test_printed import ONE_OF_SEVERAL, ROOT
+from test_tracing import answering
 from the_experiment.data.tokenizer import character_tokenizer
 
 LINE = r"^(?:    |\$ )((?:the-experiment|printf|python) (?:.*\\\n)*.*)$"
@@ -79,8 +80,7 @@ def _choices(line: str) -> list[str]:
 
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-# `tracing` wants a model that binds: minutes of training. Its calls are run by test_tracing.py.
-PAGES = [page for page in PAGES if page.stem not in ("log", "tracing") and len(script(page)) > 1]
+PAGES = [page for page in PAGES if page.stem != "log" and len(script(page)) > 1]
 
 
 @pytest.mark.docs
@@ -89,6 +89,8 @@ def test_all_that_a_page_prints_runs(page: Path, tmp_path: Path) -> None:
     lines = script(page)
     for words, fewer in SMALLER:
         lines = re.sub(words, fewer, lines)
+    if page.stem == "tracing":
+        lines = on_a_model_that_binds(lines, tmp_path)
     for name in HUB:
         if name in lines:
             hub_model(tmp_path / name)
@@ -114,6 +116,24 @@ def test_all_that_a_page_prints_runs(page: Path, tmp_path: Path) -> None:
             check=False,
         )
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+
+
+def on_a_model_that_binds(lines: str, folder: Path) -> str:
+    """The same on programs of two lines and a model solved for them: to train one takes minutes."""
+    answering("gpt2", folder / "binds")
+    for printed, run in {
+        "--model tiny-gpt2-ordered": "--model binds",
+        '"tiny-gpt2-ordered"': '"binds"',
+        "--model Qwen/Qwen3-0.6B": "--model binds",
+        "--lengths 5": "--lengths 2",
+        "--hops 1-2": "--hops 1",
+        "seq_len=5": "seq_len=2",
+        r"a=2\nb=a\nc=5\nd=b\ne=c\n#d:": r"x = 2\ny = x\n#y:",
+        r"a = 7\nb = a\n#b:": r"x = 4\ny = x\n#y:",
+    }.items():
+        assert printed in lines
+        lines = lines.replace(printed, run)
+    return lines
 
 
 def hub_model(folder: Path) -> None:

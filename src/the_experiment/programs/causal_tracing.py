@@ -24,6 +24,7 @@ from the_experiment.inside.program_pairs import (
 from the_experiment.inside.tracing import Kind
 from the_experiment.inside.tracing_cells import TracingRequest, TracingResults, run_tracing
 from the_experiment.models.kept import KeptModels
+from the_experiment.worlds.generators import PROGRAMS
 from the_experiment.worlds.programs.chain import another_constant, chain_of
 from the_experiment.worlds.programs.interpreter import answer_of
 
@@ -80,14 +81,24 @@ def find_rng_seeds(
     count: int = 1,
     first_seed: int = 0,
     out: Path = Path(defaults.OUT),
+    generator: str = defaults.TRACED_PROGRAMS,
 ) -> tuple[list[int], int]:
     """The first seeds whose program, and its counterfactual, the model answers right.
 
-    And how many it was asked for them. Raises `UsageError` for sizes that there are no programs
-    of, and `ExperimentError` where the model answers none right.
+    And how many it was asked for them. `generator` is one that takes a number of hops. Raises
+    `UsageError` for sizes that there are no programs of, and `ExperimentError` where the model
+    answers none right.
     """
     model, tokenizer = KeptModels(out).loaded(model_id, dtype="float32")
-    found = find_pairs(Opened(model), Asking(tokenizer), seq_len, num_hops, count, first_seed)
+    found = find_pairs(
+        Opened(model),
+        Asking(tokenizer),
+        seq_len,
+        num_hops,
+        count,
+        first_seed,
+        PROGRAMS[generator],
+    )
     seeds = [pair.rng_seed for pair in found.pairs if pair.rng_seed is not None]
     return seeds, len(found.verdicts)
 
