@@ -23,7 +23,7 @@ from the_experiment.data.tokenizer import character_tokenizer
 
 LINE = r"^(?:    |\$ )((?:the-experiment|printf|python) (?:.*\\\n)*.*)$"
 FENCE = r"^```(bash|python)\n(.*?)^```$"
-NOT_RUN = ("pip ", "python -m pytest")  # what CI runs before any test
+NOT_RUN = ("pip ", "python -m pytest", "python -m venv")  # CI does the first two before any test
 SMALLER = [  # of what the words themselves ask for
     (r"--seeds 1-5", "--seeds 1,2"),
     (r"--count \d+", "--count 60"),
