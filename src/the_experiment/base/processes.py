@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
@@ -67,6 +67,27 @@ def _result(future: Future[Result]) -> Result:
             "run the same again (`train` with --resume): what was finished is kept; if memory is "
             "short, run less at a time",
         ) from None
+
+
+class Worker:
+    """One process, which does one call after the other and is replaced where it was killed."""
+
+    def __enter__(self) -> Worker:
+        self._stack = ExitStack()
+        self._pool = self._stack.enter_context(_pool(1))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+    def submit(self, function: Callable[..., Result], *call: Any) -> Future[Result]:
+        """Have it call the function. The future raises `BrokenProcessPool` where it is killed."""
+        return self._pool.submit(function, *call)
+
+    def begin_anew(self) -> None:
+        """Put another process in the place of one that was killed."""
+        self._stack.close()
+        self._pool = self._stack.enter_context(_pool(1))
 
 
 @contextmanager

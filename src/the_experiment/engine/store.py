@@ -1,0 +1,122 @@
+"""A folder in which the results of cells land, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from loguru import logger
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from the_experiment.base.errors import ExperimentError
+from the_experiment.base.files import explained, read_json, write_json
+from the_experiment.engine.cell import Cell, canonical
+
+
+class Landed(BaseModel):
+    """A cell's file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    identity: dict[str, Any]
+    sha256: str  # of the result
+    result: Any
+
+    def why_not(self, cell: Cell) -> str:
+        """Why this is not what the cell gave; empty where it is."""
+        if canonical(self.identity) != canonical(cell.identity):
+            return "is another cell's"
+        return "" if self.sha256 == _sha256(self.result) else "was changed"
+
+
+class NotThereError(ExperimentError):
+    """A cell was not computed yet."""
+
+
+class Store:
+    """Results by cell. A torn, changed or foreign file is told, and counts for nothing.
+
+    >>> import tempfile
+    >>> cell = Cell("one and two", "operator:add", {})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = Store(Path(folder))
+    ...     store.result(cell, lambda: 3), cell in store, store.read(cell)
+    (3, True, 3)
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._told: set[Path] = set()
+
+    def path(self, cell: Cell) -> Path:
+        """The file of a cell, there or not."""
+        return self.folder / f"{cell.key}.json"
+
+    def __contains__(self, cell: Cell) -> bool:
+        return self._landed(cell) is not None
+
+    def read(self, cell: Cell) -> Any:
+        """The result of a cell. Raises `NotThereError`."""
+        landed = self._landed(cell)
+        if landed is None:
+            raise NotThereError(f"{cell.name} is not computed yet", "run the experiment")
+        return landed.result
+
+    def result(self, cell: Cell, compute: Callable[[], Any]) -> Any:
+        """The result of a cell, computed if it is not there; by one process if several want it."""
+        landed = self._landed(cell)
+        if landed is None:
+            with self._claimed(cell):
+                landed = self._landed(cell) or self._land(cell, compute())
+        return landed.result
+
+    def _land(self, cell: Cell, result: Any) -> Landed:
+        result = json.loads(canonical(result))  # as it will be read
+        landed = Landed(
+            name=cell.name, identity=cell.identity, sha256=_sha256(result), result=result
+        )
+        write_json(self.path(cell), landed.model_dump())
+        return landed
+
+    def _landed(self, cell: Cell) -> Landed | None:
+        path = self.path(cell)
+        if not path.is_file():
+            return None
+        try:
+            landed = Landed.model_validate(read_json(path))
+            why_not = landed.why_not(cell)
+        except (ExperimentError, ValidationError):
+            why_not = "is not whole"
+        if not why_not:
+            return landed
+        if path not in self._told:
+            logger.warning("{} {}: it is computed again", path, why_not)
+            self._told.add(path)
+        return None
+
+    @contextmanager
+    def _claimed(self, cell: Cell) -> Iterator[None]:
+        """Hold a lock that the system ends with this process, however it ends."""
+        with explained(f"writing to {self.folder}"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / f".{cell.key}.lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            logger.info("waiting for another process that computes {}", cell.name)
+            lock.acquire()
+        try:
+            yield
+            Path(lock.lock_file).unlink(missing_ok=True)  # who waits finds the result
+        finally:
+            lock.release()
+
+
+def _sha256(result: Any) -> str:
+    return hashlib.sha256(canonical(result).encode()).hexdigest()
