@@ -69,7 +69,7 @@ def test_a_key_hangs_on_values_not_on_their_order(
     rng.shuffle(items)
     one, other = Cell("one", "m:f", values), Cell("another name", "m:f", dict(items))
     assert one == other
-    assert one.key == other.key
+    assert one.digest == other.digest
     assert len({one, other}) == 1
 
 
@@ -84,7 +84,7 @@ def test_a_key_hangs_on_all_else() -> None:
         Cell("one", "m:f", {"a": 1}, needs={"b": one}),
         Cell("one", "m:f", {"a": 1}, needs={"c": one}),
     ]
-    assert len({one.key, *(other.key for other in others)}) == len(others) + 1
+    assert len({one.digest, *(other.digest for other in others)}) == len(others) + 1
 
 
 def test_what_json_cannot_hold_is_no_argument() -> None:
@@ -156,6 +156,14 @@ def test_a_file_that_is_not_as_it_landed_counts_for_nothing(tmp_path: Path, how:
         store.read(cell)
     assert store.result(cell, lambda: [4]) == [4]
     assert store.read(cell) == [4]
+
+
+def test_a_result_is_shared_under_another_name_and_from_another_place(tmp_path: Path) -> None:
+    one = Cell("one", "m:f", {"a": 1}, where={"folder": "here"})
+    other = Cell("the other", "m:f", {"a": 1}, where={"folder": "there"})
+    Store(tmp_path).result(one, lambda: 3)
+    assert Store(tmp_path).read(other) == 3
+    assert other in Store(tmp_path)
 
 
 # ---- the executor

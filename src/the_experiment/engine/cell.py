@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,26 +16,34 @@ from typing import Any
 class Cell:
     """A call of a plain function, and everything that its result depends on.
 
-    `function` is `package.module:name`; it is called with `arguments` and, for each cell in
-    `needs`, with that one's result under its name there, and returns what JSON can hold. Cells that
-    agree in all of this are the same cell, whatever experiment asks for them.
+    `function` is `package.module:name`. It is called with `arguments`, with `where`, and for each
+    cell in `needs` with that one's result under its name there; it returns what JSON can hold.
+    Cells that agree in all but name, `where` and cost are the same cell, whatever experiment asks
+    for them.
 
     >>> half = Cell("half of 8", "operator:floordiv", {"a": 8, "b": 2})
-    >>> half == Cell("4", "operator:floordiv", {"b": 2, "a": 8}), half.key
-    (True, 'floordiv-1f8d27f079c9')
+    >>> half == Cell("a half", "operator:floordiv", {"b": 2, "a": 8}), half.key
+    (True, 'half-of-8-1f8d27f079c9')
     """
 
     name: str = field(compare=False)  # for people
-    function: str
+    function: str = field(compare=False)
     arguments: Mapping[str, Any] = field(compare=False)  # as JSON
     needs: Mapping[str, Cell] = field(default_factory=dict, compare=False)
-    revision: int = 1  # of the function: raised when it gives other results, and only then
+    where: Mapping[str, Any] = field(default_factory=dict, compare=False)  # to find what is named
+    revision: int = field(default=1, compare=False)  # raised when the function's results change
     cores: int = field(default=1, compare=False)
-    key: str = field(init=False)  # names its file
+    digest: str = field(init=False)  # of its identity
 
     def __post_init__(self) -> None:
         digest = hashlib.sha256(canonical(self.identity).encode()).hexdigest()
-        object.__setattr__(self, "key", f"{self.function.rpartition(':')[2]}-{digest[:12]}")
+        object.__setattr__(self, "digest", digest[:12])
+
+    @property
+    def key(self) -> str:
+        """A readable name for its file."""
+        slug = re.sub(r"[^A-Za-z0-9]+", "-", self.name).strip("-").lower()[:80]
+        return f"{slug}-{self.digest}"
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -43,13 +52,13 @@ class Cell:
             "function": self.function,
             "revision": self.revision,
             "arguments": self.arguments,
-            "needs": {name: cell.key for name, cell in self.needs.items()},
+            "needs": {name: cell.digest for name, cell in self.needs.items()},
         }
 
     def compute(self, needed: Mapping[str, Any]) -> Any:
         """Call the function; `needed` has the result of each cell in `needs`."""
         module, name = self.function.split(":")
-        return getattr(import_module(module), name)(**self.arguments, **needed)
+        return getattr(import_module(module), name)(**self.arguments, **self.where, **needed)
 
 
 def canonical(value: Any) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,13 @@ class Store:
         self._told: set[Path] = set()
 
     def path(self, cell: Cell) -> Path:
-        """The file of a cell, there or not."""
-        return self.folder / f"{cell.key}.json"
+        """The file of a cell, there or not; another experiment may have given it another name."""
+        path = self.folder / f"{cell.key}.json"
+        return path if path.is_file() else self._by_digest.get(cell.digest, path)
+
+    @cached_property
+    def _by_digest(self) -> dict[str, Path]:
+        return {path.stem.rpartition("-")[2]: path for path in self.folder.glob("*.json")}
 
     def __contains__(self, cell: Cell) -> bool:
         return self._landed(cell) is not None
@@ -105,7 +111,7 @@ class Store:
         """Hold a lock that the system ends with this process, however it ends."""
         with explained(f"writing to {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / f".{cell.key}.lock")
+        lock = FileLock(self.folder / f".{cell.digest}.lock")
         try:
             lock.acquire(blocking=False)
         except Timeout:
