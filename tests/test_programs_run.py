@@ -172,7 +172,7 @@ def test_only_what_changed_is_asked_again(models: list[str], tmp_path: Path) -> 
     torn = next(tmp_path.glob("programs/small/cells/*-length-5-*"))
     torn.write_text(torn.read_text()[:50])
     run_programs(small(models[:1], seq_lens=[3, 5]), kept)
-    assert len(json.loads(torn.read_text())["responses"]) == 3
+    assert len(json.loads(torn.read_text())["result"]) == 3
 
 
 def test_other_weights_in_the_same_folder_are_asked_anew(tmp_path: Path) -> None:

@@ -8,16 +8,17 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from loguru import logger
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json, write_json
 from the_experiment.base.names import name_from, refuse_no_name
 from the_experiment.base.runs import QUESTIONS, Run
 from the_experiment.base.words import counted
+from the_experiment.engine.cell import Cell
+from the_experiment.engine.store import Store
 from the_experiment.evaluation.questions import Asker, Form, Given, Style
 from the_experiment.inside.interventions import pieces_of
 from the_experiment.inside.opened import Opened
@@ -60,7 +61,12 @@ class Request(BaseModel):
         """A readable name with a fingerprint of all of it."""
         kinds = "-".join(dict.fromkeys(question.kind for question in self.questions))
         words = name_from(f"{Path(self.model).name}-{kinds}"[:50], otherwise="questions")
-        return f"{words}-{hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:8]}"
+        return f"{words}-{self.fingerprint[:8]}"
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all of it but our version."""
+        return hashlib.sha256(self.model_dump_json(exclude={"version"}).encode()).hexdigest()
 
 
 class QuestionRun:
@@ -73,6 +79,7 @@ class QuestionRun:
     def __init__(self, request: Request, asker: Asker, folder: Path) -> None:
         self.request, self.asker, self.folder = request, asker, folder
         self.questions = list(request.questions)
+        self.store = Store(folder / CELLS)
         _claim(folder, request)
 
     @classmethod
@@ -122,17 +129,18 @@ class QuestionRun:
         return found
 
     def _answers(self, piece: str) -> list[Given]:
-        place = self.folder / CELLS / f"{piece.replace(':', '-')}.json"
-        if place.is_file():
-            kept = _kept(place, len(self.questions))
-            if kept is not None:
-                return kept
-            logger.warning("{} is not whole, so its questions are asked again", place)
+        cell = Cell(
+            piece,
+            "the_experiment.inside.question_runs:answers",
+            {"request": self.request.fingerprint, "piece": piece},
+        )
+        return CELL.validate_python(self.store.result(cell, lambda: self._given(piece)))
+
+    def _given(self, piece: str) -> list[dict[str, Any]]:
         form = self.form  # told by the model as it is, before anything is silent
         with nullcontext() if piece == WHOLE else self._without(piece):
             given = self.asker.answers(self.questions, form)
-        write_json(place, CELL.dump_python(given, mode="json"))
-        return given
+        return [dict(one) for one in CELL.dump_python(given, mode="json")]
 
     def _without(self, piece: str) -> AbstractContextManager[None]:
         means = self.means if self.request.mode == "mean" else None
@@ -191,7 +199,7 @@ def _claim(folder: Path, request: Request) -> None:
     if not place.is_file() and folder.is_dir() and any(folder.iterdir()):
         raise UsageError(f"{folder} is there and is no run of questions", "choose another --name")
     answered = any((folder / CELLS).glob("*.json"))
-    if answered and read_json(place, f"remove {folder}") != told:
+    if answered and not _same(read_json(place, f"remove {folder}"), told):
         raise UsageError(
             f"{folder} has the answers to other questions, or of another model",
             "choose another name with --name",
@@ -199,13 +207,9 @@ def _claim(folder: Path, request: Request) -> None:
     write_json(place, told)
 
 
-def _kept(place: Path, questions: int) -> list[Given] | None:
-    """The answers in a file; None where it is not whole."""
-    try:
-        given = CELL.validate_python(read_json(place))
-    except (ExperimentError, ValidationError):
-        return None
-    return given if len(given) == questions else None
+def _same(kept: Any, told: dict[str, Any]) -> bool:
+    """Whether two requests are the same, of whatever version of ours."""
+    return isinstance(kept, dict) and {**kept, "version": told["version"]} == told
 
 
 def kinds_of_piece(pieces: Sequence[str]) -> dict[str, list[str]]:

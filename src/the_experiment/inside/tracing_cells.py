@@ -1,12 +1,10 @@
-"""Tracing a model on programs of some lengths and hops, cell by cell; each lands as one file."""
+"""Tracing a model on programs of some lengths and hops, cell by cell."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,9 +12,10 @@ from loguru import logger
 
 from the_experiment.base import defaults
 from the_experiment.base.errors import ExperimentError, UsageError
-from the_experiment.base.files import read_json, write_json
 from the_experiment.base.names import refuse_no_name
 from the_experiment.base.words import counted
+from the_experiment.engine.cell import Cell
+from the_experiment.engine.store import Store
 from the_experiment.evaluation.programs.config import CELLS, folder_of
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.program_pairs import (
@@ -89,11 +88,13 @@ class TracingRequest:
         counts = [counted(length, "line") for length in self.seq_lens]
         return ", ".join([*counts, *(counted(hops, "hop") for hops in self.num_hops)])
 
-    def key(self, weights: str) -> str:
-        """A file name for one cell of these weights, with a fingerprint of all it depends on."""
-        depends = json.dumps([asdict(self), weights, version("the-experiment")], sort_keys=True)
-        slug = f"{Path(self.model).name} {self.title}".replace(",", "").replace(" ", "-")
-        return f"trace-{slug}-{hashlib.sha256(depends.encode()).hexdigest()[:8]}"
+    def cell(self, weights: str) -> Cell:
+        """One of `cells`, of these weights, with all that its figures depend on."""
+        return Cell(
+            f"trace {Path(self.model).name} {self.title}",
+            "the_experiment.inside.tracing_cells:traced",
+            {**asdict(self), "model": weights},
+        )
 
 
 @dataclass(frozen=True)
@@ -124,12 +125,13 @@ def run_tracing(request: TracingRequest, models: KeptModels, folder: Path | None
     Where a cell fails the others go on. Raises its `ExperimentError` where none is left.
     """
     weights = which_weights(find_model(request.model, models.out))
+    store = Store(folder / CELLS) if folder else None
     found: dict[str, dict[str, Any]] = {}
     failed: dict[str, ExperimentError] = {}
     for cell in request.cells():
-        file = folder / CELLS / f"{cell.key(weights)}.json" if folder else None
+        compute = partial(traced, cell, models)
         try:
-            found[cell.title] = _read(file) or _traced(cell, models, file)
+            found[cell.title] = store.result(cell.cell(weights), compute) if store else compute()
         except ExperimentError as error:
             failed[cell.title] = error
     if not found:
@@ -144,25 +146,14 @@ def run_tracing(request: TracingRequest, models: KeptModels, folder: Path | None
     )
 
 
-def _read(file: Path | None) -> dict[str, Any] | None:
-    """What a cell's file holds; None where it is missing or torn."""
-    try:
-        return dict(read_json(file)) if file else None
-    except ExperimentError:
-        return None
-
-
-def _traced(cell: TracingRequest, models: KeptModels, file: Path | None) -> dict[str, Any]:
-    """One cell as plain values, which are kept in its file."""
+def traced(cell: TracingRequest, models: KeptModels) -> dict[str, Any]:
+    """One of a request's cells, as JSON."""
     model, tokenizer = models.loaded(cell.model, cell.device, cell.dtype)
     opened = Opened(model)
     if model.device.type == "cpu":
         opened = validated(opened)
-    traced = trace_cell(opened, Asking(tokenizer, cell.template, cell.chat), cell)
-    found = {"patch_results": traced.as_json(), "intervention_results": traced.interventions()}
-    if file:
-        write_json(file, found)
-    return found
+    found = trace_cell(opened, Asking(tokenizer, cell.template, cell.chat), cell)
+    return {"patch_results": found.as_json(), "intervention_results": found.interventions()}
 
 
 def trace_cell(opened: Opened, asking: Asking, cell: TracingRequest) -> Traced:
@@ -180,5 +171,5 @@ def trace_cell(opened: Opened, asking: Asking, cell: TracingRequest) -> Traced:
             raise UsageError(f"the program of seed {cell.rng_seed} has every digit", "try another")
         return trace(opened, led(opened, asking, [pair]), [pair], *how)
     found = find_pairs(opened, asking, lines, hops, cell.pairs, cell.seed, generator)
-    traced = trace(opened, found.asking, found.pairs, *how)
-    return replace(traced, verdicts=tuple(found.verdicts))
+    table = trace(opened, found.asking, found.pairs, *how)
+    return replace(table, verdicts=tuple(found.verdicts))

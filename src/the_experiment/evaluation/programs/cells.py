@@ -1,21 +1,15 @@
-"""One model asked the programs of one length and number of hops: what lands in one file."""
+"""One model asked the programs of one length and number of hops: a cell."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from loguru import logger
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from the_experiment.base.errors import ExperimentError
-from the_experiment.base.files import read_json, write_json
+from the_experiment.engine.cell import Cell
 from the_experiment.evaluation.programs.config import ExperimentConfig
 from the_experiment.evaluation.programs.drawing import Program
 from the_experiment.worlds.programs.prompts import filled
@@ -30,15 +24,9 @@ class Response(BaseModel):
     reason: str = ""
 
 
-class CellFile(BaseModel):
-    """What a cell's file holds: a response to each program, in order. They are read later."""
-
-    responses: list[Response]
-
-
 @dataclass(frozen=True)
-class Cell:
-    """What one cell is made of. Cells that are the same in all of it have the same `key`."""
+class Asked:
+    """What one model is asked of one length and number of hops."""
 
     config: ExperimentConfig
     model: str
@@ -53,46 +41,29 @@ class Cell:
         return [filled(self.config.prompt_template, one.text) for one in self.programs]
 
     @property
-    def key(self) -> str:
-        """A readable file name with a fingerprint of everything the responses depend on."""
+    def cell(self) -> Cell:
+        """Everything that the responses depend on."""
         hops = "" if self.num_hops is None else f" hops {self.num_hops}"
-        words = f"{Path(self.model).name} length {self.seq_len}{hops}"
-        slug = re.sub(r"[^A-Za-z0-9]+", "-", words).strip("-").lower()[:80]
-        return f"{slug}-{self._fingerprint()}"
-
-    def _fingerprint(self) -> str:
-        made_of: dict[str, Any] = {
-            "prompts": self.prompts,
-            "weights": self.weights,
-            "answer_tokens": self.config.answer_tokens,
-            "chat": self.config.chat,
-            "dtype": self.config.dtype,
-            "version": version("the-experiment"),
-        }
-        return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:10]
+        return Cell(
+            f"{Path(self.model).name} length {self.seq_len}{hops}",
+            "the_experiment.evaluation.programs.cells:responses",
+            {
+                "prompts": self.prompts,
+                "weights": self.weights,
+                "answer_tokens": self.config.answer_tokens,
+                "chat": self.config.chat,
+                "dtype": self.config.dtype,
+            },
+        )
 
 
-def responses_in(place: Path, cell: Cell) -> list[Response] | None:
-    """The responses in a cell's file; None where they have yet to be asked for."""
-    if not place.is_file():
-        return None
-    try:
-        found = CellFile.model_validate(read_json(place)).responses
-    except (ExperimentError, ValidationError):
-        found = []
-    if len(found) != len(cell.programs):
-        logger.warning("{} is not whole, so it is asked again", place)
-        return None
-    return found
-
-
-def ask_cell(cell: Cell, place: Path, loaded: Callable[[], tuple[Any, Any]]) -> list[Response]:
-    """Ask the model what it can be asked, and write the responses to `place`."""
+def responses(asked: Asked, loaded: Callable[[], tuple[Any, Any]]) -> list[dict[str, Any]]:
+    """What the model responds to what it can be asked: `Response`s as JSON."""
     from the_experiment.models.asking import ask, no_room
     from the_experiment.models.texts import unknown_in
 
     model, tokenizer = loaded()
-    tokens, chat = cell.config.answer_tokens, cell.config.chat
+    tokens, chat = asked.config.answer_tokens, asked.config.chat
 
     def why_not(prompt: str) -> str:
         lost = unknown_in(tokenizer, prompt)
@@ -101,12 +72,10 @@ def ask_cell(cell: Cell, place: Path, loaded: Callable[[], tuple[Any, Any]]) -> 
             return f"{NOT_KNOWN}: {lost}"
         return f"{TOO_LONG}: {harm}" if harm else ""
 
-    reasons = [why_not(prompt) for prompt in cell.prompts]
-    asked = [prompt for prompt, why in zip(cell.prompts, reasons, strict=True) if not why]
-    texts = iter(ask(model, tokenizer, asked, tokens, chat))
-    responses = [
+    reasons = [why_not(prompt) for prompt in asked.prompts]
+    prompts = [prompt for prompt, why in zip(asked.prompts, reasons, strict=True) if not why]
+    texts = iter(ask(model, tokenizer, prompts, tokens, chat))
+    found = [
         Response(text=None, reason=why) if why else Response(text=next(texts)) for why in reasons
     ]
-    about = {"model": cell.model, "seq_len": cell.seq_len, "num_hops": cell.num_hops}
-    write_json(place, about | CellFile(responses=responses).model_dump())
-    return responses
+    return [one.model_dump() for one in found]

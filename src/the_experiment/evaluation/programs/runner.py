@@ -11,7 +11,8 @@ from loguru import logger
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json
-from the_experiment.evaluation.programs.cells import Cell, Response, ask_cell, responses_in
+from the_experiment.engine.store import Store
+from the_experiment.evaluation.programs.cells import Asked, Response, responses
 from the_experiment.evaluation.programs.config import CELLS, ExperimentConfig, folder_of
 from the_experiment.evaluation.programs.drawing import Group, Program, programs_of
 from the_experiment.worlds.generators import Answer
@@ -64,13 +65,13 @@ def run_programs(
     there.
     """
     cells = _cells(config, programs_of(config), models.out)
-    place = folder_of(config.name, models.out) / CELLS
+    store = Store(folder_of(config.name, models.out) / CELLS)
     samples: list[Sample] = []
     errors: dict[str, ExperimentError] = {}
     for name, of_model in cells.items():
         try:
             for cell in of_model:
-                samples += _samples(cell, _responses(cell, place, models))
+                samples += _samples(cell, _responses(cell, store, models))
                 progress(1)
         except ExperimentError as error:
             errors[name] = error
@@ -85,7 +86,7 @@ def run_programs(
 
 def _cells(
     config: ExperimentConfig, programs: dict[Group, list[Program]], out: Path
-) -> dict[str, list[Cell]]:
+) -> dict[str, list[Asked]]:
     """The cells of each model. Raises `ExperimentError` for a model that is not there."""
     from the_experiment.models.pretrained import find_model, which_weights
 
@@ -93,22 +94,22 @@ def _cells(
         raise UsageError(f"{config.name} names no model", "give a folder, or a name on the hub")
     weights = {str(name): which_weights(find_model(name, out)) for name in config.models}
     return {
-        name: [Cell(config, name, which, *group, drawn) for group, drawn in programs.items()]
+        name: [Asked(config, name, which, *group, drawn) for group, drawn in programs.items()]
         for name, which in weights.items()
     }
 
 
-def _responses(cell: Cell, folder: Path, models: KeptModels) -> list[Response]:
-    place = folder / f"{cell.key}.json"
-    config = cell.config
-    there = responses_in(place, cell)
-    return there or ask_cell(
-        cell, place, lambda: models.loaded(cell.model, config.device, config.dtype)
-    )
+def _responses(asked: Asked, store: Store, models: KeptModels) -> list[Response]:
+    config = asked.config
+
+    def compute() -> list[dict[str, Any]]:
+        return responses(asked, lambda: models.loaded(asked.model, config.device, config.dtype))
+
+    return [Response(**one) for one in store.result(asked.cell, compute)]
 
 
-def _samples(cell: Cell, responses: list[Response]) -> Iterator[Sample]:
-    for program, prompt, response in zip(cell.programs, cell.prompts, responses, strict=True):
+def _samples(cell: Asked, given: list[Response]) -> Iterator[Sample]:
+    for program, prompt, response in zip(cell.programs, cell.prompts, given, strict=True):
         value, reason = None, response.reason
         if response.text is not None:
             template, expected = cell.config.prompt_template, program.expected

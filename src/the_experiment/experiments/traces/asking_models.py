@@ -1,20 +1,19 @@
-"""Putting puzzles to models: one file of answers for each model and set, landed whole."""
+"""Putting puzzles to models: a cell for each model and set."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from loguru import logger
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.files import read_json, read_jsonl, write_json
-from the_experiment.base.names import name_from
+from the_experiment.base.files import read_jsonl
 from the_experiment.data.trace_rows import PUZZLES, puzzle_in
+from the_experiment.engine.cell import Cell
+from the_experiment.engine.store import Store
 from the_experiment.worlds.causal.puzzle import Puzzle
 from the_experiment.worlds.causal.writing import is_right, prompt_of
 
@@ -30,9 +29,6 @@ class Answer(BaseModel):
 
     written: str
     right: bool
-
-
-ANSWERS: TypeAdapter[list[Answer]] = TypeAdapter(list[Answer])
 
 
 @dataclass(frozen=True)
@@ -64,41 +60,36 @@ def answers_of(
 
     Raises `ExperimentError` for a model that there is not, and a puzzle that it has no room for.
     """
-    told = [str(max_new_tokens), *(puzzle.model_dump_json() for puzzle in asked.puzzles)]
-    place = folder / CELLS / cell_name(model, asked.name, told, out)
-    if place.is_file():
-        kept = _kept(place, len(asked.puzzles))
-        if kept is not None:
-            return kept
-        logger.warning("{} is not whole, so its puzzles are asked again", place)
-    texts = _written(model, asked.puzzles, out, max_new_tokens)
-    answers = [
+    cell = weighed_cell(
+        f"{Path(model).name} {asked.name}",
+        "the_experiment.experiments.traces.asking_models:texts_of",
+        model,
+        {
+            "puzzles": [puzzle.model_dump(mode="json") for puzzle in asked.puzzles],
+            "max_new_tokens": max_new_tokens,
+        },
+        out,
+    )
+    texts = Store(folder / CELLS).result(
+        cell, lambda: texts_of(model, asked.puzzles, out, max_new_tokens)
+    )
+    return [
         Answer(written=text, right=is_right(puzzle, text))
         for puzzle, text in zip(asked.puzzles, texts, strict=True)
     ]
-    write_json(place, ANSWERS.dump_python(answers, mode="json"))
-    return answers
 
 
-def cell_name(model: str, asked: str, told: Sequence[str], out: Path) -> str:
-    """A readable file name with a fingerprint of the weights and of all else answers depend on."""
+def weighed_cell(
+    name: str, function: str, model: str, arguments: Mapping[str, Any], out: Path
+) -> Cell:
+    """A cell that depends on a model's weights, wherever they lie."""
     from the_experiment.models.pretrained import find_model, which_weights
 
     weights = which_weights(find_model(model, out))
-    fingerprint = hashlib.sha256("\n".join([weights, version("the-experiment"), *told]).encode())
-    words = name_from(f"{Path(model).name}-{asked}", otherwise="answers")[:50]
-    return f"{words}-{fingerprint.hexdigest()[:8]}.json"
+    return Cell(name, function, {"weights": weights, **arguments})
 
 
-def _kept(place: Path, number: int) -> list[Answer] | None:
-    try:
-        answers = ANSWERS.validate_python(read_json(place))
-    except (ExperimentError, ValidationError):
-        return None
-    return answers if len(answers) == number else None
-
-
-def _written(model: str, puzzles: Sequence[Puzzle], out: Path, max_new_tokens: int) -> list[str]:
+def texts_of(model: str, puzzles: Sequence[Puzzle], out: Path, max_new_tokens: int) -> list[str]:
     """What it writes; a model with too few positions for so many tokens writes fewer."""
     from the_experiment.models.asking import asked_text
     from the_experiment.models.decoding import greedy

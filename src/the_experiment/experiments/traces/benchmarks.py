@@ -8,13 +8,10 @@ from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
-from loguru import logger
-from pydantic import TypeAdapter, ValidationError
-
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.extras import needed
-from the_experiment.base.files import read_json, write_json
-from the_experiment.experiments.traces.asking_models import CELLS, MAX_NEW_TOKENS, cell_name
+from the_experiment.engine.store import Store
+from the_experiment.experiments.traces.asking_models import CELLS, MAX_NEW_TOKENS, weighed_cell
 from the_experiment.experiments.traces.harness import (
     Harness,
     harness_model,
@@ -23,7 +20,6 @@ from the_experiment.experiments.traces.harness import (
 )
 
 Right = dict[str, list[bool]]  # by measure, in the order of the questions
-RIGHT: TypeAdapter[Right] = TypeAdapter(Right)
 
 
 @dataclass(frozen=True)
@@ -68,28 +64,27 @@ def benchmarked(
     one that uses the network.
     """
     needed("lm_eval")
-    told = [version("lm-eval"), name, str(limit), str(max_new_tokens)]
-    place = folder / CELLS / cell_name(model, name, told, out)
-    kept = _kept(place)
-    if kept is not None:
-        return kept
-    asked_by = harness_model(model, out, max_new_tokens)
-    right = _asked(asked_by, BENCHMARKS[name], limit)
-    write_json(place, right)
+    cell = weighed_cell(
+        f"{Path(model).name} {name}",
+        "the_experiment.experiments.traces.benchmarks:right_answers",
+        model,
+        {
+            "lm-eval": version("lm-eval"),
+            "benchmark": name,
+            "limit": limit,
+            "max_new_tokens": max_new_tokens,
+        },
+        out,
+    )
+    right: Right = Store(folder / CELLS).result(
+        cell,
+        lambda: right_answers(harness_model(model, out, max_new_tokens), BENCHMARKS[name], limit),
+    )
     return right
 
 
-def _kept(place: Path) -> Right | None:
-    if not place.is_file():
-        return None
-    try:
-        return RIGHT.validate_python(read_json(place))
-    except (ExperimentError, ValidationError):
-        logger.warning("{} is not whole, so its questions are asked again", place)
-        return None
-
-
-def _asked(asked_by: Harness, benchmark: Benchmark, limit: int) -> Right:
+def right_answers(asked_by: Harness, benchmark: Benchmark, limit: int) -> Right:
+    """Which questions a model has right. Raises `ExperimentError` where they can't be fetched."""
     try:
         samples = samples_of(asked_by, benchmark.task, _shipped_with_lm_eval(benchmark), limit)
     except OSError as error:  # what `datasets` raises where nothing answers, or a login is missing

@@ -15,7 +15,7 @@ from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json, write_json
 from the_experiment.evaluation.paired import LEVEL, Drop, corrected, drop_in_share
 from the_experiment.evaluation.statistics import Rate, short
-from the_experiment.experiments.traces.asking_models import ANSWERS, Answer, PuzzleSet
+from the_experiment.experiments.traces.asking_models import Answer, PuzzleSet
 from the_experiment.worlds.causal.puzzle import Puzzle
 
 ALL = "all"  # kinds together
@@ -24,6 +24,7 @@ COMMONEST = "commonest answer"
 Right = Sequence[bool]
 ByModel = dict[str, dict[str, list[bool]]]  # by benchmark, by model: which are right
 BY_MODEL: TypeAdapter[ByModel] = TypeAdapter(ByModel)
+ANSWERS: TypeAdapter[list[Answer]] = TypeAdapter(list[Answer])
 
 
 def by_kind(puzzles: Sequence[Puzzle]) -> dict[str, list[int]]:
