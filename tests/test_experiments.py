@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ from the_experiment.base.errors import ExperimentError
 from the_experiment.base.seeds import Stream
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
+from the_experiment.engine.store import Store
 from the_experiment.evaluation.verdict import fewest_cases
-from the_experiment.experiments.cells import Cell, cells_of
+from the_experiment.experiments.cells import Fit, fits_of
 from the_experiment.experiments.declaration import (
     NEW_EXPERIMENT,
     Experiment,
@@ -36,7 +38,7 @@ from the_experiment.experiments.declaration import (
 from the_experiment.experiments.judgement import Judgement, judge
 from the_experiment.experiments.report import Outcome, experiment_sheet, results_table, write_report
 from the_experiment.experiments.results import has_fitted, rows_of, scores_of
-from the_experiment.experiments.runner import run_cell, run_cells
+from the_experiment.experiments.runner import run_fits
 from the_experiment.training.config import TrainConfig
 from the_experiment.worlds import EXACT, find_world
 
@@ -71,14 +73,14 @@ def grid(name_or_file: str) -> Experiment:
 )  # test_course.py
 def test_every_shipped_experiment_reads_and_has_cells(name: str) -> None:
     experiment = grid(name)
-    keys = [cell.key for cell in cells_of(experiment)]
+    keys = [fit.cell.digest for fit in fits_of(experiment)]
     assert len(keys) == len(set(keys))
-    assert {cell.key for cell in cells_of(experiment, quick=True)} < set(keys)
+    assert {fit.cell.digest for fit in fits_of(experiment, quick=True)} < set(keys)
 
 
 def test_seed_claim_holds_out_as_it_says() -> None:
-    cells = [cell for cell in cells_of(grid("seed-claim")) if cell.entry]
-    by_way = {way: [c for c in cells if c.hold_outs == way] for way in {c.hold_outs for c in cells}}
+    fits = [fit for fit in fits_of(grid("seed-claim")) if fit.entry]
+    by_way = {way: [c for c in fits if c.hold_outs == way] for way in {c.hold_outs for c in fits}}
     assert {way: len(found) for way, found in by_way.items()} == {
         "leave one out": 32 * 4,  # of one seed
         "random 6 of 32": 4 * 6,
@@ -199,19 +201,19 @@ def test_a_cell_is_another_one_when_what_it_depends_on_changes() -> None:
     longer = experiment.model_copy(
         update={"train": experiment.train.model_copy(update={"learning_rate": 1e-3})}
     )
-    before = {cell.contestant: cell.key for cell in cells_of(experiment)}
-    after = {cell.contestant: cell.key for cell in cells_of(longer)}
+    before = {fit.contestant: fit.cell.digest for fit in fits_of(experiment)}
+    after = {fit.contestant: fit.cell.digest for fit in fits_of(longer)}
     assert {name for name in before if before[name] != after[name]} == {"GPT-2", "RNN"}
 
 
-def held_out_prompts(cell: Cell) -> list[str]:
+def held_out_prompts(fit: Fit) -> list[str]:
     world = find_world("causal")
-    return world.prompts(world.states_at(cell.hold_out.resolve(world, cell.seed)))
+    return world.prompts(world.states_at(fit.hold_out.resolve(world, fit.seed)))
 
 
-def made_up_result(cell: Cell, share: float, *, fitted: bool = True) -> dict[str, Any]:
+def made_up_result(fit: Fit, share: float, *, fitted: bool = True) -> dict[str, Any]:
     """A cell that is exact on this share of its held-out states, and has all rules right."""
-    prompts = held_out_prompts(cell)
+    prompts = held_out_prompts(fit)
     held_out = {
         prompt: dict.fromkeys(RULES, True)
         | dict.fromkeys(("sum", "sum2", EXACT), number < share * len(prompts))
@@ -220,7 +222,7 @@ def made_up_result(cell: Cell, share: float, *, fitted: bool = True) -> dict[str
     return {"held_out": held_out, "seen": {"a": {EXACT: True}, "b": {EXACT: fitted}}}
 
 
-def judgements(experiment: Experiment, results: dict[Cell, dict[str, Any]]) -> list[Judgement]:
+def judgements(experiment: Experiment, results: dict[Fit, dict[str, Any]]) -> list[Judgement]:
     return judge(experiment, scores_of(experiment, results))
 
 
@@ -235,10 +237,10 @@ def judged(better: list[float], than: list[float], tree: float, unfit: int = 0) 
     experiment = made_up_experiment(seeds=len(better)).model_copy(update={"measures": {}})
     shares = {"gpt2": better, "rnn": than}
     results = {}
-    for cell in cells_of(experiment):
-        share = shares.get(cell.contestant, [tree] * len(better))[cell.seed]
-        fitted = not (cell.contestant == "rnn" and cell.seed < unfit)
-        results[cell] = made_up_result(cell, share, fitted=fitted)
+    for fit in fits_of(experiment):
+        share = shares.get(fit.contestant, [tree] * len(better))[fit.seed]
+        fitted = not (fit.contestant == "rnn" and fit.seed < unfit)
+        results[fit] = made_up_result(fit, share, fitted=fitted)
     return judgements(experiment, results)[0].outcome
 
 
@@ -270,8 +272,8 @@ def test_what_goes_one_way_by_split_and_the_other_by_case_is_not_told_apart() ->
         "some": {"gpt2": 0.6, "rnn": 0.3},  # ten splits of 3
     }
     results = {
-        cell: made_up_result(cell, shares[cell.hold_outs].get(cell.contestant, 0.0))
-        for cell in cells_of(experiment)
+        fit: made_up_result(fit, shares[fit.hold_outs].get(fit.contestant, 0.0))
+        for fit in fits_of(experiment)
     }
     judgement, *_ = judgements(experiment, results)
     assert judgement.better.mean < judgement.than.mean
@@ -279,7 +281,7 @@ def test_what_goes_one_way_by_split_and_the_other_by_case_is_not_told_apart() ->
     assert judgement.outcome.startswith("the two cannot be told apart")
 
 
-def graded_result(cell: Cell, rules: list[bool], sums: list[bool] | None = None) -> dict[str, Any]:
+def graded_result(fit: Fit, rules: list[bool], sums: list[bool] | None = None) -> dict[str, Any]:
     """A fitted cell, right or wrong in its rules and sums state by state."""
     states = {
         prompt: {
@@ -287,7 +289,7 @@ def graded_result(cell: Cell, rules: list[bool], sums: list[bool] | None = None)
             **dict.fromkeys(("sum", "sum2"), right),
             EXACT: rule and right,
         }
-        for prompt, rule, right in zip(held_out_prompts(cell), rules, sums or rules, strict=True)
+        for prompt, rule, right in zip(held_out_prompts(fit), rules, sums or rules, strict=True)
     }
     return {"held_out": states, "seen": {"a": {EXACT: True}}}
 
@@ -311,8 +313,8 @@ def test_a_coin_counts_for_no_claim_where_all_others_are_wrong() -> None:
     experiment = by_rules(seeds=10)
     coin = Stream(3, "coin")
     results = {
-        cell: graded_result(cell, [cell.contestant == "gpt2" and bool(coin.below(2, 1)[0])] * 8)
-        for cell in cells_of(experiment)
+        fit: graded_result(fit, [fit.contestant == "gpt2" and bool(coin.below(2, 1)[0])] * 8)
+        for fit in fits_of(experiment)
     }
     judgement, *_ = judgements(experiment, results)
     assert (judgement.new_cases, judgement.pairs) == (8, 80)
@@ -333,18 +335,15 @@ def test_a_coin_that_is_kept_over_splits_counts_for_no_claim(seed: int) -> None:
         zip(world.prompts(world.states()), Stream(seed, "coins").below(2, 32), strict=True)
     )
     results = {
-        cell: graded_result(
-            cell,
-            [
-                cell.contestant == "gpt2" and bool(coins[prompt])
-                for prompt in held_out_prompts(cell)
-            ],
+        fit: graded_result(
+            fit,
+            [fit.contestant == "gpt2" and bool(coins[prompt]) for prompt in held_out_prompts(fit)],
         )
-        for cell in cells_of(experiment)
+        for fit in fits_of(experiment)
     }
-    for cell, result in results.items():  # all but one rule are right
+    for fit, result in results.items():  # all but one rule are right
         for state in result["held_out"].values():
-            state.update(dict.fromkeys(RULES[1:], cell.contestant != "rnn"))
+            state.update(dict.fromkeys(RULES[1:], fit.contestant != "rnn"))
     judgement, *_ = judgements(experiment, results)
     assert (judgement.pairs, judgement.new_cases) == (10, 32)
     assert judgement.rival.beyond_chance
@@ -372,14 +371,14 @@ def test_a_constant_answer_counts_for_no_claim(tmp_path: Path) -> None:
     states = world.states_at(hidden)
     is_0 = world.evaluate(states)["newA"] == 0
     results = {
-        cell: {
+        fit: {
             "held_out": {
-                prompt: dict.fromkeys((EXACT, "newA"), cell.contestant == "gpt2" and bool(right))
+                prompt: dict.fromkeys((EXACT, "newA"), fit.contestant == "gpt2" and bool(right))
                 for prompt, right in zip(world.prompts(states), is_0, strict=True)
             },
             "seen": {"a": {EXACT: True}},
         }
-        for cell in cells_of(experiment)
+        for fit in fits_of(experiment)
     }
     judgement, *_ = judgements(experiment, results)
     assert judgement.better.average == "248/256"
@@ -394,8 +393,8 @@ def test_a_case_that_is_judged_in_every_seed_is_one_case() -> None:
     experiment = by_rules(seeds=8, hold_outs=hold_outs, claim=claim, measures=measures)
     one = [True] + [False] * 7
     results = {
-        cell: graded_result(cell, one, one if cell.contestant == "gpt2" else [False] * 8)
-        for cell in cells_of(experiment)
+        fit: graded_result(fit, one, one if fit.contestant == "gpt2" else [False] * 8)
+        for fit in fits_of(experiment)
     }
     sums, *_ = judgements(experiment, results)
     assert (sums.new_cases, sums.better.average) == (1, "8/8")
@@ -407,7 +406,7 @@ def test_a_claim_by_exact_match_is_about_all_parts() -> None:
     claim = {**NEW["claim"], "on": ["half"], "measure": "exact"}
     experiment = by_rules(seeds=8, hold_outs=hold_outs, claim=claim, measures={})
     results = {
-        cell: graded_result(cell, [cell.contestant == "gpt2"] * 16) for cell in cells_of(experiment)
+        fit: graded_result(fit, [fit.contestant == "gpt2"] * 16) for fit in fits_of(experiment)
     }
     (exact,) = judgements(experiment, results)
     assert exact.outcome == "this counts for the claim"
@@ -419,10 +418,10 @@ def test_the_best_pattern_for_each_rule_counts_for_no_claim() -> None:
     claim = {**NEW["claim"], "on": ["some"], "measure": "rules"}
     experiment = by_rules(seeds=10, hold_outs=hold_outs, claim=claim)
     known = {"decision tree": RULES[:2], "majority": RULES[2:], "gpt2": RULES}
-    results = {cell: graded_result(cell, [False] * 6) for cell in cells_of(experiment)}
-    for cell, result in results.items():
+    results = {fit: graded_result(fit, [False] * 6) for fit in fits_of(experiment)}
+    for fit, result in results.items():
         for state in result["held_out"].values():
-            state.update(dict.fromkeys(known.get(cell.contestant, ()), True))
+            state.update(dict.fromkeys(known.get(fit.contestant, ()), True))
     judgement, *_ = judgements(experiment, results)
     assert judgement.outcome == (
         "the two differ as claimed, but the best pattern for each part does as well: "
@@ -436,7 +435,7 @@ def test_ways_that_hide_the_same_states_are_one_pair() -> None:
     claim = {**NEW["claim"], "on": [*names], "measure": "rules"}
     experiment = by_rules(seeds=1, hold_outs=hold_outs, claim=claim)
     results = {
-        cell: graded_result(cell, [cell.contestant == "gpt2"] * 8) for cell in cells_of(experiment)
+        fit: graded_result(fit, [fit.contestant == "gpt2"] * 8) for fit in fits_of(experiment)
     }
     judgement, *_ = judgements(experiment, results)
     assert (judgement.pairs, judgement.new_cases) == (1, 1)
@@ -447,8 +446,7 @@ def test_a_state_alone_and_among_all_is_one_split() -> None:
     claim = {**NEW["claim"], "on": ["each", "ones"]}
     experiment = by_rules(seeds=3, hold_outs=hold_outs, claim=claim)
     results = {
-        cell: made_up_result(cell, float(cell.contestant == "gpt2"))
-        for cell in cells_of(experiment)
+        fit: made_up_result(fit, float(fit.contestant == "gpt2")) for fit in fits_of(experiment)
     }
     assert judgements(experiment, results)[0].pairs == 32
 
@@ -457,8 +455,8 @@ def test_a_case_is_right_if_it_is_in_all_its_states() -> None:
     experiment = by_rules(seeds=1)
     shares = {"gpt2": [True] * 7 + [False], "rnn": [True] * 8}
     results = {
-        cell: graded_result(cell, shares.get(cell.contestant, [False] * 8))
-        for cell in cells_of(experiment)
+        fit: graded_result(fit, shares.get(fit.contestant, [False] * 8))
+        for fit in fits_of(experiment)
     }
     rows = rows_of(experiment, scores_of(experiment, results))
     told = {
@@ -481,8 +479,8 @@ def test_sums_are_compared_where_a_model_has_the_rules_right() -> None:
     half = [True] * 4 + [False] * 4
     written = {"gpt2": (half, half), "rnn": ([True] * 8, [False] * 8)}
     results = {
-        cell: graded_result(cell, *written.get(cell.contestant, ([False] * 8, half)))
-        for cell in cells_of(experiment)
+        fit: graded_result(fit, *written.get(fit.contestant, ([False] * 8, half)))
+        for fit in fits_of(experiment)
     }
     sums, *_ = judgements(experiment, results)
     assert (sums.better.average, sums.than.average) == ("32/32", "0/64")
@@ -501,8 +499,8 @@ def test_seeds_asked_about_the_same_split_are_one_pair(
 ) -> None:
     experiment = made_up_experiment(seeds=3, **hold_out)
     results = {
-        cell: made_up_result(cell, float(cell.contestant == "gpt2" and cell.seed < 2))
-        for cell in cells_of(experiment)
+        fit: made_up_result(fit, float(fit.contestant == "gpt2" and fit.seed < 2))
+        for fit in fits_of(experiment)
     }
     judgement, *_ = judgements(experiment, results)
     assert judgement.pairs == pairs
@@ -513,19 +511,19 @@ def test_seeds_asked_about_the_same_split_are_one_pair(
 
 
 def test_a_model_fitted_if_it_was_right_on_every_seen_state() -> None:
-    cells = {cell.contestant: cell for cell in cells_of(made_up_experiment(seeds=1))}
-    unfit = made_up_result(cells["gpt2"], 1.0, fitted=False)
+    fits = {fit.contestant: fit for fit in fits_of(made_up_experiment(seeds=1))}
+    unfit = made_up_result(fits["gpt2"], 1.0, fitted=False)
     written_before = {**unfit, "fitted": None}  # as it was with `until_fit: false`
-    assert not has_fitted(cells["gpt2"], written_before)
-    assert has_fitted(cells["gpt2"], made_up_result(cells["gpt2"], 0.0))
-    assert has_fitted(cells["decision tree"], unfit)
-    assert has_fitted(cells["decision tree"], {"seen": None, "held_out": None})
+    assert not has_fitted(fits["gpt2"], written_before)
+    assert has_fitted(fits["gpt2"], made_up_result(fits["gpt2"], 0.0))
+    assert has_fitted(fits["decision tree"], unfit)
+    assert has_fitted(fits["decision tree"], {"seen": None, "held_out": None})
 
 
 def test_a_new_file_can_be_judged(tmp_path: Path) -> None:
     write_new_experiment(tmp_path / "mine.yaml")
     experiment = grid(str(tmp_path / "mine.yaml"))
-    results = {cell: made_up_result(cell, 0.5) for cell in cells_of(experiment)}
+    results = {fit: made_up_result(fit, 0.5) for fit in fits_of(experiment)}
     assert judgements(experiment, results)[0].pairs >= fewest_cases(2)
 
 
@@ -533,19 +531,18 @@ def test_a_quick_sentence_names_only_what_was_run() -> None:
     shipped = grid("seed-claim")
     quick = shipped.quick.model_copy(update={"hold_outs": ["random 6 of 32"]})
     experiment = shipped.model_copy(update={"quick": quick})
-    results = {cell: graded_result(cell, [False] * 6) for cell in cells_of(experiment, quick=True)}
+    results = {fit: graded_result(fit, [False] * 6) for fit in fits_of(experiment, quick=True)}
     assert judgements(experiment, results)[0].sentence.startswith("On random 6 of 32, by")
 
 
 def test_baselines_are_fitted_to_the_states_that_the_models_are_shown(tmp_path: Path) -> None:
     experiment = made_up_experiment(seeds=1).model_copy(update={"train": Training(train_rows=8)})
-    cell = next(cell for cell in cells_of(experiment) if cell.entry is None)
-    run_cell(cell, experiment.world, tmp_path / "cell.json")
+    fit = next(fit for fit in fits_of(experiment) if fit.entry is None)
+    result = fit.cell.compute({})
     world = find_world(experiment.world)
     sizes = Sizes(train=8, valid=0, test=0)
-    folder = generate(world, cell.hold_out, sizes, cell.seed, tmp_path / "data")
+    folder = generate(world, fit.hold_out, sizes, fit.seed, tmp_path / "data")
     shown = {row["prompt"] for row in folder.rows("train")}
-    result = json.loads((tmp_path / "cell.json").read_text())
     assert set(result["seen"]) == shown
     assert len(shown) < 24  # not all that are not held out
     assert set(result["held_out"]) == set(folder.manifest.held_out)
@@ -556,7 +553,7 @@ def test_names_with_brackets_are_shown_as_they_are() -> None:
     claim = {**NEW["claim"], "better": "GPT [x7]", "than": "RNN [/]", "on": ["half [b]"]}
     changes = {"models": models, "claim": claim, "hold_outs": {"half [b]": {"fraction": 0.5}}}
     experiment = Experiment.model_validate({**NEW, **changes, "measures": {"[m]": [*RULES]}})
-    results = {cell: made_up_result(cell, 0.5) for cell in cells_of(experiment)}
+    results = {fit: made_up_result(fit, 0.5) for fit in fits_of(experiment)}
     console = Console(width=200)
     with console.capture() as shown:
         console.print(experiment_sheet(experiment))
@@ -568,7 +565,7 @@ def test_names_with_brackets_are_shown_as_they_are() -> None:
 
 def test_a_quick_run_keeps_the_full_report(tmp_path: Path) -> None:
     experiment = made_up_experiment(seeds=1)
-    results = {cell: made_up_result(cell, 0.5) for cell in cells_of(experiment)}
+    results = {fit: made_up_result(fit, 0.5) for fit in fits_of(experiment)}
     full = write_report(Outcome.of(experiment, results, quick=False), tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     quick = write_report(Outcome.of(experiment, results, quick=True), tmp_path)
@@ -581,7 +578,7 @@ def test_a_report_has_no_empty_tables_or_panels(tmp_path: Path) -> None:
     shipped = grid("seed-claim")
     claim = shipped.claim.model_copy(update={"measure": EXACT})
     experiment = shipped.model_copy(update={"measures": {}, "claim": claim})
-    results = {cell: made_up_result(cell, 0.5) for cell in cells_of(experiment, quick=True)}
+    results = {fit: made_up_result(fit, 0.5) for fit in fits_of(experiment, quick=True)}
     outcome = Outcome.of(experiment, results, quick=True)
     run = ["random 6 of 32", "random 16 of 32", "quadrant of newA", "leave one out"]
     assert outcome.ways == run
@@ -595,25 +592,23 @@ def test_a_report_has_no_empty_tables_or_panels(tmp_path: Path) -> None:
 
 
 def test_a_cell_that_is_not_whole_is_computed_again(tmp_path: Path, logged: list[str]) -> None:
-    whole = {"seen": {}, "held_out": {"0": dict.fromkeys((EXACT, *RULES, "sum", "sum2"), 1.0)}}
-    kept = [whole, {**whole, "fitted": None, "held_out": None}]
-    no_parts = {**whole, "held_out": {"0": {EXACT: 1.0}}}
-    lost = [json.dumps(whole)[:-9], "[]", '{"seen": {}}', json.dumps(no_parts)]
-    experiment = made_up_experiment(seeds=len(kept) + len(lost))
-    cells = [cell for cell in cells_of(experiment) if cell.contestant == "decision tree"]
-    places = [tmp_path / "cells" / f"{cell.key}.json" for cell in cells]
-    places[0].parent.mkdir()
-    for place, text in zip(places, [*map(json.dumps, kept), *lost], strict=True):
-        place.write_text(text)
-    results = list(run_cells(experiment, cells, tmp_path, 1, lambda _: None).values())
-    assert results[: len(kept)] == kept
-    assert all(len(result["held_out"]) == 8 for result in results[len(kept) :])
+    experiment = made_up_experiment(seeds=5)
+    fits = [fit for fit in fits_of(experiment) if fit.contestant == "decision tree"]
+    run = partial(run_fits, experiment, fits, tmp_path, 1, lambda _: None)
+    results = run()
+    assert all(len(result["held_out"]) == 8 for result in results.values())
+    places = [Store(tmp_path / "cells").path(fit.cell) for fit in fits]
+    places[0].write_text(places[0].read_text()[:-9])
+    places[1].write_text("[]")
+    places[2].write_text(places[2].read_text().replace("1.0", "0.0", 1))
+    places[3].write_text(places[4].read_text())
+    assert run() == results
     told = [line for line in logged if "computed again" in line]
-    assert [line.split(" is ")[0] for line in told] == [str(place) for place in places[len(kept) :]]
+    assert [line.split(".json")[0] + ".json" for line in told] == [str(one) for one in places[:4]]
 
 
 def test_models_are_trained_in_the_same_precision_everywhere(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     configs = []
 
@@ -622,9 +617,9 @@ def test_models_are_trained_in_the_same_precision_everywhere(
         raise InterruptedError
 
     monkeypatch.setattr("the_experiment.training.loop.train", stop)
-    cell = next(cell for cell in cells_of(grid(str(EXAMPLE))) if cell.entry)
+    fit = next(fit for fit in fits_of(grid(str(EXAMPLE))) if fit.entry)
     with pytest.raises(InterruptedError):
-        run_cell(cell, str(EXAMPLE.with_name("three-bits.yaml")), tmp_path / "cell.json")
+        fit.cell.compute({})
     assert [config.precision for config in configs] == ["fp32"]
 
 
@@ -637,14 +632,14 @@ def run_example(folder: Path, *words: str) -> subprocess.Popen[str]:
 
 @pytest.mark.slow
 def test_the_example_runs_and_a_killed_run_does_only_what_is_missing(tmp_path: Path) -> None:
-    cells = tmp_path / "out" / "experiments" / "half-hidden" / "cells"
+    fits = tmp_path / "out" / "experiments" / "half-hidden" / "cells"
     killed = run_example(tmp_path, "--jobs", "1")
-    while not list(cells.glob("*gpt-2*.json")):  # the cell before the last
+    while not list(fits.glob("*gpt-2*.json")):  # the cell before the last
         assert killed.poll() is None
         time.sleep(0.05)
     os.kill(killed.pid, signal.SIGKILL)
     killed.communicate()
-    there = {path: path.stat().st_mtime_ns for path in cells.glob("*.json")}
+    there = {path: path.stat().st_mtime_ns for path in fits.glob("*.json")}
     assert there
     finished = run_example(tmp_path, "--jobs", "1", "--json")
     stdout, stderr = finished.communicate()
@@ -654,6 +649,6 @@ def test_the_example_runs_and_a_killed_run_does_only_what_is_missing(tmp_path: P
     (judgement,) = told["judgements"]
     assert judgement["sentence"].startswith("On half, by exact, GPT-2 is right in ")
     assert {row["contestant"] for row in told["rows"]} >= {"GPT-2", "RNN", "decision tree"}
-    page = (cells.parent / "report.html").read_text()
+    page = (fits.parent / "report.html").read_text()
     assert judgement["sentence"] in page
     assert not re.search(r"(src|href)=.http|url\(http|@import", page)  # needs no network

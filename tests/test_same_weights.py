@@ -22,7 +22,7 @@ from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.evaluation.trained import Trained
 from the_experiment.experiments import runner
-from the_experiment.experiments.cells import Cell
+from the_experiment.experiments.cells import Fit, identity_of
 from the_experiment.experiments.declaration import ModelEntry, Training
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.hardware import VARIABLES
@@ -90,7 +90,7 @@ def test_train_all_gives_the_same_weights(dataset: Path, expected: str, tmp_path
 
 @pytest.mark.usefixtures("two_threads")
 def test_a_cell_of_an_experiment_gives_the_same_weights(
-    expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
 
@@ -100,8 +100,10 @@ def test_a_cell_of_an_experiment_gives_the_same_weights(
 
     monkeypatch.setattr(runner, "Trained", opened)
     recipe = Training(train_rows=ROWS, epochs=1, until_fit=False)
-    cell = Cell("half", "1", "gpt2", ModelEntry(model="gpt2"), HALF, 1, recipe, WORLD)
-    runner.run_cell(cell, WORLD, tmp_path / "cell.json")
+    world = identity_of(find_world(WORLD))
+    Fit("half", "1", "gpt2", ModelEntry(model="gpt2"), HALF, 1, recipe, world, WORLD).cell.compute(
+        {}
+    )
     assert seen == [expected]
 
 

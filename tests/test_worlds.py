@@ -20,7 +20,7 @@ from the_experiment.base.registry import Registry
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.data.split import Split
-from the_experiment.experiments.cells import cells_of
+from the_experiment.experiments.cells import fits_of
 from the_experiment.experiments.declaration import Experiment, find_experiment
 from the_experiment.worlds import Domain, World, find_world, world_names
 from the_experiment.worlds.analysis import fourier_degree
@@ -478,7 +478,7 @@ def test_cells_of_a_world_in_python_are_others_once_it_answers_otherwise(
         monkeypatch.delitem(sys.modules, "collatz_world", raising=False)
         experiment = find_experiment("collatz")
         assert isinstance(experiment, Experiment)
-        keys.append({cell.key for cell in cells_of(experiment)})
+        keys.append({fit.cell.digest for fit in fits_of(experiment)})
     monkeypatch.delitem(sys.modules, "collatz_world", raising=False)
     assert keys[0] == keys[1]
     assert not keys[0] & keys[2]

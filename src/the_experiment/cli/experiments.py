@@ -123,17 +123,17 @@ def _run_cells(
 ) -> None:
     from the_experiment.base.logs import stderr
     from the_experiment.base.runs import EXPERIMENTS
-    from the_experiment.experiments.cells import cells_of
+    from the_experiment.experiments.cells import fits_of
     from the_experiment.experiments.checks import check_models
     from the_experiment.experiments.report import Outcome, report_json, results_table, write_report
-    from the_experiment.experiments.runner import run_cells
+    from the_experiment.experiments.runner import run_fits
     from the_experiment.report.terminal import counting, print_json, stdout
 
     check_models(experiment, which)
     folder = out / EXPERIMENTS / experiment.name
-    cells = cells_of(experiment, quick=quick)
-    with counting("cells", len(cells)) as progress:
-        results = run_cells(experiment, cells, folder, jobs, progress)
+    fits = fits_of(experiment, quick=quick)
+    with counting("cells", len(fits)) as progress:
+        results = run_fits(experiment, fits, folder, jobs, progress)
     outcome = Outcome.of(experiment, results, quick=quick)
     page = write_report(outcome, folder)
     if as_json:

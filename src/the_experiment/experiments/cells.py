@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 from the_experiment.data.holdout import HoldOut
+from the_experiment.engine.cell import Cell
 from the_experiment.evaluation.baseline import baselines
 from the_experiment.experiments.declaration import Experiment, ModelEntry, Training
 from the_experiment.worlds import World, find_world
@@ -18,8 +16,8 @@ MOST_TOLD_APART = 10_000  # states of a world in Python; of more, this many even
 
 
 @dataclass(frozen=True)
-class Cell:
-    """What one cell is made of. Cells that are the same in all of it have the same `key`."""
+class Fit:
+    """One contestant on one split with one seed."""
 
     hold_outs: str  # the name of the way to hold out
     split: str  # which split of it: a sequence, or the seed
@@ -28,29 +26,32 @@ class Cell:
     hold_out: HoldOut
     seed: int
     train: Training
-    world: str
+    world: str  # what it is: its text
+    world_name: str  # where it is found
 
     @property
-    def key(self) -> str:
-        """A readable file name with a fingerprint of everything the result depends on."""
-        words = f"{self.hold_outs} {self.split} {self.contestant} seed {self.seed}"
-        slug = re.sub(r"[^A-Za-z0-9]+", "-", words).strip("-").lower()[:80]
-        return f"{slug}-{self._fingerprint()}"
-
-    def _fingerprint(self) -> str:
-        made_of: dict[str, Any] = {
-            "contestant": self.entry.model_dump() if self.entry else self.contestant,
-            "hold_out": self.hold_out.model_dump(),
-            "seed": self.seed,
-            "train": self.train.model_dump() if self.entry else self.train.train_rows,
-            "version": version("the-experiment"),
+    def cell(self) -> Cell:
+        """Everything that the result depends on."""
+        split: dict[str, Any] = {
             "world": self.world,
+            "hold_out": self.hold_out.model_dump(mode="json"),
+            "seed": self.seed,
         }
-        text = json.dumps(made_of, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:10]
+        if self.entry:
+            function = "model_result"
+            split |= {"model": self.entry.model_dump(), "train": self.train.model_dump()}
+        else:
+            function = "baseline_result"
+            split |= {"baseline": self.contestant, "rows": self.train.train_rows}
+        return Cell(
+            f"{self.hold_outs} {self.split} {self.contestant} seed {self.seed}",
+            f"the_experiment.experiments.runner:{function}",
+            split,
+            where={"world_name": self.world_name},
+        )
 
 
-def cells_of(experiment: Experiment, *, quick: bool = False) -> list[Cell]:
+def fits_of(experiment: Experiment, *, quick: bool = False) -> list[Fit]:
     """All cells, or those that `--quick` leaves, one way of holding out after the other."""
     world = find_world(experiment.world)
     seeds = experiment.quick.seeds if quick else experiment.seeds
@@ -59,7 +60,17 @@ def cells_of(experiment: Experiment, *, quick: bool = False) -> list[Cell]:
     sample = experiment.quick.each_state if quick else 0
     kept = experiment.quick.hold_outs if quick else []
     return [
-        Cell(name, split, contestant, entry, hold_out, seed, experiment.train, _identity(world))
+        Fit(
+            name,
+            split,
+            contestant,
+            entry,
+            hold_out,
+            seed,
+            experiment.train,
+            identity_of(world),
+            experiment.world,
+        )
         for name, way in experiment.hold_outs.items()
         if name in kept or not kept
         for contestant, entry in contestants.items()
@@ -68,7 +79,7 @@ def cells_of(experiment: Experiment, *, quick: bool = False) -> list[Cell]:
     ]
 
 
-def _identity(world: World) -> str:
+def identity_of(world: World) -> str:
     """The text of a world's file; of one written in Python, its name and what it answers."""
     if world.source:
         return world.source

@@ -12,13 +12,13 @@ from the_experiment.data.cases import Guesses
 from the_experiment.evaluation.guessing import guessers
 from the_experiment.evaluation.paired import LEVEL, sign_flip
 from the_experiment.evaluation.predictions import Shares
-from the_experiment.experiments.results import CellScore
+from the_experiment.experiments.results import FitScore
 
 COMPOSITE = "the best pattern for each part"
 HALF = 0.5  # of tie-breaks
 
 Place = tuple[str, str, int]  # hold-outs, split, seed
-ByPlace = Mapping[Place, CellScore]
+ByPlace = Mapping[Place, FitScore]
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _p(by_pair: Sequence[float], by_case: Sequence[float]) -> float:
     return max(sign_flip(np.array(differences), seed=0) for differences in (by_pair, by_case))
 
 
-def _differences(one: CellScore, other: CellScore) -> dict[Hashable, float]:
+def _differences(one: FitScore, other: FitScore) -> dict[Hashable, float]:
     """By case that both are judged on."""
     differences = one.right - other.right
     both = one.judged & other.judged

@@ -12,7 +12,7 @@ from the_experiment.evaluation.paired import LEVEL, holm
 from the_experiment.evaluation.scores import Count
 from the_experiment.evaluation.statistics import listed
 from the_experiment.evaluation.verdict import INTERPOLATION, fewest_cases
-from the_experiment.experiments.cells import Cell
+from the_experiment.experiments.cells import Fit
 from the_experiment.experiments.comparison import (
     COMPOSITE,
     ByPlace,
@@ -26,7 +26,7 @@ from the_experiment.experiments.comparison import (
 from the_experiment.experiments.declaration import Claim, Experiment
 from the_experiment.experiments.results import (
     NOTHING,
-    CellScore,
+    FitScore,
     Scores,
     all_aggregates,
     distinct_cases,
@@ -155,13 +155,13 @@ def judge(experiment: Experiment, scores: Scores) -> list[Judgement]:
 
 
 def _judged(
-    experiment: Experiment, measure: str, scores: Mapping[Cell, CellScore], measures: int
+    experiment: Experiment, measure: str, scores: Mapping[Fit, FitScore], measures: int
 ) -> Judgement:
     """By one measure, with p that are not corrected yet."""
     claim = experiment.claim
-    about = {cell: score for cell, score in scores.items() if cell.hold_outs in claim.on}
+    about = {fit: score for fit, score in scores.items() if fit.hold_outs in claim.on}
     fitted = _fitted(experiment, about)
-    asked = {_place(cell): score for cell, score in about.items()}
+    asked = {_place(fit): score for fit, score in about.items()}
     both = sorted(fitted[claim.better].keys() & fitted[claim.than].keys())
     better, than = (
         {place: fitted[name][place] for place in both} for name in (claim.better, claim.than)
@@ -190,18 +190,18 @@ def _judged(
     )
 
 
-def _place(cell: Cell) -> Place:
-    return cell.hold_outs, cell.split, cell.seed
+def _place(fit: Fit) -> Place:
+    return fit.hold_outs, fit.split, fit.seed
 
 
 def _fitted(
-    experiment: Experiment, scores: Mapping[Cell, CellScore]
-) -> dict[str, dict[Place, CellScore]]:
+    experiment: Experiment, scores: Mapping[Fit, FitScore]
+) -> dict[str, dict[Place, FitScore]]:
     """For each contestant: its score in each place in which it fitted."""
-    found: dict[str, dict[Place, CellScore]] = {name: {} for name in experiment.models}
-    for cell, score in scores.items():
+    found: dict[str, dict[Place, FitScore]] = {name: {} for name in experiment.models}
+    for fit, score in scores.items():
         if score.fitted:
-            found.setdefault(cell.contestant, {})[_place(cell)] = score
+            found.setdefault(fit.contestant, {})[_place(fit)] = score
     return found
 
 

@@ -100,7 +100,7 @@ def _measure_table(outcome: Outcome, measure: str) -> list[RenderableType]:
 def _cell(row: Row) -> str:
     """`.83 [.61–.94], n = 18 (1.0 .67 .83)`: each seed's share only where they differ at all."""
     seeds = [short(count.share) for count in row.by_seed.values()]
-    unfit = "" if row.fitted == row.cells else f" fitted {row.fitted}/{row.cells}"
+    unfit = "" if row.fitted == row.fits else f" fitted {row.fitted}/{row.fits}"
     low, high = row.interval
     told = f"{short(row.share)} {escape(f'[{short(low)}–{short(high)}]')}, n = {row.new_cases}"
     return told + (f" ({' '.join(seeds)})" if len(set(seeds)) > 1 else "") + unfit
@@ -153,7 +153,7 @@ def _row_json(row: Row) -> dict[str, Any]:
         "low": row.interval[0],
         "high": row.interval[1],
         "new_cases": row.new_cases,
-        "cells": row.cells,
+        "cells": row.fits,
         "fitted": row.fitted,
     }
 

@@ -16,17 +16,17 @@ from the_experiment.data.holdout import HoldOut
 from the_experiment.evaluation.predictions import Shares, always
 from the_experiment.evaluation.scores import Count
 from the_experiment.evaluation.statistics import Rate
-from the_experiment.experiments.cells import Cell
+from the_experiment.experiments.cells import Fit
 from the_experiment.experiments.declaration import Experiment
 from the_experiment.worlds import EXACT, World, find_world
 
-Results = Mapping[Cell, Mapping[str, Any]]
+Results = Mapping[Fit, Mapping[str, Any]]
 States = Sequence[Mapping[str, float]]  # by part, how right each held-out state is
 NOTHING = Count(0, 0, 0.0, 0)
 
 
 @dataclass(frozen=True)
-class CellScore:
+class FitScore:
     """One cell by one measure, on the new cases of its split."""
 
     states: frozenset[str]  # the prompts of all that are held out
@@ -38,7 +38,7 @@ class CellScore:
     fitted: bool  # right on every seen state; a baseline always is
 
     @property
-    def only_judged(self) -> CellScore:
+    def only_judged(self) -> FitScore:
         """The cases that are judged."""
         return replace(
             self,
@@ -55,7 +55,7 @@ class CellScore:
         return Count.of(self.right[None])
 
 
-Scores = Mapping[str, Mapping[Cell, CellScore]]  # by measure; no cell that can't be scored
+Scores = Mapping[str, Mapping[Fit, FitScore]]  # by measure; no cell that can't be scored
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Row:
     measure: str
     by_seed: dict[int, Count]  # new cases of all splits of that seed
     new_cases: int  # of all splits, at most as many as there are distinct held-out states
-    cells: int
+    fits: int
     fitted: int  # cells in which every seen state was exact; all, for a baseline
 
     @property
@@ -105,41 +105,41 @@ def all_aggregates(world: World, parts: Sequence[str]) -> bool:
     return not {EXACT, *world.rule_parts} & {*parts}
 
 
-def scores_of(experiment: Experiment, results: Results) -> dict[str, dict[Cell, CellScore]]:
+def scores_of(experiment: Experiment, results: Results) -> dict[str, dict[Fit, FitScore]]:
     """Every cell that has an answer to held-out states, by every measure."""
     world, measures = find_world(experiment.world), measures_of(experiment)
-    found: dict[str, dict[Cell, CellScore]] = {measure: {} for measure in measures}
-    for cells in _by_split(results):
-        held_out = cells[0].hold_out.resolve(world, cells[0].seed)
-        seen = seen_states(world, held_out, cells[0].seed, cells[0].train.train_rows)
+    found: dict[str, dict[Fit, FitScore]] = {measure: {} for measure in measures}
+    for fits in _by_split(results):
+        held_out = fits[0].hold_out.resolve(world, fits[0].seed)
+        seen = seen_states(world, held_out, fits[0].seed, fits[0].train.train_rows)
         asked = world.states_at(held_out)
         prompts = world.prompts(asked)
         for measure, parts in measures.items():
             cases = _cases(world, parts, seen, asked)
-            for cell in cells:
-                states = [results[cell]["held_out"][prompt] for prompt in prompts]
-                judged = _judged(world, parts, states, cases) if cell.entry else cases.new
+            for fit in fits:
+                states = [results[fit]["held_out"][prompt] for prompt in prompts]
+                judged = _judged(world, parts, states, cases) if fit.entry else cases.new
                 right_in = _right_in(states)
                 each = world.parts if parts == [EXACT] else parts
                 by_part = [cases.part_right(part, right_in(part)) for part in each]
-                found[measure][cell] = CellScore(
+                found[measure][fit] = FitScore(
                     states=frozenset(prompts),
                     cases=[one for one, new in zip(cases.keys, cases.new, strict=True) if new],
                     right=cases.right(right_in)[cases.new],
                     parts=np.stack(by_part, axis=1)[cases.new],
                     guesses=cases.guesses[cases.new],
                     judged=judged[cases.new],
-                    fitted=has_fitted(cell, results[cell]),
+                    fitted=has_fitted(fit, results[fit]),
                 )
     return found
 
 
-def _by_split(results: Results) -> list[list[Cell]]:
+def _by_split(results: Results) -> list[list[Fit]]:
     """The cells that can be scored, those of one split together."""
-    splits: dict[tuple[HoldOut, int], list[Cell]] = {}
-    for cell, result in results.items():
+    splits: dict[tuple[HoldOut, int], list[Fit]] = {}
+    for fit, result in results.items():
         if result["held_out"] is not None:
-            splits.setdefault((cell.hold_out, cell.seed), []).append(cell)
+            splits.setdefault((fit.hold_out, fit.seed), []).append(fit)
     return list(splits.values())
 
 
@@ -165,20 +165,20 @@ def rows_of(experiment: Experiment, scores: Scores) -> list[Row]:
     """Every row of the table: of each way of holding out that leaves new cases."""
     rows = []
     for measure, scored in scores.items():
-        groups: dict[tuple[str, str], dict[Cell, CellScore]] = {}
-        for cell, score in scored.items():
-            groups.setdefault((cell.hold_outs, cell.contestant), {})[cell] = score
+        groups: dict[tuple[str, str], dict[Fit, FitScore]] = {}
+        for fit, score in scored.items():
+            groups.setdefault((fit.hold_outs, fit.contestant), {})[fit] = score
         rows += [_row(measure, group) for group in groups.values()]
     ways = [*experiment.hold_outs]
     asked = (row for row in rows if row.total.n)
     return sorted(asked, key=lambda row: (ways.index(row.hold_outs), not row.is_model))
 
 
-def _row(measure: str, group: Mapping[Cell, CellScore]) -> Row:
+def _row(measure: str, group: Mapping[Fit, FitScore]) -> Row:
     first, *_ = group
     by_seed: dict[int, Count] = {}
-    for cell, score in group.items():
-        by_seed[cell.seed] = by_seed.get(cell.seed, NOTHING) + score.count
+    for fit, score in group.items():
+        by_seed[fit.seed] = by_seed.get(fit.seed, NOTHING) + score.count
     return Row(
         hold_outs=first.hold_outs,
         contestant=first.contestant,
@@ -186,17 +186,17 @@ def _row(measure: str, group: Mapping[Cell, CellScore]) -> Row:
         measure=measure,
         by_seed=by_seed,
         new_cases=distinct_cases(group.values()),
-        cells=len(group),
+        fits=len(group),
         fitted=sum(score.fitted for score in group.values()),
     )
 
 
-def distinct_cases(scores: Collection[CellScore]) -> int:
+def distinct_cases(scores: Collection[FitScore]) -> int:
     """The new cases of all splits, at most as many as there are states held out in any."""
     cases = {case for score in scores for case in score.cases}
     return min(len(cases), len(frozenset().union(*(score.states for score in scores))))
 
 
-def has_fitted(cell: Cell, result: Mapping[str, Any]) -> bool:
+def has_fitted(fit: Fit, result: Mapping[str, Any]) -> bool:
     """Whether a model was right on every seen state; a baseline is never unfit."""
-    return cell.entry is None or all(state[EXACT] for state in result["seen"].values())
+    return fit.entry is None or all(state[EXACT] for state in result["seen"].values())
