@@ -242,7 +242,7 @@ def ended(
         (("worlds", "show"), 2, "Missing argument"),
         (("worlds", "show", "nowhere"), 2, "there is no world called 'nowhere'"),
         (("worlds", "check", "taken.txt"), 1, "taken.txt: "),
-        (("worlds", "new", "taken.txt"), 1, "is there already"),
+        (("worlds", "new", "taken.txt"), 1, "already exists"),
     ],
 )
 def test_wrong_calls(ended: Ended, words: tuple[str, ...], code: int, says: str) -> None:

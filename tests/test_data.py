@@ -479,7 +479,7 @@ def test_a_dataset_with_something_else_in_it_is_kept(tmp_path: Path, name: str) 
 def test_a_folder_that_is_no_dataset_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("my life's work")
     for out in (tmp_path, tmp_path / name):
-        with pytest.raises(ExperimentError, match="is there and is no dataset folder"):
+        with pytest.raises(ExperimentError, match="already exists and is not a dataset folder"):
             small(out)
     assert contents(tmp_path) == {name: b"my life's work"}
 

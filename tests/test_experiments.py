@@ -192,7 +192,7 @@ def test_a_new_file_is_an_experiment_and_is_not_overwritten(tmp_path: Path) -> N
     path = tmp_path / "my own.yaml"
     write_new_experiment(path)
     assert find_experiment(str(path)).name == "my-own"
-    with pytest.raises(ExperimentError, match="is there already"):
+    with pytest.raises(ExperimentError, match="already exists"):
         write_new_experiment(path)
 
 

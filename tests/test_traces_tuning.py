@@ -250,7 +250,7 @@ def test_names_that_can_not_be_told_apart_or_are_taken_are_refused(tmp_path: Pat
     assert [one.name for one in named_sets(folders, 0, tmp_path)] == ["rows.v1", "rows.v2"]
     with pytest.raises(UsageError, match="two sets have the same name, test"):
         named_sets([f"{folder}/test.jsonl" for folder in folders], 0, tmp_path)
-    with pytest.raises(UsageError, match="is there and is no experiment"):
+    with pytest.raises(UsageError, match="already exists and is not an experiment folder"):
         run_traces(TINY, "mine", tmp_path)
 
 

@@ -262,7 +262,7 @@ def test_a_folder_in_the_way_of_one_model_is_told_before_any_is_trained(
     thesis.write_text("my life's work")
     with pytest.raises(SystemExit):
         main(["train", "all", "--dataset", data])
-    assert "out/tiny-cnn-causal is there and is no run" in capsys.readouterr().err
+    assert "out/tiny-cnn-causal already exists and is not a run folder" in capsys.readouterr().err
     assert list(Path("out").rglob("*")) == [thesis.parent, thesis]
 
 

@@ -507,7 +507,7 @@ def test_a_run_folder_that_is_a_link_stays_one(dataset: Path, tmp_path: Path) ->
 def test_a_folder_that_is_no_run_is_left_alone(dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "thesis.tex").write_text("my life's work")
-    with pytest.raises(ExperimentError, match="is there and is no run"):
+    with pytest.raises(ExperimentError, match="already exists and is not a run folder"):
         train(short(dataset), Run(tmp_path / "notes"))
     assert [path.name for path in tmp_path.rglob("*")] == ["notes", "thesis.tex"]
 

@@ -343,7 +343,7 @@ def test_a_new_world_file_is_sound_whatever_it_is_called(tmp_path: Path, name: s
 
 def test_a_new_world_file_leaves_one_that_is_there_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("my work")
-    with pytest.raises(ExperimentError, match="is there already"):
+    with pytest.raises(ExperimentError, match="already exists"):
         write_new_world(tmp_path / "mine.yaml")
     assert (tmp_path / "mine.yaml").read_text() == "my work"
 

@@ -107,7 +107,8 @@ def refuse_foreign(run: Run) -> None:
     ours = {run.config.name, run.run_json.name}
     if not there & ours and there - {run.lock.name}:
         raise ExperimentError(
-            f"{run.folder} is there and is no run", "choose another name with --name"
+            f"{run.folder} already exists and is not a run folder",
+            "choose another name with --name",
         )
 
 

@@ -25,15 +25,25 @@ class Mode(str, Enum):
 
 def ablate(
     each: Annotated[
-        str, options.Option(help="head, layer, attention, mlp or neuron; for an RNN also gate.")
+        str,
+        options.Option(
+            help="What to ablate, one at a time: head, layer, attention, mlp or "
+            "neuron; gate for an RNN."
+        ),
     ] = "head",
-    mode: Annotated[Mode, options.Option(help="What it gives instead.")] = Mode.mean,
+    mode: Annotated[
+        Mode,
+        options.Option(
+            help="The replacement for the ablated activations: zero, mean, or "
+            "those of another state."
+        ),
+    ] = Mode.mean,
     seed: options.Seed = 0,
     model: options.Models = defaults.INSIDE_MODELS,
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
-    """What each head, layer, MLP or neuron is for: the drop by part when it is silenced."""
+    """Ablate each head, layer, MLP or neuron: the drop in accuracy, part by part."""
     from the_experiment.cli.inside import look
     from the_experiment.inside.verbs.ablate import AblateEach
 

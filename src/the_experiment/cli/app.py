@@ -72,14 +72,14 @@ app = Verbs(
     },
 )
 
-WORLDS_AND_DATA = "1. What is true, and what is shown of it"
-TRAINING = "2. Models that learn from it"
+WORLDS_AND_DATA = "1. Worlds and data"
+TRAINING = "2. Training"
 TESTING = "3. Rule or pattern?"
 INSIDE = "4. Look inside, and break it"
-PROGRAMS = "5. Programs and questions, and any model"
-TUNING = "6. Tuning a model that there is"
+PROGRAMS = "5. Programs and questions, for any model"
+TUNING = "6. Fine-tune an existing model"
 EXPERIMENTS = "7. Whole experiments"
-PLAYGROUND = "8. By hand"
+PLAYGROUND = "8. Playground"
 
 app.add_typer(worlds.app, name="worlds", rich_help_panel=WORLDS_AND_DATA)
 app.command("generate", rich_help_panel=WORLDS_AND_DATA, epilog=generate.EXAMPLES)(

@@ -17,13 +17,18 @@ EXAMPLES = options.examples(
 
 
 def attribute(
-    sequence: Annotated[str, typer.Argument(metavar="[SEQ]", help="Of this; else of all.")] = "",
+    sequence: Annotated[
+        str,
+        typer.Argument(
+            metavar="[SEQ]", help="The sequence to explain. Default: the average over all states."
+        ),
+    ] = "",
     seed: options.Seed = 0,
     model: options.Models = defaults.INSIDE_MODELS,
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
-    """What each head and MLP, and each value that is read, adds to the right answer's lead."""
+    """Direct logit attribution of heads and MLPs, and integrated gradients of inputs."""
     from the_experiment.cli.inside import look
     from the_experiment.inside.verbs.attribute import Attribute
 

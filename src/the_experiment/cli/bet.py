@@ -28,15 +28,23 @@ app = Verbs(
 Config = Annotated[
     Path | None,
     options.Option(
-        "--config", metavar="FILE", help="A bet as YAML.", show_default="the bet that ships"
+        "--config",
+        metavar="FILE",
+        help="A YAML file with the settings of the bet.",
+        show_default="the bet that ships",
     ),
 ]
-Quick = Annotated[bool, options.Option("--quick", help="The ends of the grid: minutes, not hours.")]
+Quick = Annotated[
+    bool,
+    options.Option("--quick", help="Run only the corners of the grid: minutes instead of hours."),
+]
 Jobs = Annotated[
     int,
-    options.Option(min=0, help="Processes; 0: one for each core with the local model, else one."),
+    options.Option(
+        min=0, help="Parallel processes. 0: one per core for a local model, otherwise one."
+    ),
 ]
-Results = Annotated[Path, options.Option(help="Results go to bet/NAME/ in this folder.")]
+Results = Annotated[Path, options.Option(help="The output folder. Results go to bet/NAME/ in it.")]
 
 
 def _steps(step: str, of: str) -> str:
@@ -67,7 +75,7 @@ def run(
     out: Results = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
-    """Generate, train, test and report: whatever is missing of it."""
+    """Generate, train, test and report, without repeating what is done."""
     bet = _claimed(config, out, quick=quick)
     _train(bet, jobs)
     _test(bet, jobs)
@@ -92,7 +100,7 @@ def generate(
 def train(
     config: Config = None, quick: Quick = False, jobs: Jobs = 0, out: Results = Path(defaults.OUT)
 ) -> None:
-    """Train the base where it is a local one, and tune it on every cell's rows."""
+    """Train the base if it is a local one, and fine-tune it on every cell's rows."""
     _train(_claimed(config, out, quick=quick), jobs)
 
 

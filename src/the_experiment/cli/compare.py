@@ -17,7 +17,9 @@ def compare(
     world: options.OnlyWorld = "",
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
-    html: Annotated[Path | None, options.Option(help="Also write a page to this file.")] = None,
+    html: Annotated[
+        Path | None, options.Option(help="Also write the results as an HTML page to this file.")
+    ] = None,
 ) -> None:
     """Exact match and every part's accuracy on all states, beside baselines, with a verdict."""
     from the_experiment.evaluation.compare import compare as compare_models

@@ -17,25 +17,42 @@ EXAMPLES = options.examples(
 
 
 def damage(
-    sequence: Annotated[str, typer.Argument(metavar="SEQ", help="A sequence of the world.")],
-    flip: Annotated[str, options.Option(help="Turn the sign of this share of weights: 0.1%.")] = "",
+    sequence: Annotated[
+        str, typer.Argument(metavar="SEQ", help="The sequence to answer, such as '1,0,1,0,1'.")
+    ],
+    flip: Annotated[
+        str, options.Option(help="Flip the sign of this share of the weights, such as 0.1%.")
+    ] = "",
     zero: Annotated[
-        str, options.Option(help="Silence a piece (head:2.1), or zero a share of weights (1%).")
+        str,
+        options.Option(
+            help="Zero a component, such as head:2.1, or a share of the weights, such as 1%."
+        ),
     ] = "",
     noise: Annotated[
-        float, options.Option(min=0, help="Noise on the stream of every layer, in deviations.")
+        float,
+        options.Option(
+            min=0,
+            help="Add Gaussian noise to the residual stream before each layer, "
+            "in standard deviations.",
+        ),
     ] = 0.0,
-    nuke: Annotated[str, options.Option(help="Silence a whole piece: layer:3.")] = "",
+    nuke: Annotated[str, options.Option(help="Zero a whole component, such as layer:3.")] = "",
     at_token: Annotated[
-        int, options.Option(min=0, help="From the t-th written token on; 0: from the start.")
+        int,
+        options.Option(
+            min=0, help="Apply the damage from the t-th generated token on. 0: from the start."
+        ),
     ] = 0,
-    heal: Annotated[int, options.Option(min=0, help="Train so many steps afterwards.")] = 0,
+    heal: Annotated[
+        int, options.Option(min=0, help="Train for this many steps after the damage.")
+    ] = 0,
     seed: options.Seed = 0,
     model: options.Models = defaults.INSIDE_MODELS,
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
-    """Flip weights, add noise, silence heads or layers: before, after, and how much it bears."""
+    """Damage a model: flip weights, add noise, zero heads or layers. How much does it tolerate?"""
     from the_experiment.base.errors import UsageError
     from the_experiment.cli.inside import look
     from the_experiment.inside.verbs.damage import Damage

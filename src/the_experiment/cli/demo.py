@@ -19,7 +19,7 @@ SIX_OF_32 = 6 / 32
 
 def demo(
     world: options.World = defaults.WORLD,
-    dataset: Annotated[Path, options.Option(help="The data folder to write.")] = Path(
+    dataset: Annotated[Path, options.Option(help="The folder to write the dataset to.")] = Path(
         defaults.DATASET
     ),
     out: options.Out = Path(defaults.OUT),

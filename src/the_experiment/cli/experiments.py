@@ -80,17 +80,19 @@ def show(which: Which, as_json: options.AsJson = False) -> None:
 def run(
     which: Which,
     quick: Annotated[
-        bool, options.Option("--quick", help="Only a sample of the cells: minutes, not hours.")
+        bool,
+        options.Option("--quick", help="Run only a sample of the cells: minutes instead of hours."),
     ] = False,
     jobs: Annotated[
-        int, options.Option(min=0, help="Processes of one thread each; 0: one for each core.")
+        int, options.Option(min=0, help="Parallel processes of one thread each. 0: one per core.")
     ] = 0,
     out: Annotated[
-        Path, options.Option(help="Results and report go to experiments/NAME/ in this folder.")
+        Path,
+        options.Option(help="The output folder. Results and report go to experiments/NAME/ in it."),
     ] = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
-    """Run what is missing of an experiment, and write its report."""
+    """Run an experiment, without repeating what is done, and write its report."""
     from the_experiment.base.logs import log_to_folder
     from the_experiment.experiments.course import Course
     from the_experiment.experiments.declaration import find_experiment

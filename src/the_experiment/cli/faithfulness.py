@@ -19,7 +19,7 @@ def faithfulness(
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
-    """Grade the map: how much of what a model uses for a part is what the rules compute it from?"""
+    """Faithfulness: the share of attribution on causal ancestors, beside untrained models."""
     from the_experiment.cli.inside import look
     from the_experiment.inside.verbs.faithfulness import Faithfulness
 

@@ -17,17 +17,24 @@ EXAMPLES = options.examples(
 
 
 def force(
-    forced: Annotated[str, typer.Argument(metavar="[PART=VALUE]", help="What is written.")] = "",
-    sequence: Annotated[str, typer.Argument(metavar="[SEQ]", help="In which sequence.")] = "",
+    forced: Annotated[
+        str,
+        typer.Argument(
+            metavar="[PART=VALUE]", help="The part to force and its value, such as newB=0."
+        ),
+    ] = "",
+    sequence: Annotated[
+        str, typer.Argument(metavar="[SEQ]", help="The sequence in which to force it.")
+    ] = "",
     every: Annotated[
-        bool, options.Option("--all", help="Every part in every seen and held-out state.")
+        bool, options.Option("--all", help="Force every part in every seen and held-out state.")
     ] = False,
     seed: options.Seed = 0,
     model: options.Models = defaults.INSIDE_MODELS,
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
-    """Do later parts follow a wrong part that is written, or the input?"""
+    """Force a wrong part: do later parts follow it, or the input?"""
     from the_experiment.base.errors import UsageError
     from the_experiment.cli.inside import look
     from the_experiment.inside.verbs.force import Force

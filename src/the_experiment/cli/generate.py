@@ -29,7 +29,10 @@ def generate(
         ),
     ] = 0.0,
     omit_where: Annotated[
-        str | None, options.Option(metavar="EXPR", help="Hold out the states where this is true.")
+        str | None,
+        options.Option(
+            metavar="EXPR", help="Hold out the states for which this expression is true."
+        ),
     ] = None,
     omit_by: Annotated[
         Literal["meaning", "text"],
@@ -39,14 +42,18 @@ def generate(
         ),
     ] = "meaning",
     train_size: Annotated[
-        int, options.Option(min=1, help="Rows to train on.")
+        int, options.Option(min=1, help="The number of training rows.")
     ] = defaults.TRAIN_ROWS,
     valid_size: Annotated[
-        int, options.Option(min=0, help="Rows to validate.")
+        int, options.Option(min=0, help="The number of validation rows.")
     ] = defaults.VALID_ROWS,
-    test_size: Annotated[int, options.Option(min=0, help="Rows to test.")] = defaults.TEST_ROWS,
+    test_size: Annotated[
+        int, options.Option(min=0, help="The number of test rows.")
+    ] = defaults.TEST_ROWS,
     seed: options.Seed = defaults.SEED,
-    out: Annotated[Path, options.Option(help="The folder to write.")] = Path(defaults.DATASET),
+    out: Annotated[Path, options.Option(help="The folder to write the dataset to.")] = Path(
+        defaults.DATASET
+    ),
 ) -> None:
     """Write training data from a world, with some of its states held out."""
     from the_experiment.base.logs import log_to_folder

@@ -28,9 +28,13 @@ class What(str, Enum):
 
 
 def inspect(
-    sequence: Annotated[str, typer.Argument(metavar="SEQ", help="A sequence of the world.")],
-    what: Annotated[What, options.Option("--what", help="Which maps.")] = What.lens,
-    site: Annotated[str, options.Option(help="One site, such as pattern.0.1 or mlp_act.2.")] = "",
+    sequence: Annotated[
+        str, typer.Argument(metavar="SEQ", help="The sequence to answer, such as '1,0,1,0,1'.")
+    ],
+    what: Annotated[What, options.Option("--what", help="The maps to show.")] = What.lens,
+    site: Annotated[
+        str, options.Option(help="Show a single site, such as pattern.0.1 or mlp_act.2.")
+    ] = "",
     model: options.Models = defaults.INSIDE_MODELS,
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,

@@ -66,7 +66,7 @@ Seeds: TypeAlias = Annotated[
         show_default="one seed",
     ),
 ]
-AsJson: TypeAlias = Annotated[bool, Option("--json", help="Print JSON.")]
+AsJson: TypeAlias = Annotated[bool, Option("--json", help="Print the results as JSON.")]
 
 
 class Chat(str, Enum):
@@ -104,13 +104,24 @@ class Device(str, Enum):
 
 
 AskedIn: TypeAlias = Annotated[
-    Chat, Option("--chat", help="auto: the model's chat template if it has one.")
+    Chat, Option("--chat", help="How to apply the tokenizer's chat template. auto: if it has one.")
 ]
-OfDtype: TypeAlias = Annotated[Dtype, Option("--dtype", help="auto: as the model was saved.")]
+OfDtype: TypeAlias = Annotated[
+    Dtype,
+    Option(
+        "--dtype", help="The data type of the weights. auto: the one that the model was saved in."
+    ),
+]
 OfPrecision: TypeAlias = Annotated[
-    Precision, Option("--precision", help="auto: bf16 where it pays.")
+    Precision,
+    Option(
+        "--precision",
+        help="The precision of the matrix products. auto: bf16 on hardware with native support.",
+    ),
 ]
-OnDevice: TypeAlias = Annotated[Device, Option("--device", help="auto: a GPU where there is one.")]
+OnDevice: TypeAlias = Annotated[
+    Device, Option("--device", help="The device to run on. auto: a GPU if there is one.")
+]
 
 
 def _read_config(context: typer.Context, file: Path | None) -> Path | None:

@@ -17,14 +17,22 @@ EXAMPLES = options.examples(
 
 
 def patch(
-    sequence: Annotated[str, typer.Argument(metavar="[SEQ]", help="Into this; else all.")] = "",
-    to: Annotated[str, options.Option(help="From this; else one input changed.")] = "",
+    sequence: Annotated[
+        str,
+        typer.Argument(
+            metavar="[SEQ]",
+            help="The base sequence. Default: all pairs of states that differ in one input.",
+        ),
+    ] = "",
+    to: Annotated[
+        str, options.Option(help="The source sequence. Default: the base with one input changed.")
+    ] = "",
     seed: options.Seed = 0,
     model: options.Models = defaults.INSIDE_MODELS,
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
-    """Where a model holds what an answer depends on: by layer and position, and by head."""
+    """Activation patching: which layer and position, and which head, carries the answer?"""
     from the_experiment.cli.inside import look
     from the_experiment.inside.verbs.patch import PatchMaps
 

@@ -15,13 +15,15 @@ EXAMPLES = options.examples(
 
 
 def probe(
-    of: Annotated[str, options.Option("--for", help="An input or output, such as newB.")],
+    of: Annotated[
+        str, options.Option("--for", help="The input or output to probe for, such as newB.")
+    ],
     seed: options.Seed = 0,
     model: options.Models = defaults.INSIDE_MODELS,
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
-    """Where a linear probe reads a value, beside an untrained model and shuffled labels."""
+    """Linear probes of every layer, beside an untrained model and shuffled labels."""
     from the_experiment.cli.inside import look
     from the_experiment.inside.verbs.probe import Probe
 

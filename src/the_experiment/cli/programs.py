@@ -21,9 +21,12 @@ app = Verbs(
     ),
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the experiment.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the experiment.")]
 Results = Annotated[
-    Path, options.Option("--out", help="Trained models, and results in programs/NAME/.")
+    Path,
+    options.Option(
+        "--out", help="The folder of trained models. Results go to programs/NAME/ in it."
+    ),
 ]
 
 
@@ -69,23 +72,38 @@ def run(
             help="A folder, a trained model by name, or a name on the hub. Can be repeated.",
         ),
     ],
-    generator: Annotated[str, options.Option(help="One of `programs list`.")] = (
-        "make_range_program"
-    ),
+    generator: Annotated[
+        str, options.Option(help="The program generator: one that `programs list` names.")
+    ] = ("make_range_program"),
     prompt: Annotated[
-        str, options.Option(help="One of `programs list`, or a text with {code}.")
+        str,
+        options.Option(
+            help="The prompt: one that `programs list` names, or a text with {code} in it."
+        ),
     ] = "RANGE_TRACKING",
-    lengths: Annotated[str, options.Option(help="Lines or steps, such as 2-6 or 4,8.")] = "2-6",
+    lengths: Annotated[
+        str,
+        options.Option(help="The lengths of the programs in lines or steps, such as 2-6 or 4,8."),
+    ] = "2-6",
     hops: Annotated[
-        str, options.Option(help="From the answer to its constant; for make_variable_binding_…")
+        str,
+        options.Option(
+            help="The numbers of hops from the variable asked for to its "
+            "constant, for generators of variable binding."
+        ),
     ] = "",
     num_seqs: Annotated[
-        int, options.Option(min=1, help="Programs of each length and number of hops.")
+        int,
+        options.Option(min=1, help="The number of programs for each length and number of hops."),
     ] = 10,
     seed: options.Seed = defaults.SEED,
     max_new_tokens: Annotated[
         int | None,
-        options.Option(min=1, help="Of an answer.", show_default="32; 512 where steps are asked"),
+        options.Option(
+            min=1,
+            help="The maximum number of tokens in an answer.",
+            show_default="32; 512 where steps are asked",
+        ),
     ] = None,
     chat: options.AskedIn = options.Chat.auto,
     dtype: options.OfDtype = options.Dtype.auto,
@@ -94,7 +112,7 @@ def run(
     as_json: options.AsJson = False,
     config: options.ConfigFile = None,  # noqa: ARG001 - read before the others, see its callback
 ) -> None:
-    """Ask models what programs compute, by length and hops. Run again, it asks what is missing."""
+    """Ask models what programs compute, by length and hops, without repeating what is done."""
     from the_experiment.base.logs import log_to_folder, stderr
     from the_experiment.evaluation.programs.config import ExperimentConfig
     from the_experiment.evaluation.programs.runner import run_programs
@@ -140,7 +158,7 @@ def run(
     )
 )
 def plot(name: Name, out: Results = Path(defaults.OUT)) -> None:
-    """Draw accuracy against length again, from the results."""
+    """Plot accuracy against length from the results."""
     from the_experiment.evaluation.programs.config import folder_of
     from the_experiment.evaluation.programs.runner import read_samples
     from the_experiment.report.programs import PLOT, write_plot
@@ -160,14 +178,18 @@ def plot(name: Name, out: Results = Path(defaults.OUT)) -> None:
 def errors(
     name: Name,
     programs: Annotated[
-        bool, options.Option("--programs", help="The first ten wrong answers in full.")
+        bool, options.Option("--programs", help="Print the first ten wrong answers in full.")
     ] = False,
-    min_length: Annotated[int | None, options.Option(help="Only of programs so long.")] = None,
-    max_length: Annotated[int | None, options.Option(help="Only of programs so long.")] = None,
+    min_length: Annotated[
+        int | None, options.Option(help="Only programs of at least this length.")
+    ] = None,
+    max_length: Annotated[
+        int | None, options.Option(help="Only programs of at most this length.")
+    ] = None,
     out: Results = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
-    """Tell which kinds of wrong answers there are."""
+    """Count the kinds of wrong answers."""
     from dataclasses import asdict
 
     from the_experiment.evaluation.programs.errors import (

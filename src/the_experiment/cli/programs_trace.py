@@ -30,7 +30,7 @@ class Type(str, Enum):
 
 
 def trace(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the results.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the results.")],
     model: Annotated[
         str,
         options.Option(
@@ -41,37 +41,59 @@ def trace(
         ),
     ],
     kind: Annotated[
-        Type, options.Option("--type", help="What comes from the other program's run.")
+        Type,
+        options.Option(
+            "--type", help="What to patch in from the run on the counterfactual program."
+        ),
     ] = Type.both,
     generator: Annotated[
-        str, options.Option(help="One of `programs list` that takes a number of hops.")
+        str,
+        options.Option(
+            help="The program generator: one that `programs list` names and that"
+            " takes a number of hops."
+        ),
     ] = defaults.TRACED_PROGRAMS,
     lengths: Annotated[
-        str, options.Option("--lengths", "--length", help="Lines, such as 5 or 4-8.")
+        str,
+        options.Option(
+            "--lengths", "--length", help="The lengths of the programs in lines, such as 5 or 4-8."
+        ),
     ] = str(defaults.TRACED_LINES),
-    hops: Annotated[str, options.Option(help="From the answer to its constant, such as 1-3.")] = (
-        str(defaults.TRACED_HOPS)
-    ),
+    hops: Annotated[
+        str,
+        options.Option(
+            help="The numbers of hops from the variable asked for to its constant, such as 1-3."
+        ),
+    ] = (str(defaults.TRACED_HOPS)),
     pairs: Annotated[
-        int, options.Option(min=1, help="Answered right both ways, of each length and hops.")
+        int,
+        options.Option(
+            min=1,
+            help="The number of correctly answered pairs to trace, for each "
+            "length and number of hops.",
+        ),
     ] = defaults.TRACED_PAIRS,
     rng_seed: Annotated[
-        int | None, options.Option(min=0, help="Trace the one program drawn with this.")
+        int | None, options.Option(min=0, help="Trace only the program drawn with this seed.")
     ] = None,
     program: Annotated[
-        Path | None, options.Option(help="A file with a program of your own, in place of drawn.")
+        Path | None,
+        options.Option(help="A file with a program of your own to trace instead of drawn ones."),
     ] = None,
     prompt: Annotated[
-        str, options.Option(help="One of `programs list`, or a text with {code}.")
+        str,
+        options.Option(
+            help="The prompt: one that `programs list` names, or a text with {code} in it."
+        ),
     ] = "{code}",
     chat: options.AskedIn = options.Chat.auto,
-    seed: Annotated[int, options.Option(min=0, help="The first that programs are drawn with.")] = 0,
+    seed: Annotated[int, options.Option(min=0, help="The first seed to draw programs with.")] = 0,
     dtype: options.OfDtype = options.Dtype.float32,
     device: options.OnDevice = options.Device.auto,
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
-    """Patch each layer and head, token by token: when does the answer become another program's?"""
+    """Causal tracing: which patches make the answer that of the counterfactual program?"""
     from the_experiment.base.logs import log_to_folder, stderr
     from the_experiment.inside.tracing_cells import TracingRequest, run_tracing, tracing_folder
     from the_experiment.models.kept import KeptModels

@@ -62,36 +62,48 @@ def run(
             "--questions",
             "-q",
             metavar="SET|FILE",
-            help="One of `questions list`, or a file of your own. Can be repeated.",
+            help="A set of questions: one that `questions list` names, or a file"
+            " of your own. Can be repeated.",
         ),
     ],
     lite: Annotated[
-        bool, options.Option("--lite", help="Accuracy and failures only: nothing is taken out.")
+        bool, options.Option("--lite", help="Report accuracy and failures only, without ablations.")
     ] = False,
     limit: Annotated[
-        int, options.Option(min=0, help="Ask at most so many of each set, drawn by --seed; 0: all.")
+        int,
+        options.Option(
+            min=0, help="The maximum number of questions of each set, sampled with --seed. 0: all."
+        ),
     ] = 0,
     mode: Annotated[
-        Mode, options.Option(help="What a piece taken out gives: zero, or its mean over tokens.")
+        Mode,
+        options.Option(
+            help="The replacement for ablated activations: zero, or their mean over all tokens."
+        ),
     ] = Mode.zero,
     style: Annotated[
         Style,
         options.Option(
-            help="plain: Q: … A:; bare: the question alone; auto: the chat template if any, bare "
-            "for a model trained here, else plain."
+            help="The form of the prompt. plain: Q: … A:; bare: the question "
+            "alone; auto: the chat template if there is one, bare for a "
+            "model trained here, otherwise plain."
         ),
     ] = Style.auto,
-    max_new_tokens: Annotated[int, options.Option(min=1, help="Of an answer, at most.")] = (
-        defaults.ANSWER_TOKENS
-    ),
+    max_new_tokens: Annotated[
+        int, options.Option(min=1, help="The maximum number of tokens in an answer.")
+    ] = (defaults.ANSWER_TOKENS),
     seed: options.Seed = defaults.SEED,
     dtype: options.OfDtype = options.Dtype.auto,
     device: options.OnDevice = options.Device.auto,
     name: Annotated[
-        str, options.Option(help="Of the folder.", show_default="made of what is asked")
+        str,
+        options.Option(
+            help="The name of the results folder.", show_default="made of what is asked"
+        ),
     ] = "",
     out: Annotated[
-        Path, options.Option(help="Trained models, and results in questions/NAME/.")
+        Path,
+        options.Option(help="The folder of trained models. Results go to questions/NAME/ in it."),
     ] = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
@@ -162,10 +174,13 @@ def inspect(
 def list_questions(
     questions: Annotated[str, typer.Argument(metavar="[SET|FILE]")] = "",
     draw: Annotated[
-        int, options.Option(min=0, help="Draw so many new ones of this kind instead.")
+        int, options.Option(min=0, help="Draw this many new questions of the set's kind instead.")
     ] = 0,
     length: Annotated[
-        int, options.Option(min=0, help="Steps or digits of new ones; 0: the shortest.")
+        int,
+        options.Option(
+            min=0, help="The number of steps or digits in drawn questions. 0: the smallest."
+        ),
     ] = 0,
     seed: options.Seed = defaults.SEED,
     as_json: options.AsJson = False,

@@ -19,14 +19,14 @@ EXAMPLES = options.examples(
 
 
 def replay(
-    card: Annotated[Path, typer.Argument(metavar="CARD", help="A card.json.")],
+    card: Annotated[Path, typer.Argument(metavar="CARD", help="The card.json of an earlier run.")],
     model: Annotated[
         list[str],
-        options.Option("--model", "-m", help="The model, if it lies elsewhere.", metavar="MODEL"),
+        options.Option("--model", "-m", help="The model, if it has moved since.", metavar="MODEL"),
     ] = NO_MODELS,
     out: options.Out = Path(defaults.OUT),
 ) -> None:
-    """Run a card again and say whether the same figures come out."""
+    """Run a card again and report whether the figures are the same."""
     from the_experiment.inside.card import read_card, refuse_other_figures, replay
     from the_experiment.inside.subject import find_subject
     from the_experiment.report.inside import finding_view

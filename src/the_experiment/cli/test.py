@@ -16,7 +16,9 @@ EXAMPLES = options.examples(
 
 
 def test(
-    sequence: Annotated[str, typer.Argument(metavar="SEQ", help="Such as '1,0,1,0,1'.")],
+    sequence: Annotated[
+        str, typer.Argument(metavar="SEQ", help="The sequence to answer, such as '1,0,1,0,1'.")
+    ],
     world: options.OnlyWorld = "",
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,

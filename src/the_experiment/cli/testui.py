@@ -13,7 +13,7 @@ EXAMPLES = options.examples("the-experiment testui", "the-experiment ui --world 
 
 def testui(
     port: Annotated[
-        int, options.Option(min=1, max=65535, help="Of the page, on this machine alone.")
+        int, options.Option(min=1, max=65535, help="The local port to serve the page on.")
     ] = defaults.PORT,
     world: Annotated[
         str,

@@ -23,7 +23,9 @@ app = Verbs(
     ),
 )
 
-Shared = Annotated[Path, options.Option("--out", help="Results are in traces/NAME/ there.")]
+Shared = Annotated[
+    Path, options.Option("--out", help="The output folder. Results go to traces/NAME/ in it.")
+]
 EACH = "Can be repeated."
 
 
@@ -49,15 +51,20 @@ class Tags(str, Enum):
     )
 )
 def generate(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the puzzles.")],
-    count: Annotated[int, options.Option(min=1, help="Puzzles, spread evenly.")] = 3_000,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the puzzles.")],
+    count: Annotated[
+        int,
+        options.Option(
+            min=1, help="The number of puzzles, spread evenly over kinds, sizes and names."
+        ),
+    ] = 3_000,
     kind: Annotated[
         list[str] | None,
         options.Option(help=f"root-cause, intervention, … {EACH}", show_default="all"),
     ] = None,
-    sizes: Annotated[str, options.Option(help="Variables in a graph, such as 4-7 or 8,10.")] = (
-        "4-7"
-    ),
+    sizes: Annotated[
+        str, options.Option(help="The numbers of variables in a graph, such as 4-7 or 8,10.")
+    ] = ("4-7"),
     naming: Annotated[
         list[Naming] | None,
         options.Option(help=f"What variables are called. {EACH}", show_default="all"),
@@ -101,30 +108,47 @@ def generate(
 def prepare(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="NAME|FILE...", help="Puzzles, or rows of prompt and completion."),
+        typer.Argument(
+            metavar="NAME|FILE...",
+            help="Names or files of puzzles, or of rows with a prompt and a completion.",
+        ),
     ],
-    name: Annotated[str, options.Option("--name", help="Of the rows.")],
+    name: Annotated[str, options.Option("--name", help="The name of the prepared rows.")],
     arm: Annotated[
         list[Arm] | None,
         options.Option(help=f"What completions hold. {EACH}", show_default="all three"),
     ] = None,
     base: Annotated[
         str,
-        options.Option(metavar="MODEL", help="To be tuned: counts tokens, and has special ones."),
+        options.Option(
+            metavar="MODEL",
+            help="The model to fine-tune: its tokenizer counts tokens and supplies special ones.",
+        ),
     ] = "",
     tags: Annotated[
-        Tags, options.Option(help="special: a special token and a word, and no closing tags.")
+        Tags,
+        options.Option(
+            help="The markup of traces. special: a special token and a word, without closing tags."
+        ),
     ] = Tags.plain,
     token: Annotated[
-        str, options.Option(help="For special tags.", show_default="the one that opens turns")
+        str,
+        options.Option(
+            help="The special token that opens a trace, with --tags special.",
+            show_default="the one that opens turns",
+        ),
     ] = "",
-    valid: Annotated[float, options.Option(min=0, max=0.5, help="Share of the graphs.")] = 0.1,
-    test: Annotated[float, options.Option(min=0, max=0.5, help="Share of the graphs.")] = 0.1,
+    valid: Annotated[
+        float, options.Option(min=0, max=0.5, help="The share of the graphs to validate on.")
+    ] = 0.1,
+    test: Annotated[
+        float, options.Option(min=0, max=0.5, help="The share of the graphs to test on.")
+    ] = 0.1,
     longest: Annotated[
         int | None,
         options.Option(
             min=1,
-            help="Refuse longer rows, in tokens of the base, else characters.",
+            help="Refuse rows longer than this, in tokens of --base, or in characters without one.",
             show_default="the base's room",
         ),
     ] = None,

@@ -27,30 +27,39 @@ JUDGE_EXAMPLES = options.examples(
     "--base-url http://localhost:8000/v1",
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the results.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the results.")]
 Model = Annotated[
-    str, options.Option("--model", "-m", metavar="MODEL", help="As the endpoint calls it.")
+    str,
+    options.Option("--model", "-m", metavar="MODEL", help="The name of the model at the endpoint."),
 ]
 BaseUrl = Annotated[
     str,
     options.Option(
         "--base-url",
         metavar="URL",
-        help="Of an OpenAI-compatible endpoint.",
+        help="The URL of an OpenAI-compatible endpoint.",
         show_default="OPENAI_BASE_URL, or the hosted one",
     ),
 ]
-Limit = Annotated[int, options.Option(min=0, help="Ask only the first so many; 0: all.")]
-MaxTokens = Annotated[int, options.Option(min=1, help="Of a reply, at most.")]
-Workers = Annotated[int, options.Option(min=1, help="Prompts under way at a time.")]
+Limit = Annotated[int, options.Option(min=0, help="The maximum number of prompts to send. 0: all.")]
+MaxTokens = Annotated[int, options.Option(min=1, help="The maximum number of tokens in a reply.")]
+Workers = Annotated[int, options.Option(min=1, help="The number of concurrent requests.")]
 PriceIn = Annotated[
-    float | None, options.Option("--price-in", min=0, help="Of a million tokens that are read.")
+    float | None, options.Option("--price-in", min=0, help="The price of a million input tokens.")
 ]
 PriceOut = Annotated[
-    float | None, options.Option("--price-out", min=0, help="Of a million that are written.")
+    float | None, options.Option("--price-out", min=0, help="The price of a million output tokens.")
 ]
-Yes = Annotated[bool, options.Option("--yes", help="Ask, and pay: without it the cost is told.")]
-Out = Annotated[Path, options.Option("--out", help="Results are in traces/NAME/ there.")]
+Yes = Annotated[
+    bool,
+    options.Option(
+        "--yes",
+        help="Agree to the cost and send the requests. Without it, only the cost is printed.",
+    ),
+]
+Out = Annotated[
+    Path, options.Option("--out", help="The output folder. Results go to traces/NAME/ in it.")
+]
 
 
 def ask(
@@ -60,7 +69,8 @@ def ask(
         options.Option(
             "--prompts",
             metavar="FILE",
-            help="Rows with prompt, question or problem, and an answer if it is known.",
+            help="A file of rows with a prompt, question or problem, and the "
+            "answer if it is known.",
         ),
     ],
     model: Model,
@@ -105,7 +115,7 @@ def judge(
         options.Option(
             "--rows",
             metavar="FILE",
-            help="Rows with prompt, completion (as a model wrote it) and the right answer.",
+            help="A file of rows with a prompt, a model's completion and the correct answer.",
         ),
     ],
     model: Model,

@@ -42,8 +42,11 @@ class Benchmark(str, Enum):
     gpqa_extended = "gpqa_extended"
 
 
-Shared = Annotated[Path, options.Option("--out", help="Trained models; results in traces/NAME/.")]
-NameOfResults = Annotated[str, typer.Argument(metavar="NAME", help="Of the results.")]
+Shared = Annotated[
+    Path,
+    options.Option("--out", help="The folder of trained models. Results go to traces/NAME/ in it."),
+]
+NameOfResults = Annotated[str, typer.Argument(metavar="NAME", help="The name of the results.")]
 
 TRAIN = options.examples(
     "the-experiment traces train mine-rows",
@@ -70,40 +73,52 @@ RUN = options.examples(
 
 def train(
     rows: Annotated[
-        str, typer.Argument(metavar="NAME|FOLDER", help="Rows that `traces prepare` wrote.")
+        str,
+        typer.Argument(
+            metavar="NAME|FOLDER", help="The name or folder of rows that `traces prepare` wrote."
+        ),
     ],
     arm: Annotated[
         list[Arm] | None,
-        options.Option(help="Can be repeated.", show_default="all three"),
+        options.Option(
+            help="The arm to train. Can be repeated. Default: all arms.", show_default="all three"
+        ),
     ] = None,
     base: Annotated[
         str,
         options.Option(
             metavar="MODEL",
-            help="A folder, a trained model by name, or a name on the hub.",
+            help="The model to fine-tune: a folder, a trained model by name, or a name on the hub.",
             show_default="a small one, trained here first for puzzles that were drawn",
         ),
     ] = "",
     name: Annotated[
-        str, options.Option(help="Of the runs, before -ARM.", show_default="that of the rows")
+        str,
+        options.Option(
+            help="The name of the runs, to which -ARM is added.", show_default="that of the rows"
+        ),
     ] = "",
-    preset: Annotated[Preset, options.Option(help="The settings to begin with.")] = Preset.claire,
-    method: Annotated[Method, options.Option(help="An adapter, or all weights.")] = Method.lora,
-    epochs: Annotated[int, options.Option(min=1, help="Passes over the rows.")] = 1,
+    preset: Annotated[
+        Preset, options.Option(help="The published settings to start from.")
+    ] = Preset.claire,
+    method: Annotated[
+        Method, options.Option(help="Train a LoRA adapter or all weights.")
+    ] = Method.lora,
+    epochs: Annotated[int, options.Option(min=1, help="The number of epochs.")] = 1,
     learning_rate: Annotated[
-        float | None, options.Option(help="The highest.", show_default="the preset's")
+        float | None, options.Option(help="The peak learning rate.", show_default="the preset's")
     ] = None,
     seed: options.TrainingSeed = defaults.SEED,
     device: options.OnDevice = options.Device.auto,
     precision: options.OfPrecision = options.Precision.auto,
     threads: options.Threads = defaults.THREADS,
     resume: Annotated[
-        bool, options.Option("--resume", help="Go on from the last checkpoint.")
+        bool, options.Option("--resume", help="Resume from the last checkpoint.")
     ] = False,
     out: options.Out = Path(defaults.OUT),
     config: options.ConfigFile = None,  # noqa: ARG001 - read before the others, see its callback
 ) -> None:
-    """Tune a model on each arm: the trace, its form alone, and the answers alone."""
+    """Fine-tune a model on each arm: the trace, its form alone, and the answers alone."""
     from the_experiment.base.extras import needed
     from the_experiment.base.logs import log_to_folder
     from the_experiment.report.terminal import stdout
@@ -142,28 +157,39 @@ def evaluate(
             "--model",
             "-m",
             metavar="MODEL",
-            help="First the base, then the one that is tested, then controls.",
+            help="A model to evaluate: first the base, then the fine-tuned one, then controls.",
         ),
     ],
     asked: Annotated[
         list[str],
         options.Option(
-            "--set", metavar="NAME|FILE", help="Puzzles, or rows with a test side. Can be repeated."
+            "--set",
+            metavar="NAME|FILE",
+            help="A set of puzzles, or of rows with a test split. Can be repeated.",
         ),
     ],
-    limit: Annotated[int, options.Option(min=0, help="Of each set and benchmark; 0: all.")] = 0,
-    max_new_tokens: Annotated[int, options.Option(min=1, help="Of an answer, at most.")] = 512,
+    limit: Annotated[
+        int,
+        options.Option(
+            min=0, help="The maximum number of questions of each set and benchmark. 0: all."
+        ),
+    ] = 0,
+    max_new_tokens: Annotated[
+        int, options.Option(min=1, help="The maximum number of tokens in an answer.")
+    ] = 512,
     lm_eval: Annotated[
-        bool, options.Option("--lm-eval", help="Ask the same puzzles through lm-eval as well.")
+        bool, options.Option("--lm-eval", help="Evaluate the same puzzles through lm-eval as well.")
     ] = False,
     benchmark: Annotated[
         list[Benchmark] | None,
-        options.Option(help="Through lm-eval, which downloads it. Can be repeated."),
+        options.Option(
+            help="A benchmark to run through lm-eval, which downloads it. Can be repeated."
+        ),
     ] = None,
     out: Shared = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
-    """Ask a base and what was tuned from it puzzles of graphs, sizes and names never seen."""
+    """Evaluate a base and models fine-tuned from it on unseen graphs, sizes and names."""
     from the_experiment.base.logs import log_to_folder, stderr
     from the_experiment.experiments.traces.evaluate import (
         evaluate as asked_all,
@@ -204,7 +230,7 @@ def evaluate(
 def report(
     name: NameOfResults, out: Shared = Path(defaults.OUT), as_json: options.AsJson = False
 ) -> None:
-    """Print what was answered again, and write its tables, picture and page anew."""
+    """Print the results again, and rewrite their tables, picture and page."""
     from the_experiment.base.logs import stderr
     from the_experiment.experiments.traces.evaluate import read_results
     from the_experiment.experiments.traces.report import results_view, write_report
@@ -223,17 +249,23 @@ def chat(
     model: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL", help="A folder, a trained model by name, or a name on the hub."
+            metavar="MODEL",
+            help="The model to chat with: a folder, a trained model by name, or a name on the hub.",
         ),
     ],
     ask: Annotated[
-        str, options.Option(help="One question.", show_default="one a line, until the end")
+        str,
+        options.Option(
+            help="Ask this one question and exit.", show_default="one a line, until the end"
+        ),
     ] = "",
-    max_new_tokens: Annotated[int, options.Option(min=1, help="Of an answer, at most.")] = 512,
+    max_new_tokens: Annotated[
+        int, options.Option(min=1, help="The maximum number of tokens in an answer.")
+    ] = 512,
     device: options.OnDevice = options.Device.auto,
     out: options.Out = Path(defaults.OUT),
 ) -> None:
-    """Ask a tuned model by hand: its trace in colour, then its answer."""
+    """Chat with a fine-tuned model: its trace in colour, then its answer."""
     from the_experiment.experiments.traces.chat import questions_from, reply
     from the_experiment.models.pretrained import load_pretrained
     from the_experiment.report.terminal import stdout
@@ -248,11 +280,11 @@ def chat(
 def run(
     name: NameOfResults,
     quick: Annotated[
-        bool, options.Option("--quick", help="Small enough for two cores and some minutes.")
+        bool, options.Option("--quick", help="Run a version that takes minutes on two cores.")
     ] = False,
     out: Shared = Path(defaults.OUT),
 ) -> None:
-    """All of it: draw, prepare, train a base, tune every arm, ask, report. Again, it goes on."""
+    """Run every step: draw, prepare, train a base, fine-tune each arm, evaluate, report."""
     from the_experiment.base.extras import needed
     from the_experiment.base.logs import log_to_folder, stderr
 

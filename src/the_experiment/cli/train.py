@@ -35,40 +35,75 @@ class Loss(str, Enum):
 
 def train(
     model: Annotated[
-        str, typer.Argument(metavar="gpt2|rnn|cnn|all", help="Which model.")
+        str,
+        typer.Argument(
+            metavar="gpt2|rnn|cnn|all", help="The architecture to train, or all of them."
+        ),
     ] = defaults.MODEL,
     dataset: Annotated[
         str,
-        options.Option(help="Our folder, a file of questions, or any with prompt and completion."),
+        options.Option(
+            help="The data to train on: a dataset folder, a file of questions, "
+            "or rows with a prompt and a completion."
+        ),
     ] = defaults.DATASET,
     out: options.Out = Path(defaults.OUT),
-    name: Annotated[str, options.Option(help="Of the run.", show_default="tiny-MODEL-WORLD")] = "",
+    name: Annotated[
+        str, options.Option(help="The name of the run.", show_default="tiny-MODEL-WORLD")
+    ] = "",
     size: Annotated[
-        Size, options.Option(help="Parameters: like GPT-2's, or the RNN at seven times them.")
+        Size,
+        options.Option(
+            help="The size of the other models. match: as many parameters as "
+            "GPT-2; seed: the RNN has seven times as many."
+        ),
     ] = Size.match,
-    width: Annotated[int, options.Option(min=1, help="Of GPT-2's embedding.")] = defaults.WIDTH,
-    layers: Annotated[int, options.Option(min=1, help="Of GPT-2.")] = defaults.LAYERS,
-    heads: Annotated[int, options.Option(min=1, help="Of each of its layers.")] = defaults.HEADS,
+    width: Annotated[
+        int, options.Option(min=1, help="The width of GPT-2's embedding.")
+    ] = defaults.WIDTH,
+    layers: Annotated[
+        int, options.Option(min=1, help="The number of GPT-2's layers.")
+    ] = defaults.LAYERS,
+    heads: Annotated[
+        int, options.Option(min=1, help="The number of attention heads in each layer of GPT-2.")
+    ] = defaults.HEADS,
     base: Annotated[
         str,
         options.Option(
-            metavar="MODEL", help="Go on from its weights and tokenizer.", show_default="a new one"
+            metavar="MODEL",
+            help="Start from the weights and tokenizer of this model.",
+            show_default="a new one",
         ),
     ] = "",
     tokenizer: Annotated[
         str,
-        options.Option(help="A Hugging Face tokenizer.", show_default="one token a character"),
+        options.Option(
+            help="The name or folder of a Hugging Face tokenizer.",
+            show_default="one token a character",
+        ),
     ] = "",
     epochs: Annotated[
-        int, options.Option(min=1, help="Passes over the rows; with --until-fit at most so many.")
+        int, options.Option(min=1, help="The number of epochs; the maximum with --until-fit.")
     ] = defaults.EPOCHS,
     learning_rate: Annotated[
-        float, options.Option(help="Falls to zero by the end; stays with --until-fit.")
+        float,
+        options.Option(
+            help="The peak learning rate. It decays to zero, or stays constant with --until-fit."
+        ),
     ] = defaults.LEARNING_RATE,
-    batch_size: Annotated[int, options.Option(min=1, help="Rows a step.")] = defaults.BATCH_SIZE,
-    loss: Annotated[Loss, options.Option(help="Over everything, or the completion.")] = Loss.all,
+    batch_size: Annotated[int, options.Option(min=1, help="The batch size.")] = defaults.BATCH_SIZE,
+    loss: Annotated[
+        Loss,
+        options.Option(
+            help="The tokens that the loss is computed on: all, or those of the completion."
+        ),
+    ] = Loss.all,
     until_fit: Annotated[
-        bool, options.Option("--until-fit", help="Stop once all seen states stay exact.")
+        bool,
+        options.Option(
+            "--until-fit",
+            help="Stop once every seen state is answered exactly in several checks in a row.",
+        ),
     ] = False,
     seed: options.TrainingSeed = defaults.SEED,
     seeds: options.Seeds = "",
@@ -76,15 +111,15 @@ def train(
     precision: options.OfPrecision = options.Precision.auto,
     threads: options.Threads = defaults.THREADS,
     deterministic: options.Deterministic = False,
-    checkpoint_every: Annotated[int, options.Option(min=1, help="Steps.")] = (
-        defaults.CHECKPOINT_EVERY
-    ),
+    checkpoint_every: Annotated[
+        int, options.Option(min=1, help="The number of steps between checkpoints.")
+    ] = (defaults.CHECKPOINT_EVERY),
     resume: Annotated[
-        bool, options.Option("--resume", help="Go on from the last checkpoint.")
+        bool, options.Option("--resume", help="Resume from the last checkpoint.")
     ] = False,
     config: options.ConfigFile = None,  # noqa: ARG001 - read before the others, see its callback
 ) -> None:
-    """Train GPT-2, an RNN or a CNN on what is not held out."""
+    """Train GPT-2, an RNN or a CNN on the states that are not held out."""
     from the_experiment.base.instructions import fix_instructions
     from the_experiment.base.logs import log_to_folder
 

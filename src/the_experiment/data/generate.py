@@ -94,12 +94,12 @@ def check_replaceable(out: Path) -> None:
         there = {path.name for path in out.iterdir()} if out.is_dir() else set()
         a_file = out.exists() and not out.is_dir()
     if a_file or (there and MANIFEST not in there):
-        what = "is no dataset folder"
+        what = "is not a dataset folder"
     elif there - ours:
-        what = f"holds something else than a dataset: {', '.join(sorted(there - ours))}"
+        what = f"has files that are not a dataset's: {', '.join(sorted(there - ours))}"
     else:
         return
-    raise ExperimentError(f"{out} is there and {what}", "choose another place with --out")
+    raise ExperimentError(f"{out} already exists and {what}", "choose another place with --out")
 
 
 def _jsonl(folder: Path, split: str) -> TextIO:

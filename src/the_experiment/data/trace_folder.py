@@ -25,7 +25,7 @@ def traces_folder(name: str, out: Path) -> Path:
     refuse_no_name("traces", name)
     folder = out / TRACES / name
     if folder.exists():
-        raise UsageError(f"{folder} is there already", "choose another name, or remove it")
+        raise UsageError(f"{folder} already exists", "choose another name, or remove it")
     return folder
 
 

@@ -187,7 +187,7 @@ claim:
 def write_new_experiment(path: Path) -> None:
     """Write an experiment file to start from. A file already there is an `ExperimentError`."""
     if os.path.lexists(path):  # unlike pathlib's exists, says no to a name too long for a file
-        raise ExperimentError(f"{path} is there already", "choose another name")
+        raise ExperimentError(f"{path} already exists", "choose another name")
     write_text(path, NEW_EXPERIMENT.format(name=name_from(path.stem, "mine")))
 
 

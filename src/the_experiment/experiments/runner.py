@@ -99,7 +99,7 @@ def model_result(
             dataset=str(data),
             seed=seed,
             device="cpu",
-            precision="fp32",  # the same on a processor that multiplies bf16
+            precision="fp32",  # the same on CPUs with native bf16
             **model,
             **recipe,
         )

@@ -197,7 +197,9 @@ def _claim(folder: Path, request: Request) -> None:
     """Make the folder this request's, unless it has another one's answers already."""
     place, told = folder / REQUEST, request.model_dump(mode="json", by_alias=True)
     if not place.is_file() and folder.is_dir() and any(folder.iterdir()):
-        raise UsageError(f"{folder} is there and is no run of questions", "choose another --name")
+        raise UsageError(
+            f"{folder} already exists and is not a run of questions", "choose another --name"
+        )
     answered = any((folder / CELLS).glob("*.json"))
     if answered and not _same(read_json(place, f"remove {folder}"), told):
         raise UsageError(

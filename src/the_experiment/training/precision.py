@@ -69,7 +69,7 @@ def _multiplies_bf16(device: torch.device) -> bool:
 
 
 def multiplies_bf16_by() -> str | None:
-    """What this processor multiplies bf16 with; None where it is emulated."""
+    """The native bf16 instructions of this CPU; None where bf16 is emulated."""
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()  # of what oneDNN may use
     for unit, (function, limits) in BF16_UNITS.items():
         supported = getattr(torch.cpu, function, bool)()  # not in every torch

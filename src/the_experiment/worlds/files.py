@@ -69,7 +69,7 @@ def read_world(path: Path) -> World:
 def write_new_world(path: Path) -> None:
     """Write a world file to start from. A file already there is an `ExperimentError`."""
     if path.exists():
-        raise ExperimentError(f"{path} is there already", "choose another name")
+        raise ExperimentError(f"{path} already exists", "choose another name")
     write_text(path, NEW_WORLD.format(name=name_from(path.stem, otherwise="mine")))
 
 

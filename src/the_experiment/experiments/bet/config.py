@@ -190,7 +190,7 @@ def read_config(path: Path | None) -> BetConfig:
 def write_new_config(path: Path) -> None:
     """Write the bet that ships as a file to edit. Raises `UsageError` where a file is there."""
     if path.exists():
-        raise UsageError(f"{path} is there already", "choose another name")
+        raise UsageError(f"{path} already exists", "choose another name")
     write_text(path, BetConfig().to_yaml())
 
 
@@ -213,5 +213,7 @@ def claim(folder: Path, config: BetConfig) -> None:
             )
         return
     if folder.is_dir() and any(one.name != QUICK for one in folder.iterdir()):
-        raise UsageError(f"{folder} is there and is no bet", "give this one another `name`")
+        raise UsageError(
+            f"{folder} already exists and is not a bet folder", "give this one another `name`"
+        )
     write_text(place, config.to_yaml())

@@ -106,7 +106,7 @@ def results_folder(name: str, out: Path) -> Path:
     refuse_no_name("results", name)
     folder = out / TRACES / name
     if folder.is_dir() and any(folder.iterdir()) and not (folder / CELLS).is_dir():
-        raise UsageError(f"{folder} is there and holds no answers", "choose another NAME")
+        raise UsageError(f"{folder} already exists and has no answers", "choose another NAME")
     return folder
 
 

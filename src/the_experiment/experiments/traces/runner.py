@@ -35,7 +35,9 @@ def run_traces(scale: TraceScale, name: str, out: Path) -> TraceResults:
     if told.is_file():
         refuse_changes(folder, read_json(told), scale.model_dump(mode="json"))
     elif folder.exists():
-        raise UsageError(f"{folder} is there and is no experiment", "choose another NAME")
+        raise UsageError(
+            f"{folder} already exists and is not an experiment folder", "choose another NAME"
+        )
     write_text(told, scale.model_dump_json(indent=2) + "\n")
     sets = _drawn(scale, folder)
     base = Run(folder / RUNS / BASE)
