@@ -13,8 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
-from itertools import islice
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
@@ -47,15 +46,20 @@ def in_parallel(
     by Ctrl-C or killed outright, the workers are interrupted.
     """
     coming = iter(calls)
-    with _pool(workers) as pool:
-        # No more are handed over than run, so that an interrupted worker has nothing to go on with.
-        running = {pool.submit(function, *call) for call in islice(coming, workers)}
-        while running:
-            done, running = wait(running, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
+    with running_workers(min(workers, len(calls))) as idle:
+        running: dict[Future[Result], Worker] = {}
+        while True:
+            # No more are handed over than run: an interrupted worker has nothing to go on with.
+            for worker, call in zip([*idle], coming, strict=False):
+                idle.remove(worker)
+                running[worker.submit(function, *call)] = worker
+            if not running:
+                return
+            done, _ = wait(running, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
             look()
             for future in done:
+                idle.append(running.pop(future))
                 yield _result(future)
-                running |= {pool.submit(function, *call) for call in islice(coming, 1)}
 
 
 def _result(future: Future[Result]) -> Result:
@@ -72,35 +76,37 @@ def _result(future: Future[Result]) -> Result:
 class Worker:
     """One process, which does one call after the other and is replaced where it was killed."""
 
-    def __enter__(self) -> Worker:
-        self._stack = ExitStack()
-        self._pool = self._stack.enter_context(_pool(1))
-        return self
+    def __init__(self, heard: Connection) -> None:
+        self._heard = heard
+        self.begin_anew()
 
-    def __exit__(self, *error: Any) -> None:
-        self._stack.__exit__(*error)
+    def begin_anew(self) -> None:
+        """Have a new process, also in place of one that was killed."""
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(1, context, initializer=_begin, initargs=(self._heard,))
 
     def submit(self, function: Callable[..., Result], *call: Any) -> Future[Result]:
         """Have it call the function. The future raises `BrokenProcessPool` where it is killed."""
         return self._pool.submit(function, *call)
 
-    def begin_anew(self) -> None:
-        """Put another process in the place of one that was killed."""
-        self._stack.close()
-        self._pool = self._stack.enter_context(_pool(1))
+    def end(self) -> None:
+        """Wait for what it does, and end it."""
+        self._pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    context = multiprocessing.get_context("spawn")
-    heard, held = context.Pipe(duplex=False)  # `held` closes with this process, however it ends
-    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(heard,))
+def running_workers(number: int) -> Iterator[list[Worker]]:
+    """So many workers; what they do is interrupted where the block, or this process, ends early."""
+    heard, held = multiprocessing.Pipe(duplex=False)  # `held` closes with this process
+    workers = [Worker(heard) for _ in range(number)]
     try:
-        yield pool
-        pool.shutdown()
+        yield [*workers]
+        for worker in workers:
+            worker.end()
     finally:
         held.close()
-        pool.shutdown(cancel_futures=True)
+        for worker in workers:
+            worker.end()
         heard.close()
 
 

@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +13,7 @@ from typing import Protocol
 from loguru import logger
 
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.processes import LOOK_EVERY, Worker, cores
+from the_experiment.base.processes import LOOK_EVERY, Worker, cores, running_workers
 from the_experiment.base.words import counted
 from the_experiment.engine.cell import Cell
 from the_experiment.engine.store import Store
@@ -43,9 +42,8 @@ class LocalExecutor:
         there = {cell for cell in order if cell in store}
         done(len(there))
         work = _Work(store, [cell for cell in order if cell not in there], there)
-        with ExitStack() as stack:
-            jobs = min(self.jobs or cores(), len(work.left))
-            work.go([stack.enter_context(Worker()) for _ in range(jobs)], done)
+        with running_workers(min(self.jobs or cores(), len(work.left))) as idle:
+            work.go(idle, done)
         work.report()
 
 
@@ -75,26 +73,26 @@ class _Work:
     tries: dict[Cell, int] = field(default_factory=dict)
     failed: dict[Cell, str] = field(default_factory=dict)
 
-    def go(self, workers: Sequence[Worker], done: Done) -> None:
-        free = list(workers)
+    def go(self, idle: list[Worker], done: Done) -> None:
+        """Do all of it that can be done, on these workers."""
         while self.left or self.running:
-            self._give_out(free)
+            self._give_out(idle)
             finished, _ = wait(self.running, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
             for future in finished:
                 worker, cell = self.running.pop(future)
-                free.append(worker)
+                idle.append(worker)
                 if self._ended_well(cell, future, worker):
                     self.there.add(cell)
                     done(1)
 
-    def _give_out(self, free: list[Worker]) -> None:
+    def _give_out(self, idle: list[Worker]) -> None:
         for cell in [*self.left]:
             if any(needed in self.failed for needed in cell.needs.values()):
                 self.left.remove(cell)
                 self.failed[cell] = "what it needs failed"
-            elif free and self.there.issuperset(cell.needs.values()):
+            elif idle and self.there.issuperset(cell.needs.values()):
                 self.left.remove(cell)
-                worker = free.pop()
+                worker = idle.pop()
                 self.running[worker.submit(land, cell, self.store.folder)] = (worker, cell)
 
     def _ended_well(self, cell: Cell, future: Future[str], worker: Worker) -> bool:
@@ -114,6 +112,7 @@ class _Work:
         return not why
 
     def report(self) -> None:
+        """Raise `ExperimentError` that tells what failed, if anything did."""
         if self.failed:
             first, why = next(iter(self.failed.items()))
             raise ExperimentError(
