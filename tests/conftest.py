@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+from loguru import logger
 
 # Two threads of torch beside another busy process wait for each other and crawl.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -60,6 +61,15 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("this machine lets nobody mount")
     yield place
     subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """The lines that are logged during the test."""
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{message}")
+    yield lines
+    logger.remove(sink)
 
 
 @pytest.fixture(scope="session")

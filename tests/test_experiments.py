@@ -9,14 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from loguru import logger
 from rich.console import Console
 
 from conftest import Command
@@ -45,15 +43,6 @@ from the_experiment.worlds import EXACT, find_world
 RULES = ("newA", "newB", "newC", "newD")
 NEW = yaml.load(NEW_EXPERIMENT.format(name="new"), Loader=yaml.BaseLoader)
 EXAMPLE = Path(__file__).parent.parent / "examples" / "half-hidden.yaml"
-
-
-@pytest.fixture
-def logged() -> Iterator[list[str]]:
-    """The lines that are logged during the test."""
-    lines: list[str] = []
-    sink = logger.add(lines.append, format="{message}")
-    yield lines
-    logger.remove(sink)
 
 
 def written(path: Path, values: object) -> Path:

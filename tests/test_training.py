@@ -21,7 +21,9 @@ import pytest
 import torch
 from loguru import logger
 from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
 from transformers import PreTrainedModel
+from transformers.models.gpt2.modeling_gpt2 import GPT2Block
 
 from conftest import EXAMPLES
 from the_experiment.base.errors import ExperimentError, UsageError
@@ -696,3 +698,28 @@ def test_a_learning_rate_is_a_finite_number(rate: str) -> None:
 def test_one_step_is_no_steps() -> None:
     result = TrainResult(Run(Path("run")), 1, 1.0, None, 0.5, None, 2.0)
     assert "1 step in 2 s, loss 0.5000; saved in " in training_summary(result)
+
+
+# ---- stand-ins
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_hooks_on_gpt2s_blocks_fire_in_a_plain_training(
+    dataset: Path, tmp_path: Path, logged: list[str], plain: bool
+) -> None:
+    """And the log says that they don't in another one."""
+    fired = []
+
+    def hook(module: nn.Module, _: object, __: object) -> None:
+        if module.training and isinstance(module, GPT2Block):
+            fired.append(module)
+
+    handle = register_module_forward_hook(hook)
+    try:
+        config = short(dataset, model="gpt2", width=8, layers=2, heads=2, epochs=1, plain=plain)
+        result = train(config, Run(tmp_path / "run"))
+    finally:
+        handle.remove()
+    assert len(fired) == (2 * result.steps if plain else 0)
+    assert any("don't fire" in line for line in logged) == (not plain)
+    assert TrainConfig.from_yaml((tmp_path / "run" / "config.yaml").read_text()).plain == plain

@@ -73,6 +73,7 @@ class TrainConfig(Configuration):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     threads: int = Field(defaults.THREADS, ge=1)
     deterministic: bool = False  # so that x86 processors with AVX2 give the same weights
+    plain: bool = False  # transformers' own modules on the CPU too, so that hooks on them fire
     checkpoint_every: int = Field(defaults.CHECKPOINT_EVERY, ge=1)  # steps
 
     @model_validator(mode="before")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -158,14 +158,23 @@ class Training:
     def go(self) -> None:
         """Make steps until the epochs are over, or all that was seen is fitted."""
         self.job.model.train()
-        stand_ins = lean(self.job.model) if self.job.device.type == "cpu" else nullcontext()
-        with stand_ins, delayed_interrupt() as interrupt:
+        with self._stand_ins(), delayed_interrupt() as interrupt:
             while self.done < self.total and not self.check.fitted:
                 self.one_step()
                 if interrupt.pressed:
                     self._save()
                     logger.info("{} stopped at step {}", self.run.name, self.done)
                     raise KeyboardInterrupt
+
+    def _stand_ins(self) -> AbstractContextManager[None]:
+        if self.job.config.plain or self.job.device.type != "cpu":
+            return nullcontext()
+        logger.debug(
+            "{}: hooks on dropout, and on GPT-2's blocks and what is in them, don't fire while it "
+            "trains: faster modules stand in for them (--plain: none do)",
+            self.run.name,
+        )
+        return lean(self.job.model)
 
     def one_step(self) -> None:
         """One batch, and whatever is due after so many steps."""
