@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 from the_experiment.base import defaults
+from the_experiment.base.choices import Replacement
 from the_experiment.cli import options
 
 EXAMPLES = options.examples(
     "the-experiment ablate --each head",
     "the-experiment ablate --each layer --mode zero --model tiny-rnn-causal",
 )
-
-
-class Mode(str, Enum):
-    """What a silenced piece gives instead."""
-
-    zero = "zero"
-    mean = "mean"
-    resample = "resample"
 
 
 def ablate(
@@ -32,12 +24,12 @@ def ablate(
         ),
     ] = "head",
     mode: Annotated[
-        Mode,
+        Replacement,
         options.Option(
             help="The replacement for the ablated activations: zero, mean, or "
             "those of another state."
         ),
-    ] = Mode.mean,
+    ] = "mean",
     seed: options.Seed = 0,
     model: options.Models = defaults.INSIDE_MODELS,
     out: options.Out = Path(defaults.OUT),
@@ -47,4 +39,4 @@ def ablate(
     from the_experiment.cli.inside import look
     from the_experiment.inside.verbs.ablate import AblateEach
 
-    look(AblateEach.checked(each=each, mode=mode.value, seed=seed), model, out, as_json)
+    look(AblateEach.checked(each=each, mode=mode, seed=seed), model, out, as_json)

@@ -25,7 +25,7 @@ def demo(
     out: options.Out = Path(defaults.OUT),
     seed: options.TrainingSeed = defaults.SEED,
     seeds: options.Seeds = "",
-    precision: options.OfPrecision = options.Precision.auto,
+    precision: options.OfPrecision = "auto",
     threads: options.Threads = defaults.THREADS,
     deterministic: options.Deterministic = False,
 ) -> None:
@@ -53,7 +53,7 @@ def demo(
     )
     generate(world, omit_fraction=SIX_OF_32, seed=seed, out=dataset)
     how = f"--seeds {seeds}" if seeds else f"--seed {seed}"
-    how += f" --precision {precision.value}" if precision is not options.Precision.auto else ""
+    how += f" --precision {precision}" if precision != "auto" else ""
     how += f" --threads {threads}" if threads != defaults.THREADS else ""
     how += " --deterministic" if deterministic else ""
     say(f"$ the-experiment train all --until-fit {how} --dataset {dataset} --out {out}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from the_experiment.base import defaults
+from the_experiment.base.choices import Maps
 from the_experiment.cli import options
 
 EXAMPLES = options.examples(
@@ -17,21 +17,11 @@ EXAMPLES = options.examples(
 )
 
 
-class What(str, Enum):
-    """Which maps."""
-
-    attention = "attention"
-    lens = "lens"
-    activations = "activations"
-    weights = "weights"
-    logits = "logits"
-
-
 def inspect(
     sequence: Annotated[
         str, typer.Argument(metavar="SEQ", help="The sequence to answer, such as '1,0,1,0,1'.")
     ],
-    what: Annotated[What, options.Option("--what", help="The maps to show.")] = What.lens,
+    what: Annotated[Maps, options.Option("--what", help="The maps to show.")] = "lens",
     site: Annotated[
         str, options.Option(help="Show a single site, such as pattern.0.1 or mlp_act.2.")
     ] = "",
@@ -43,6 +33,4 @@ def inspect(
     from the_experiment.cli.inside import look
     from the_experiment.inside.verbs.inspect import Inspect
 
-    look(
-        Inspect.checked(sequence=sequence, what=what.value, site=site or None), model, out, as_json
-    )
+    look(Inspect.checked(sequence=sequence, what=what, site=site or None), model, out, as_json)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
+
+from the_experiment.base.choices import Chat, Device, Dtype, PrecisionChoice
 
 # Every option can be set in the environment too (`auto_envvar_prefix` in app.py); saying so beside
 # each would bury the help.
@@ -69,40 +70,6 @@ Seeds: TypeAlias = Annotated[
 AsJson: TypeAlias = Annotated[bool, Option("--json", help="Print the results as JSON.")]
 
 
-class Chat(str, Enum):
-    """How a prompt is put to a model."""
-
-    auto = "auto"
-    chat = "chat"
-    plain = "plain"
-
-
-class Dtype(str, Enum):
-    """The type of a model's numbers."""
-
-    auto = "auto"
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    float16 = "float16"
-
-
-class Precision(str, Enum):
-    """Of the matrix products."""
-
-    auto = "auto"
-    fp32 = "fp32"
-    bf16 = "bf16"
-
-
-class Device(str, Enum):
-    """Where models run."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
-
-
 AskedIn: TypeAlias = Annotated[
     Chat, Option("--chat", help="How to apply the tokenizer's chat template. auto: if it has one.")
 ]
@@ -113,7 +80,7 @@ OfDtype: TypeAlias = Annotated[
     ),
 ]
 OfPrecision: TypeAlias = Annotated[
-    Precision,
+    PrecisionChoice,
     Option(
         "--precision",
         help="The precision of the matrix products. auto: bf16 on hardware with native support.",

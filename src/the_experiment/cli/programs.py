@@ -105,9 +105,9 @@ def run(
             show_default="32; 512 where steps are asked",
         ),
     ] = None,
-    chat: options.AskedIn = options.Chat.auto,
-    dtype: options.OfDtype = options.Dtype.auto,
-    device: options.OnDevice = options.Device.auto,
+    chat: options.AskedIn = "auto",
+    dtype: options.OfDtype = "auto",
+    device: options.OnDevice = "auto",
     out: Results = Path(defaults.OUT),
     as_json: options.AsJson = False,
     config: options.ConfigFile = None,  # noqa: ARG001 - read before the others, see its callback
@@ -133,9 +133,9 @@ def run(
         num_hops=options.numbers(hops),
         seed=seed,
         max_new_tokens=max_new_tokens,
-        chat=chat.value,
-        dtype=dtype.value,
-        device=device.value,
+        chat=chat,
+        dtype=dtype,
+        device=device,
     )
     from the_experiment.models.kept import KeptModels  # slow; wrong settings are told before
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from the_experiment.base import defaults
+from the_experiment.base.choices import PatchTarget
 from the_experiment.cli import options
 
 if TYPE_CHECKING:
@@ -19,14 +19,6 @@ EXAMPLES = options.examples(
     "the-experiment programs trace one --model Qwen/Qwen3-0.6B --rng-seed 11 --lengths 5 --hops 1",
     "the-experiment programs trace mine --model tiny-gpt2-binding --program mine.py",
 )
-
-
-class Type(str, Enum):
-    """What is patched."""
-
-    residual_stream = "residual_stream"
-    attention_heads = "attention_heads"
-    both = "both"
 
 
 def trace(
@@ -41,11 +33,11 @@ def trace(
         ),
     ],
     kind: Annotated[
-        Type,
+        PatchTarget,
         options.Option(
             "--type", help="What to patch in from the run on the counterfactual program."
         ),
-    ] = Type.both,
+    ] = "both",
     generator: Annotated[
         str,
         options.Option(
@@ -86,10 +78,10 @@ def trace(
             help="The prompt: one that `programs list` names, or a text with {code} in it."
         ),
     ] = "{code}",
-    chat: options.AskedIn = options.Chat.auto,
+    chat: options.AskedIn = "auto",
     seed: Annotated[int, options.Option(min=0, help="The first seed to draw programs with.")] = 0,
-    dtype: options.OfDtype = options.Dtype.float32,
-    device: options.OnDevice = options.Device.auto,
+    dtype: options.OfDtype = "float32",
+    device: options.OnDevice = "auto",
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
@@ -104,7 +96,7 @@ def trace(
     log_to_folder()
     request = TracingRequest(
         model,
-        kind.value,
+        kind,
         tuple(options.numbers(lengths)),
         tuple(options.numbers(hops)),
         generator,
@@ -112,10 +104,10 @@ def trace(
         rng_seed,
         _own(program, seed) if program else (),
         template=PROMPTS.get(prompt, prompt),
-        chat=chat.value,
+        chat=chat,
         seed=seed,
-        device=device.value,
-        dtype=dtype.value,
+        device=device,
+        dtype=dtype,
     )
     folder = tracing_folder(name, out)
     results = run_tracing(request, KeptModels(out), folder)

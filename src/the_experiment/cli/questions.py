@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from the_experiment.base import defaults
+from the_experiment.base.choices import Style, ZeroOrMean
 from the_experiment.cli import options
 from the_experiment.cli.verb import Verbs
 
@@ -21,22 +21,6 @@ app = Verbs(
         "the-experiment questions inspect out/questions/mine",
     ),
 )
-
-
-class Mode(str, Enum):
-    """What a piece that is taken out gives instead."""
-
-    zero = "zero"
-    mean = "mean"
-
-
-class Style(str, Enum):
-    """How a question is put to the model."""
-
-    auto = "auto"
-    plain = "plain"
-    bare = "bare"
-    chat = "chat"
 
 
 @app.command(
@@ -76,11 +60,11 @@ def run(
         ),
     ] = 0,
     mode: Annotated[
-        Mode,
+        ZeroOrMean,
         options.Option(
             help="The replacement for ablated activations: zero, or their mean over all tokens."
         ),
-    ] = Mode.zero,
+    ] = "zero",
     style: Annotated[
         Style,
         options.Option(
@@ -88,13 +72,13 @@ def run(
             "alone; auto: the chat template if there is one, bare for a "
             "model trained here, otherwise plain."
         ),
-    ] = Style.auto,
+    ] = "auto",
     max_new_tokens: Annotated[
         int, options.Option(min=1, help="The maximum number of tokens in an answer.")
     ] = (defaults.ANSWER_TOKENS),
     seed: options.Seed = defaults.SEED,
-    dtype: options.OfDtype = options.Dtype.auto,
-    device: options.OnDevice = options.Device.auto,
+    dtype: options.OfDtype = "auto",
+    device: options.OnDevice = "auto",
     name: Annotated[
         str,
         options.Option(
@@ -124,12 +108,12 @@ def run(
     request, asker = prepared(
         model,
         asked,
-        style=style.value,
+        style=style,
         max_new_tokens=max_new_tokens,
-        mode=mode.value,
+        mode=mode,
         seed=seed,
-        device=device.value,
-        dtype=dtype.value,
+        device=device,
+        dtype=dtype,
         out=out,
     )
     this = QuestionRun.of(request, asker, out, name)

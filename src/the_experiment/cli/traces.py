@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from the_experiment.base import defaults
+from the_experiment.base.choices import Tags
 from the_experiment.cli import options, traces_endpoint, traces_tuning
 from the_experiment.cli.traces_tuning import Arm
 from the_experiment.cli.verb import Verbs
@@ -35,13 +36,6 @@ class Naming(str, Enum):
     letters = "letters"
     words = "words"
     nonsense = "nonsense"
-
-
-class Tags(str, Enum):
-    """How the beginning and the end of a trace are written."""
-
-    plain = "plain"
-    special = "special"
 
 
 @app.command(
@@ -130,7 +124,7 @@ def prepare(
         options.Option(
             help="The markup of traces. special: a special token and a word, without closing tags."
         ),
-    ] = Tags.plain,
+    ] = "plain",
     token: Annotated[
         str,
         options.Option(
@@ -180,7 +174,7 @@ def prepare(
         valid=valid,
         test=test,
         arms=tuple(one.value for one in arm or Arm),
-        special=tags is Tags.special,
+        special=tags == "special",
         token=token,
         longest=longest or room,
         tokenizer=tokenizer,

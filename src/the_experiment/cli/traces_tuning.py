@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from the_experiment.base import defaults
+from the_experiment.base.choices import Method, Preset
 from the_experiment.cli import options
 
 
@@ -18,20 +19,6 @@ class Arm(str, Enum):
     causal = "causal"
     form = "format"
     answers = "answers"
-
-
-class Preset(str, Enum):
-    """Settings that were published."""
-
-    claire = "claire"
-    claire_7b = "claire-7b"
-
-
-class Method(str, Enum):
-    """What of a model is trained."""
-
-    lora = "lora"
-    full = "full"
 
 
 class Benchmark(str, Enum):
@@ -100,17 +87,15 @@ def train(
     ] = "",
     preset: Annotated[
         Preset, options.Option(help="The published settings to start from.")
-    ] = Preset.claire,
-    method: Annotated[
-        Method, options.Option(help="Train a LoRA adapter or all weights.")
-    ] = Method.lora,
+    ] = "claire",
+    method: Annotated[Method, options.Option(help="Train a LoRA adapter or all weights.")] = "lora",
     epochs: Annotated[int, options.Option(min=1, help="The number of epochs.")] = 1,
     learning_rate: Annotated[
         float | None, options.Option(help="The peak learning rate.", show_default="the preset's")
     ] = None,
     seed: options.TrainingSeed = defaults.SEED,
-    device: options.OnDevice = options.Device.auto,
-    precision: options.OfPrecision = options.Precision.auto,
+    device: options.OnDevice = "auto",
+    precision: options.OfPrecision = "auto",
     threads: options.Threads = defaults.THREADS,
     resume: Annotated[
         bool, options.Option("--resume", help="Resume from the last checkpoint.")
@@ -132,13 +117,13 @@ def train(
         arms=tuple(one.value for one in arm or Arm),
         base=base,
         name=name,
-        preset=preset.value,
+        preset=preset,
         settings={
-            "method": method.value,
+            "method": method,
             "epochs": epochs,
             "seed": seed,
-            "device": device.value,
-            "precision": precision.value,
+            "device": device,
+            "precision": precision,
             "threads": threads,
             **({"learning_rate": learning_rate} if learning_rate is not None else {}),
         },
@@ -262,7 +247,7 @@ def chat(
     max_new_tokens: Annotated[
         int, options.Option(min=1, help="The maximum number of tokens in an answer.")
     ] = 512,
-    device: options.OnDevice = options.Device.auto,
+    device: options.OnDevice = "auto",
     out: options.Out = Path(defaults.OUT),
 ) -> None:
     """Chat with a fine-tuned model: its trace in colour, then its answer."""
@@ -270,7 +255,7 @@ def chat(
     from the_experiment.models.pretrained import load_pretrained
     from the_experiment.report.terminal import stdout
 
-    loaded, tokenizer = load_pretrained(model, device.value, out=out)
+    loaded, tokenizer = load_pretrained(model, device, out=out)
     for question in [ask] if ask else questions_from(typer.get_text_stream("stdin")):
         written, answer = reply(loaded, tokenizer, question, max_new_tokens)
         stdout.print(written)

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from the_experiment.base import defaults
+from the_experiment.base.choices import Loss, Size
 from the_experiment.cli import options
 
 EXAMPLES = options.examples(
     "the-experiment train gpt2",
     "the-experiment train all --until-fit --seeds 1-5",
-    "the-experiment train rnn --size seed --name big-rnn --resume",
+    "the-experiment train rnn --size original --name big-rnn --resume",
     "the-experiment train --base out/tiny-gpt2-causal --dataset more.jsonl --name tuned",
 )
-
-
-class Size(str, Enum):
-    """How large the other models are beside GPT-2."""
-
-    match = "match"
-    seed = "seed"
-
-
-class Loss(str, Enum):
-    """What the loss is taken over."""
-
-    all = "all"
-    completion = "completion"
 
 
 def train(
@@ -55,9 +41,9 @@ def train(
         Size,
         options.Option(
             help="The size of the other models. match: as many parameters as "
-            "GPT-2; seed: the RNN has seven times as many."
+            "GPT-2; original: the RNN has seven times as many (once called seed)."
         ),
-    ] = Size.match,
+    ] = "match",
     width: Annotated[
         int, options.Option(min=1, help="The width of GPT-2's embedding.")
     ] = defaults.WIDTH,
@@ -97,7 +83,7 @@ def train(
         options.Option(
             help="The tokens that the loss is computed on: all, or those of the completion."
         ),
-    ] = Loss.all,
+    ] = "all",
     until_fit: Annotated[
         bool,
         options.Option(
@@ -107,8 +93,8 @@ def train(
     ] = False,
     seed: options.TrainingSeed = defaults.SEED,
     seeds: options.Seeds = "",
-    device: options.OnDevice = options.Device.auto,
-    precision: options.OfPrecision = options.Precision.auto,
+    device: options.OnDevice = "auto",
+    precision: options.OfPrecision = "auto",
     threads: options.Threads = defaults.THREADS,
     deterministic: options.Deterministic = False,
     plain: Annotated[
@@ -140,7 +126,7 @@ def train(
     log_to_folder()
     shared = TrainConfig.checked(
         dataset=dataset,
-        size=size.value,
+        size=size,
         width=width,
         layers=layers,
         heads=heads,
@@ -149,11 +135,11 @@ def train(
         epochs=epochs,
         learning_rate=learning_rate,
         batch_size=batch_size,
-        loss=loss.value,
+        loss=loss,
         until_fit=until_fit,
         seed=seed,
-        device=device.value,
-        precision=precision.value,
+        device=device,
+        precision=precision,
         threads=threads,
         deterministic=deterministic,
         plain=plain,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import numpy as np
 from pydantic import (
@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from the_experiment.base import defaults
+from the_experiment.base.choices import Size
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_text, write_text
 from the_experiment.base.names import NAME, name_from
@@ -82,7 +83,7 @@ class ModelEntry(Strict):
     """One contestant that is trained."""
 
     model: str
-    size: Literal["match", "seed"] = "match"
+    size: Size = "match"
 
 
 class Training(Strict):

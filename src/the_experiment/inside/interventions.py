@@ -15,6 +15,7 @@ import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from torch import Tensor
 
+from the_experiment.base.choices import Replacement
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Stream, derived_seed
 from the_experiment.inside.edits import Edit
@@ -24,8 +25,6 @@ from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.texts import Text, refuse_mixed_lengths
 from the_experiment.inside.weights import Weights, kept_shares
-
-Mode = Literal["zero", "mean", "resample"]
 
 
 def _known_site(name: str) -> str:
@@ -135,7 +134,7 @@ class Ablate(_OnActivations):
 
     kind: Literal["ablate"] = "ablate"
     site: SiteName
-    mode: Mode = "mean"
+    mode: Replacement = "mean"
     seed: int = 0
 
     def edits(self, reference: Reference, text: Text, length: int | None = None) -> list[Edit]:

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
+from the_experiment.base.choices import Chat
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.words import counted
 from the_experiment.inside.grading import graded
@@ -16,7 +17,7 @@ from the_experiment.inside.opened import Opened
 from the_experiment.inside.patching import Pair
 from the_experiment.inside.sweep import Trial
 from the_experiment.inside.texts import Text, text_of
-from the_experiment.models.asking import Chat, asked_text
+from the_experiment.models.asking import asked_text
 from the_experiment.models.scoring import check_length
 from the_experiment.models.texts import unknown_in
 from the_experiment.worlds.generators import Generator

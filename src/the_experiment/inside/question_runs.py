@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from the_experiment.base.choices import Device, Dtype, ZeroOrMean
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json, write_json
 from the_experiment.base.names import name_from, refuse_no_name
@@ -25,12 +26,10 @@ from the_experiment.inside.opened import Opened
 from the_experiment.inside.silenced import Means, means_of, silenced
 from the_experiment.inside.sites import Site
 from the_experiment.inside.validation import validated
-from the_experiment.models.loading import Device, Dtype
 from the_experiment.models.pretrained import find_model, load_pretrained, which_weights
 from the_experiment.models.texts import prompt_ids
 from the_experiment.worlds.questions.question import Question
 
-Mode = Literal["zero", "mean"]
 Answers = dict[str, list[Given]]  # by piece: an answer for each question
 
 WHOLE = "nothing"  # what is taken out of the model as it is
@@ -52,7 +51,7 @@ class Request(BaseModel):
     left_out: tuple[str, ...] = ()  # questions that the model has no room for
     style: Style
     max_new_tokens: int
-    mode: Mode
+    mode: ZeroOrMean
     seed: int
     version: str
 
@@ -153,7 +152,7 @@ def prepared(
     *,
     style: Style | Literal["auto"],
     max_new_tokens: int,
-    mode: Mode,
+    mode: ZeroOrMean,
     seed: int,
     device: Device,
     dtype: Dtype,

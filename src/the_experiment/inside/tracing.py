@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
+from the_experiment.base.choices import PatchTarget
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.seeds import Stream
 from the_experiment.base.words import counted
@@ -22,7 +22,6 @@ from the_experiment.inside.program_pairs import ANSWER, Asking, ProgramPair, Ver
 from the_experiment.inside.texts import AND, Text
 from the_experiment.inside.traced import OTHER, RANDOM, Tables, Traced
 
-Kind = Literal["residual_stream", "attention_heads", "both"]
 Places = Mapping[str, tuple[int, ...]]  # by role: the positions of its tokens
 
 HEAD = "head"
@@ -35,7 +34,7 @@ def trace(
     asking: Asking,
     pairs: Sequence[ProgramPair],
     title: str,
-    kind: Kind = "both",
+    kind: PatchTarget = "both",
     layers: Sequence[int] | None = None,
     seed: int = 0,
 ) -> Traced:
@@ -75,7 +74,7 @@ def roles_of(text: Text) -> dict[str, tuple[int, ...]]:
     return {role: where for role, where in places.items() if where}
 
 
-def _checked(opened: Opened, kind: Kind, layers: Sequence[int] | None) -> list[int]:
+def _checked(opened: Opened, kind: PatchTarget, layers: Sequence[int] | None) -> list[int]:
     """The layers that are patched."""
     if kind == "attention_heads" and HEAD not in opened.layout.components:
         raise UsageError("this model has no attention heads", "trace its residual_stream")
@@ -113,7 +112,7 @@ def _groups(texts: Sequence[Pair], numbers: Sequence[int]) -> Iterator[list[int]
 
 
 def _tables(
-    opened: Opened, pairs: Sequence[Pair], kind: Kind, layers: Sequence[int], control: Stream
+    opened: Opened, pairs: Sequence[Pair], kind: PatchTarget, layers: Sequence[int], control: Stream
 ) -> Tables:
     """All patches in some pairs of one shape."""
     patching = Patching(opened, pairs, [ANSWER])

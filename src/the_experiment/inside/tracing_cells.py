@@ -11,6 +11,7 @@ from typing import Any, get_args
 from loguru import logger
 
 from the_experiment.base import defaults
+from the_experiment.base.choices import Chat, Device, Dtype, PatchTarget
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.names import refuse_no_name
 from the_experiment.base.words import counted
@@ -26,11 +27,9 @@ from the_experiment.inside.program_pairs import (
     led,
 )
 from the_experiment.inside.traced import Traced
-from the_experiment.inside.tracing import Kind, trace
+from the_experiment.inside.tracing import trace
 from the_experiment.inside.validation import validated
-from the_experiment.models.asking import Chat
 from the_experiment.models.kept import KeptModels
-from the_experiment.models.loading import Device, Dtype
 from the_experiment.models.pretrained import find_model, which_weights
 from the_experiment.worlds.generators import PROGRAMS, takes_hops
 from the_experiment.worlds.programs.prompts import CODE
@@ -41,7 +40,7 @@ class TracingRequest:
     """What is traced, of which model, and how it is asked: all that the figures depend on."""
 
     model: str
-    intervention_type: Kind = "both"
+    intervention_type: PatchTarget = "both"
     seq_lens: tuple[int, ...] = (defaults.TRACED_LINES,)
     num_hops: tuple[int, ...] = (defaults.TRACED_HOPS,)
     generator: str = defaults.TRACED_PROGRAMS
@@ -56,10 +55,10 @@ class TracingRequest:
     dtype: Dtype = "float32"  # whatever the model was saved in
 
     def __post_init__(self) -> None:
-        if self.intervention_type not in get_args(Kind):
+        if self.intervention_type not in get_args(PatchTarget):
             raise UsageError(
                 f"there is no intervention type {self.intervention_type!r}",
-                f"one of {', '.join(get_args(Kind))}",
+                f"one of {', '.join(get_args(PatchTarget))}",
             )
         if not self.programs and not (self.seq_lens and self.num_hops):
             raise UsageError("there is nothing to trace", "name a length and a number of hops")

@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from the_experiment.base import defaults
+from the_experiment.base.choices import Size
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.registry import Registry
-
-Size = Literal["match", "seed"]
 
 REFERENCE = "gpt2"  # the model whose parameters the others match
 LARGEST_WIDTH = 8192
@@ -44,7 +43,7 @@ class Architecture:
 
     configure: Callable[[Shape], PreTrainedConfig]
     step: int  # widths have to be multiples of this
-    seed_ratio: float  # parameters as a multiple of GPT-2's under `--size seed`
+    original_ratio: float  # parameters as a multiple of GPT-2's under `--size original`
 
 
 ARCHITECTURES: Registry[Architecture] = Registry(
@@ -53,12 +52,12 @@ ARCHITECTURES: Registry[Architecture] = Registry(
 
 
 def architecture(
-    name: str, *, step: int = 1, seed_ratio: float = 1.0
+    name: str, *, step: int = 1, original_ratio: float = 1.0
 ) -> Callable[[Callable[[Shape], PreTrainedConfig]], Callable[[Shape], PreTrainedConfig]]:
     """Decorator: the function below it, from shape to configuration, is an architecture."""
 
     def add(configure: Callable[[Shape], PreTrainedConfig]) -> Callable[[Shape], PreTrainedConfig]:
-        ARCHITECTURES.register(name)(Architecture(configure, step, seed_ratio))
+        ARCHITECTURES.register(name)(Architecture(configure, step, original_ratio))
         return configure
 
     return add
@@ -90,7 +89,7 @@ def configuration(name: str, shape: Shape, size: Size = "match") -> PreTrainedCo
     reference = ARCHITECTURES[REFERENCE].configure(shape)
     if name == REFERENCE:
         return reference
-    target = round(parameters(reference) * (chosen.seed_ratio if size == "seed" else 1.0))
+    target = round(parameters(reference) * (chosen.original_ratio if size != "match" else 1.0))
     width = _width(chosen, shape, target)
     if not width:
         raise ExperimentError(

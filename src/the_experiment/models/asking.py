@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import get_args
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from the_experiment.base.choices import Chat
 from the_experiment.base.errors import ExperimentError, UsageError, first_line
 from the_experiment.models.decoding import greedy
 from the_experiment.models.scoring import room
 from the_experiment.models.texts import prompt_ids
-
-Chat = Literal["auto", "chat", "plain"]
 
 SHORTEN = "ask something shorter, lower --max-new-tokens, or take a model with more positions"
 

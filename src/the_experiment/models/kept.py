@@ -9,7 +9,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from the_experiment.base import defaults
-from the_experiment.models.loading import Device, Dtype
+from the_experiment.base.choices import Device, Dtype
 from the_experiment.models.pretrained import find_model, load_pretrained, which_weights
 
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from safetensors import safe_open
@@ -22,13 +22,11 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
+from the_experiment.base.choices import Device, Dtype
 from the_experiment.base.errors import ExperimentError, UsageError, first_line
 from the_experiment.base.files import read_json
 from the_experiment.base.runs import TRAIN
 from the_experiment.models.architectures import ARCHITECTURES, parameters
-
-Device = Literal["auto", "cpu", "cuda", "mps"]
-Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
 TWICE = 2  # as many parameters as weights there are: some may be shared, or made anew
 OF_NO_CLASS = ("TokenizersBackend", "PreTrainedTokenizerFast")  # all that it is, is in its file

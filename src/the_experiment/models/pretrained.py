@@ -11,9 +11,10 @@ from loguru import logger
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from the_experiment.base import defaults
+from the_experiment.base.choices import Device, Dtype
 from the_experiment.base.errors import ExperimentError, UsageError, first_line
 from the_experiment.base.runs import Run, find_runs
-from the_experiment.models.loading import Device, Dtype, pick_device, read_model
+from the_experiment.models.loading import pick_device, read_model
 
 HUB_NAME = r"[\w.-]+(/[\w.-]+)?"
 NEEDED = ["*.json", "*.jinja", "*.model", "*.txt", "*.safetensors"]  # of a model on the hub

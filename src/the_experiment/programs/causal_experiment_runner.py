@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from the_experiment.base import defaults
+from the_experiment.base.choices import PatchTarget
 from the_experiment.base.errors import UsageError
 from the_experiment.base.words import counted
-from the_experiment.inside.tracing import Kind
 from the_experiment.inside.tracing_cells import (
     TracingRequest,
     TracingResults,
@@ -34,7 +34,7 @@ class CausalExperimentRunner:
         self,
         model_id: str,
         programs: Sequence[Mapping[str, Any]] | None = None,
-        intervention_type: Kind = "residual_stream",
+        intervention_type: PatchTarget = "residual_stream",
         num_hops: int | None = None,
         seq_len: int | None = None,
         num_pairs: int = defaults.TRACED_PAIRS,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from the_experiment.base import defaults
+from the_experiment.base.choices import PatchTarget
 from the_experiment.base.errors import UsageError
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.program_pairs import (
@@ -21,7 +22,6 @@ from the_experiment.inside.program_pairs import (
     counterfactual_pair,
     find_pairs,
 )
-from the_experiment.inside.tracing import Kind
 from the_experiment.inside.tracing_cells import TracingRequest, TracingResults, run_tracing
 from the_experiment.models.kept import KeptModels
 from the_experiment.worlds.generators import PROGRAMS
@@ -41,7 +41,7 @@ def run_causal_tracing_experiment(
     model_id: str,
     programs: Sequence[Mapping[str, Any]],
     intervention_layers: Sequence[int] | None = None,
-    intervention_type: Kind = "residual_stream",
+    intervention_type: PatchTarget = "residual_stream",
     out: Path = Path(defaults.OUT),
 ) -> TracingResults:
     """Patch these programs at every token or head of these layers (all); nothing is written.

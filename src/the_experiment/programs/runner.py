@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from the_experiment.base import defaults
+from the_experiment.base.choices import Device, Dtype
 from the_experiment.evaluation.programs.config import ExperimentConfig, folder_of
 from the_experiment.evaluation.programs.errors import of_lengths
 from the_experiment.evaluation.programs.runner import Outcome, read_samples, run_programs
 from the_experiment.models.kept import KeptModels
-from the_experiment.models.loading import Device, Dtype
 from the_experiment.report.programs import SHOWN, errors_view, write_plot, write_results
 from the_experiment.report.terminal import stdout
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import Self
 
 from the_experiment.base import defaults
+from the_experiment.base.choices import Device, Loss, PrecisionChoice, Size
 from the_experiment.base.errors import UsageError
 from the_experiment.base.files import read_text
 from the_experiment.base.problems import first_problem
@@ -57,7 +58,7 @@ class TrainConfig(Configuration):
 
     model: str = defaults.MODEL
     dataset: str = defaults.DATASET
-    size: Literal["match", "seed"] = "match"
+    size: Size = "match"
     width: int = Field(defaults.WIDTH, ge=1)  # of GPT-2, as are layers and heads
     layers: int = Field(defaults.LAYERS, ge=1)
     heads: int = Field(defaults.HEADS, ge=1)
@@ -66,11 +67,11 @@ class TrainConfig(Configuration):
     epochs: int = Field(defaults.EPOCHS, ge=1)
     learning_rate: float = Field(defaults.LEARNING_RATE, gt=0)
     batch_size: int = Field(defaults.BATCH_SIZE, ge=1)
-    loss: Literal["all", "completion"] = "all"
+    loss: Loss = "all"
     until_fit: bool = False
     seed: int = defaults.SEED
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    device: Device = "auto"
+    precision: PrecisionChoice = "auto"
     threads: int = Field(defaults.THREADS, ge=1)
     deterministic: bool = False  # so that x86 processors with AVX2 give the same weights
     plain: bool = False  # transformers' own modules on the CPU too, so that hooks on them fire

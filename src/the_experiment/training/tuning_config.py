@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
 from the_experiment.base import defaults
+from the_experiment.base.choices import Chat, Device, Loss, Method, PrecisionChoice
 from the_experiment.training.config import Configuration
 
 
@@ -24,7 +25,7 @@ class TuneConfig(Configuration):
     base: str  # a folder, a run by name, or a name on the hub
     rows: str
     valid: str | None = None  # never steers anything: its loss is told along the way
-    method: Literal["full", "lora"] = "lora"
+    method: Method = "lora"
     lora_rank: int = Field(64, ge=1)
     lora_alpha: int = Field(128, ge=1)  # what LoRA adds is multiplied by alpha / rank
     lora_dropout: float = Field(0.05, ge=0, lt=1)
@@ -34,11 +35,11 @@ class TuneConfig(Configuration):
     batch_size: int = Field(4, ge=1)  # rows of a forward
     accumulate: int = Field(4, ge=1)  # forwards of a step
     epochs: int = Field(1, ge=1)
-    loss: Literal["completion", "all"] = "completion"
-    chat: Literal["auto", "chat", "plain"] = "auto"  # how a prompt is put, as in models/asking.py
+    loss: Loss = "completion"
+    chat: Chat = "auto"  # how a prompt is put, as in models/asking.py
     seed: int = defaults.SEED
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    device: Device = "auto"
+    precision: PrecisionChoice = "auto"
     threads: int = Field(defaults.THREADS, ge=1)
     checkpoint_every: int = Field(100, ge=1)  # steps
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
+from the_experiment.base.choices import Chat
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_jsonl
 from the_experiment.data.folder import checked_rows
-from the_experiment.models.asking import Chat, asked_text
+from the_experiment.models.asking import asked_text
 from the_experiment.models.texts import Encoded, encode, unknown_in
 from the_experiment.training.rows import IGNORED
 

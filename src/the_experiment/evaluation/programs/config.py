@@ -16,8 +16,7 @@ from the_experiment.worlds.programs.parsers import Parser
 from the_experiment.worlds.programs.prompts import CHAIN_OF_THOUGHT, STEP_BY_STEP, filled
 
 if TYPE_CHECKING:
-    from the_experiment.models.asking import Chat
-    from the_experiment.models.loading import Device, Dtype
+    from the_experiment.base.choices import Chat, Device, Dtype
 
 CELLS = "cells"  # the folder of what is done, beside the results
 THOUGHT_TOKENS = 512  # of an answer that thinks first

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
+from the_experiment.base.choices import Device, Loss, Method, PrecisionChoice
 from the_experiment.base.errors import UsageError
 from the_experiment.base.files import read_text, write_text
 from the_experiment.base.names import NAME
@@ -21,7 +22,6 @@ from the_experiment.experiments.course import Strict
 CONFIG = "config.yaml"
 QUICK = "quick"
 
-Loss = Literal["completion", "all"]
 Thing = TypeVar("Thing")
 
 
@@ -74,12 +74,12 @@ class PretrainedModel(Strict):
 
     kind: Literal["hf"]
     model: str
-    method: Literal["full", "lora"] = "lora"
+    method: Method = "lora"
     lora_rank: int = Field(64, ge=1)
     learning_rate: float = Field(3e-4, gt=0)
     batch_size: int = Field(4, ge=1)
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    device: Device = "auto"
+    precision: PrecisionChoice = "auto"
 
 
 class APIModel(Strict):

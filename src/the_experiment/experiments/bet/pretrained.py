@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from the_experiment.base.choices import Loss
 from the_experiment.base.runs import Run
 from the_experiment.experiments.bet.backends import Bounds
-from the_experiment.experiments.bet.config import Loss, PretrainedModel
+from the_experiment.experiments.bet.config import PretrainedModel
 
 
 @dataclass(frozen=True)

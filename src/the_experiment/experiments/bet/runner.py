@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from the_experiment.base.choices import Loss
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json, write_json, write_text
 from the_experiment.base.processes import cores, in_parallel
@@ -21,7 +22,6 @@ from the_experiment.experiments.bet.config import (
     BetConfig,
     Cell,
     LocalModel,
-    Loss,
     bet_folder,
     claim,
 )

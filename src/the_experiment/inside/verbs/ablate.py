@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from the_experiment.base.choices import Replacement
 from the_experiment.base.words import counted
 from the_experiment.evaluation.statistics import listed
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.grading import Graded, graded
-from the_experiment.inside.interventions import Ablate, Mode, Reference, pieces_of
+from the_experiment.inside.interventions import Ablate, Reference, pieces_of
 from the_experiment.inside.maps import HeatMap, mean_map
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
@@ -29,7 +30,7 @@ class AblateEach(Request):
     """
 
     each: str
-    mode: Mode = "mean"
+    mode: Replacement = "mean"
     seed: int = 0
 
     def run(self, subject: Subject) -> Finding:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 
+from the_experiment.base.choices import Maps
 from the_experiment.base.errors import UsageError
 from the_experiment.inside.card import Finding, Request, verb
 from the_experiment.inside.graded import graded_map, question, score_told
@@ -21,8 +21,6 @@ from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.texts import Text, shown
 
-What = Literal["attention", "lens", "activations", "weights", "logits"]
-
 MOST_CELLS = 128  # rows and columns of a map of weights; larger matrices are averaged down to it
 
 
@@ -31,7 +29,7 @@ class Inspect(Request):
     """The maps of one kind for a sequence and its right completion."""
 
     sequence: str
-    what: What
+    what: Maps
     site: str | None = None  # attention and activations: of this site alone
     seed: int = 0  # of the untrained model that attention is held against
 

@@ -45,9 +45,9 @@ class RNNForCausalLM(CausalModel):
         return hidden
 
 
-@architecture("rnn", seed_ratio=7.0)
+@architecture("rnn", original_ratio=7.0)
 def rnn(shape: Shape) -> RNNConfig:
-    """The seed's RNN had seven times the parameters of its GPT-2: hence `seed_ratio`."""
+    """The original's RNN had seven times the parameters of its GPT-2: hence `original_ratio`."""
     return RNNConfig(
         vocab_size=shape.vocabulary,
         hidden_size=shape.width,
