@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -101,6 +102,16 @@ def test_what_a_model_says_of_how_it_writes_does_not_count(own: dict[str, Any]) 
     before = model.generation_config.to_dict()
     assert greedy(model, TOKENIZER, PROMPTS, 8) == expected
     assert model.generation_config.to_dict() == before
+
+
+def test_threads_that_share_a_model_leave_it_as_it_was() -> None:
+    model = model_of("llama")
+    model.generation_config.repetition_penalty = 3.0
+    expected = [by_hand(model, one, 8) for one in PROMPTS]
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: greedy(model, TOKENIZER, PROMPTS, 8), range(12)))
+    assert found == [expected] * 12
+    assert model.generation_config.repetition_penalty == 3.0
 
 
 @pytest.mark.parametrize("positions", [5, 6, 64])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 from weakref import WeakKeyDictionary
 
 import torch
@@ -17,6 +18,7 @@ from the_experiment.models.texts import end_id, pad_id, padded, prompt_ids
 ROWS = 512  # of one batch
 TOKENS = 2**15  # of texts written side by side: each keeps its keys and values in memory
 LONGER, CHECKED = 3, 3  # tokens that are read and written to compare a batch with its rows
+ALONE = Lock()  # who generates: threads of the page share models
 BATCHES: WeakKeyDictionary[PreTrainedModel, bool] = WeakKeyDictionary()
 
 
@@ -87,12 +89,13 @@ def _ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[in
 @contextmanager
 def _greedily(model: PreTrainedModel) -> Iterator[None]:
     """Have `generate` take the likeliest token, whatever the model's own configuration says."""
-    own = model.generation_config
-    model.generation_config = GenerationConfig(do_sample=False, use_cache=own.use_cache)
-    try:
-        yield
-    finally:
-        model.generation_config = own
+    with ALONE:
+        own = model.generation_config
+        model.generation_config = GenerationConfig(do_sample=False, use_cache=own.use_cache)
+        try:
+            yield
+        finally:
+            model.generation_config = own
 
 
 def writes_in_batches(model: PreTrainedModel) -> bool:
