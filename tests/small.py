@@ -61,8 +61,8 @@ def small_traces() -> None:
 
 def small_experiments() -> None:
     from the_experiment.experiments import declaration
-    from the_experiment.experiments.course import Course
-    from the_experiment.experiments.declaration import Experiment
+    from the_experiment.experiments.dynamics.config import Course
+    from the_experiment.experiments.splits.config import Experiment
 
     find = declaration.find_experiment
 

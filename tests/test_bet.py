@@ -307,7 +307,7 @@ def test_a_folder_is_one_bets(tmp_path: Path) -> None:
     claim(folder, config)
     with pytest.raises(UsageError, match="another configuration"):
         claim(folder, BetConfig(seeds=[5]))
-    with pytest.raises(UsageError, match="is no bet"):
+    with pytest.raises(UsageError, match="is not a bet folder"):
         claim(tmp_path, config)
 
 

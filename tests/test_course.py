@@ -13,11 +13,11 @@ from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_jsonl
 from the_experiment.base.runs import Run
 from the_experiment.evaluation.statistics import Rate
-from the_experiment.experiments.course import Course
-from the_experiment.experiments.course_looks import ALL, FOLLOWED, MISLED, Look, examination
-from the_experiment.experiments.course_report import _sentences, stretches
-from the_experiment.experiments.course_runner import Learnt
 from the_experiment.experiments.declaration import find_experiment
+from the_experiment.experiments.dynamics.config import Course
+from the_experiment.experiments.dynamics.looks import ALL, FOLLOWED, MISLED, Look, examination
+from the_experiment.experiments.dynamics.report import _sentences, stretches
+from the_experiment.experiments.dynamics.runner import Learnt
 from the_experiment.models.architectures import Shape, configured
 from the_experiment.worlds import find_world
 from the_experiment.worlds.files import world_from_text

@@ -470,7 +470,7 @@ def test_a_dataset_with_something_else_in_it_is_kept(tmp_path: Path, name: str) 
     small(tmp_path / "data")
     (tmp_path / "data" / name).write_text("mine")
     before = contents(tmp_path / "data")
-    with pytest.raises(ExperimentError, match=f"something else than a dataset: {name}"):
+    with pytest.raises(ExperimentError, match=f"files that are not a dataset's: {name}"):
         small(tmp_path / "data")
     assert contents(tmp_path / "data") == before
 

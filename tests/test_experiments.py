@@ -24,19 +24,23 @@ from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.engine.store import Store
 from the_experiment.evaluation.verdict import fewest_cases
-from the_experiment.experiments.cells import Fit, fits_of
 from the_experiment.experiments.declaration import (
     NEW_EXPERIMENT,
-    Experiment,
-    Training,
     experiment_names,
     find_experiment,
     write_new_experiment,
 )
-from the_experiment.experiments.judgement import Judgement, judge
-from the_experiment.experiments.report import Outcome, experiment_sheet, results_table, write_report
-from the_experiment.experiments.results import has_fitted, rows_of, scores_of
-from the_experiment.experiments.runner import run_fits
+from the_experiment.experiments.splits.cells import Fit, fits_of
+from the_experiment.experiments.splits.config import Experiment, Training
+from the_experiment.experiments.splits.judgement import Judgement, judge
+from the_experiment.experiments.splits.report import (
+    Outcome,
+    experiment_sheet,
+    results_table,
+    write_report,
+)
+from the_experiment.experiments.splits.results import has_fitted, rows_of, scores_of
+from the_experiment.experiments.splits.runner import run_fits
 from the_experiment.training.config import TrainConfig
 from the_experiment.worlds import EXACT, find_world
 
@@ -155,9 +159,10 @@ def test_an_unknown_model_is_told_before_anything_is_trained(
 
 
 def test_to_show_an_experiment_needs_no_torch() -> None:
-    code = "import sys; from the_experiment.experiments import report, declaration as d; "
+    code = "import sys; from the_experiment.experiments import declaration as d; "
+    code += "from the_experiment.experiments.splits import report; "
     code += "report.experiment_sheet(d.find_experiment('seed-claim')); "
-    code += "from the_experiment.experiments.course_report import course_sheet; "
+    code += "from the_experiment.experiments.dynamics.report import course_sheet; "
     code += "course_sheet(d.find_experiment('binding')); "
     code += "sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

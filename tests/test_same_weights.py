@@ -21,9 +21,9 @@ from the_experiment.cli import demo, main
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.evaluation.trained import Trained
-from the_experiment.experiments import runner
-from the_experiment.experiments.cells import Fit, identity_of
-from the_experiment.experiments.declaration import ModelEntry, Training
+from the_experiment.experiments.splits import runner
+from the_experiment.experiments.splits.cells import Fit, identity_of
+from the_experiment.experiments.splits.config import ModelEntry, Training
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.hardware import VARIABLES
 from the_experiment.training.loop import train

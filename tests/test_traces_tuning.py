@@ -133,7 +133,7 @@ def test_a_gain_is_told_with_its_interval_and_whether_it_is_noise(tmp_path: Path
     assert "inside the noise" in page
     assert (tmp_path / "traces.png").read_bytes().startswith(b"\x89PNG")
     (tmp_path / "answers.json").write_text("{}")
-    with pytest.raises(ExperimentError, match="holds no answers"):
+    with pytest.raises(ExperimentError, match="has no answers"):
         TraceResults.read(tmp_path / "answers.json")
 
 
@@ -236,7 +236,7 @@ def test_names_that_can_not_be_told_apart_or_are_taken_are_refused(tmp_path: Pat
         named(["a/final", "b/final"])
     (tmp_path / "traces" / "mine").mkdir(parents=True)
     (tmp_path / "traces" / "mine" / "puzzles.jsonl").touch()
-    with pytest.raises(UsageError, match="holds no answers"):
+    with pytest.raises(UsageError, match="has no answers"):
         results_folder("mine", tmp_path)
     with pytest.raises(ExperimentError, match="has no puzzles"):
         named_sets(["mine"], 0, tmp_path)

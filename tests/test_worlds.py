@@ -20,8 +20,9 @@ from the_experiment.base.registry import Registry
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.data.split import Split
-from the_experiment.experiments.cells import fits_of
-from the_experiment.experiments.declaration import Experiment, find_experiment
+from the_experiment.experiments.declaration import find_experiment
+from the_experiment.experiments.splits.cells import fits_of
+from the_experiment.experiments.splits.config import Experiment
 from the_experiment.worlds import Domain, World, find_world, world_names
 from the_experiment.worlds.analysis import fourier_degree
 from the_experiment.worlds.files import world_from_text

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from the_experiment.experiments.bet.runner import Bet
 
 app = Verbs(
-    help="Tuned on one branch of a conditional, does a model keep the other? "
+    help="Fine-tuned on one branch of a conditional, does a model keep the other? "
     "Run it whole, or step by step: generate, train, test, report.",
     no_args_is_help=True,
     epilog=options.examples(

@@ -12,8 +12,8 @@ from the_experiment.cli import options
 from the_experiment.cli.verb import Verbs
 
 if TYPE_CHECKING:
-    from the_experiment.experiments.course import Course
-    from the_experiment.experiments.declaration import Experiment
+    from the_experiment.experiments.dynamics.config import Course
+    from the_experiment.experiments.splits.config import Experiment
 
 app = Verbs(
     help="List, show, run and start whole experiments.",
@@ -56,10 +56,10 @@ def list_experiments(as_json: options.AsJson = False) -> None:
 )
 def show(which: Which, as_json: options.AsJson = False) -> None:
     """Show an experiment: its question, hold-outs, models, claim, and what would count."""
-    from the_experiment.experiments.course import Course
-    from the_experiment.experiments.course_report import course_sheet
     from the_experiment.experiments.declaration import find_experiment
-    from the_experiment.experiments.report import experiment_sheet
+    from the_experiment.experiments.dynamics.config import Course
+    from the_experiment.experiments.dynamics.report import course_sheet
+    from the_experiment.experiments.splits.report import experiment_sheet
     from the_experiment.report.terminal import print_json, stdout
 
     experiment = find_experiment(which)
@@ -94,8 +94,8 @@ def run(
 ) -> None:
     """Run an experiment, without repeating what is done, and write its report."""
     from the_experiment.base.logs import log_to_folder
-    from the_experiment.experiments.course import Course
     from the_experiment.experiments.declaration import find_experiment
+    from the_experiment.experiments.dynamics.config import Course
 
     log_to_folder()
     experiment = find_experiment(which)
@@ -107,8 +107,8 @@ def run(
 
 def _run_course(course: Course, out: Path, *, quick: bool, as_json: bool) -> None:
     from the_experiment.base.logs import stderr
-    from the_experiment.experiments.course_report import course_json, course_view, write_course
-    from the_experiment.experiments.course_runner import run_course
+    from the_experiment.experiments.dynamics.report import course_json, course_view, write_course
+    from the_experiment.experiments.dynamics.runner import run_course
     from the_experiment.report.terminal import print_json, stdout
 
     outcome = run_course(course, out, quick=quick)
@@ -125,10 +125,15 @@ def _run_cells(
 ) -> None:
     from the_experiment.base.logs import stderr
     from the_experiment.base.runs import EXPERIMENTS
-    from the_experiment.experiments.cells import fits_of
     from the_experiment.experiments.checks import check_models
-    from the_experiment.experiments.report import Outcome, report_json, results_table, write_report
-    from the_experiment.experiments.runner import run_fits
+    from the_experiment.experiments.splits.cells import fits_of
+    from the_experiment.experiments.splits.report import (
+        Outcome,
+        report_json,
+        results_table,
+        write_report,
+    )
+    from the_experiment.experiments.splits.runner import run_fits
     from the_experiment.report.terminal import counting, print_json, stdout
 
     check_models(experiment, which)

@@ -12,7 +12,7 @@ from the_experiment.cli import options, programs_trace
 from the_experiment.cli.verb import Verbs
 
 app = Verbs(
-    help="Ask models what programs compute, and where in them they do.",
+    help="Evaluate models on what programs compute, and trace where.",
     no_args_is_help=True,
     epilog=options.examples(
         "the-experiment programs list",

@@ -14,7 +14,7 @@ from the_experiment.cli import options
 from the_experiment.cli.verb import Verbs
 
 app = Verbs(
-    help="Ask models questions, and take out their heads and layers: run, inspect, list.",
+    help="Ask models questions, and ablate their heads and layers: run, inspect, list.",
     no_args_is_help=True,
     epilog=options.examples(
         "the-experiment questions run --model Qwen/Qwen3-0.6B --questions arithmetic --lite",

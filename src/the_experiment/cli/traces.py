@@ -15,8 +15,8 @@ from the_experiment.cli.traces_tuning import Arm
 from the_experiment.cli.verb import Verbs
 
 app = Verbs(
-    help="Tune a model on traces of causal reasoning, beside controls: generate, ask, prepare, "
-    "train, evaluate, report, chat, judge, or all of it: run.",
+    help="Fine-tune a model on traces of causal reasoning, beside controls: generate, ask, "
+    "prepare, train, evaluate, report, chat, judge, or all of it: run.",
     no_args_is_help=True,
     epilog=options.examples(
         "the-experiment traces generate mine --count 3000",

@@ -10,8 +10,8 @@ from the_experiment.worlds import World, find_world
 from the_experiment.worlds.generated import ProgramWorld
 
 if TYPE_CHECKING:
-    from the_experiment.experiments.course import Course
-    from the_experiment.experiments.declaration import Experiment, HoldOuts
+    from the_experiment.experiments.dynamics.config import Course
+    from the_experiment.experiments.splits.config import Experiment, HoldOuts
 
 
 def check_against_world(experiment: Experiment, file: str) -> None:

@@ -3,160 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Any, get_args
 
-import numpy as np
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    Field,
     ValidationError,
-    field_validator,
-    model_validator,
 )
 
-from the_experiment.base import defaults
-from the_experiment.base.choices import Size
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_text, write_text
-from the_experiment.base.names import NAME, name_from
+from the_experiment.base.names import name_from
 from the_experiment.base.problems import first_problem
-from the_experiment.base.seeds import Stream
 from the_experiment.base.strict_yaml import StrictYaml, read_strictly
-from the_experiment.data.holdout import HoldOut, one_of_each_meaning
 from the_experiment.experiments.checks import check_against_world, check_course
-from the_experiment.experiments.course import Course, Strict
-from the_experiment.worlds import EXACT, World
+from the_experiment.experiments.dynamics.config import Course
+from the_experiment.experiments.splits.config import Experiment
 
 GROUP = "the_experiment.experiments"  # of entry points
-
-
-Name = TypeVar("Name", int, str)
-
-
-def _each_once(names: list[Name]) -> list[Name]:
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"{name} comes twice")
-    return names
-
-
-Names = Annotated[list[str], Field(min_length=1), AfterValidator(_each_once)]
-Seeds = Annotated[
-    list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_each_once)
-]
-
-
-class HoldOuts(Strict):
-    """One way to hold states out; exactly one of the three is given."""
-
-    each_state: bool = False  # as many splits as meanings, each without one of them
-    fraction: Annotated[float, Field(gt=0, lt=1)] | None = None  # another share for each seed
-    where: Annotated[str, Field(min_length=1)] | None = None
-    seeds: Seeds | None = None  # in place of the experiment's
-
-    @model_validator(mode="after")
-    def _one_way(self) -> HoldOuts:
-        if sum((self.each_state, self.fraction is not None, self.where is not None)) != 1:
-            raise ValueError("give one of each_state: true, fraction: F, where: EXPR")
-        return self
-
-    def splits(self, world: World, seed: int, sample: int) -> Iterator[tuple[str, HoldOut]]:
-        """Each split's name and hold-out; of single states only `sample`, if that is not 0."""
-        if self.each_state:
-            states = one_of_each_meaning(world)
-            order = Stream(0, "leave one out").shuffled(len(states))
-            chosen = states[np.sort(order[:sample])] if sample else states
-            for prompt in world.prompts(world.states_at(chosen)):
-                yield prompt, HoldOut(sequences=(prompt,))
-        elif self.fraction is not None:
-            yield f"seed {seed}", HoldOut(fraction=self.fraction)
-        else:
-            yield "all", HoldOut(where=self.where or "")
-
-
-class ModelEntry(Strict):
-    """One contestant that is trained."""
-
-    model: str
-    size: Size = "match"
-
-
-class Training(Strict):
-    """The recipe that all models share."""
-
-    until_fit: bool = True
-    epochs: int = Field(defaults.EPOCHS, ge=1)
-    learning_rate: float = Field(defaults.LEARNING_RATE, gt=0)
-    batch_size: int = Field(defaults.BATCH_SIZE, ge=1)
-    train_rows: int = Field(defaults.TRAIN_ROWS, ge=1)
-
-
-class Claim(Strict):
-    """What somebody says, and how these cells decide it."""
-
-    says: str
-    source: str
-    published: str  # the figure as published
-    counts_for: str
-    counts_against: str
-    better: str  # a model of this experiment …
-    than: str  # … said to beat this one
-    on: Names  # these hold-outs
-    measure: str = EXACT
-
-
-class Quick(Strict):
-    """What `--quick` leaves of it."""
-
-    seeds: Seeds = Field([1])
-    hold_outs: list[str] = Field([])  # these ways only; none named: all
-    each_state: int = Field(2, ge=1)  # how many of the single-state splits
-
-
-class Experiment(Strict):
-    """An experiment file."""
-
-    name: str = Field(pattern=NAME)
-    question: str
-    world: str = defaults.WORLD
-    hold_outs: dict[str, HoldOuts] = Field(min_length=1)
-    models: dict[str, ModelEntry] = Field(min_length=1)
-    train: Training = Training()
-    seeds: Seeds
-    measures: dict[str, Names] = Field({})  # by name: the parts that must all be right
-    claim: Claim
-    quick: Quick = Quick()
-
-    @field_validator("measures")
-    @classmethod
-    def _exact_is_taken(cls, measures: dict[str, list[str]]) -> dict[str, list[str]]:
-        if EXACT in measures:
-            raise ValueError(f"{EXACT} is always there; give this measure another name")
-        return measures
-
-    @model_validator(mode="after")
-    def _claim_is_about_this(self) -> Experiment:
-        if self.claim.better == self.claim.than:
-            raise ValueError("claim.than: a model can't be better than itself")
-        measures = {EXACT, *self.measures}
-        for key, names, known in (
-            ("claim.better", [self.claim.better], self.models),
-            ("claim.than", [self.claim.than], self.models),
-            ("claim.on", self.claim.on, self.hold_outs),
-            ("quick.hold_outs", self.quick.hold_outs, self.hold_outs),
-            ("claim.measure", [self.claim.measure], measures),
-        ):
-            for name in names:
-                if name not in known:
-                    raise ValueError(f"{key}: {name!r} is none of {', '.join(sorted(known))}")
-        if self.quick.hold_outs and not {*self.quick.hold_outs} & {*self.claim.on}:
-            raise ValueError("quick.hold_outs: none of them is what the claim is about")
-        return self
 
 
 NEW_EXPERIMENT = """\

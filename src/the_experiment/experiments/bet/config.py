@@ -15,9 +15,9 @@ from the_experiment.base.files import read_text, write_text
 from the_experiment.base.names import NAME
 from the_experiment.base.problems import first_problem
 from the_experiment.base.runs import BETS
+from the_experiment.base.strict import Strict
 from the_experiment.base.strict_yaml import read_strictly
 from the_experiment.experiments.bet.prompts import BET, CAPITAL_FIRST, PHRASINGS, Phrasing
-from the_experiment.experiments.course import Strict
 
 CONFIG = "config.yaml"
 QUICK = "quick"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from the_experiment.experiments.course import Strict
+from the_experiment.base.strict import Strict
 
 TRAIN, TEST = "TRAIN", "TEST"
 

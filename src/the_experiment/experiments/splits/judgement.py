@@ -12,8 +12,8 @@ from the_experiment.evaluation.paired import LEVEL, holm
 from the_experiment.evaluation.scores import Count
 from the_experiment.evaluation.statistics import listed
 from the_experiment.evaluation.verdict import INTERPOLATION, fewest_cases
-from the_experiment.experiments.cells import Fit
-from the_experiment.experiments.comparison import (
+from the_experiment.experiments.splits.cells import Fit
+from the_experiment.experiments.splits.comparison import (
     COMPOSITE,
     ByPlace,
     Pairs,
@@ -23,8 +23,8 @@ from the_experiment.experiments.comparison import (
     p_of_guessing,
     pairs_among,
 )
-from the_experiment.experiments.declaration import Claim, Experiment
-from the_experiment.experiments.results import (
+from the_experiment.experiments.splits.config import Claim, Experiment
+from the_experiment.experiments.splits.results import (
     NOTHING,
     FitScore,
     Scores,

@@ -9,20 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from the_experiment.base import defaults
 from the_experiment.base.names import NAME
+from the_experiment.base.strict import Strict
 
 # A value in a YAML file as transformers wants it: our reader gives texts.
 Single = Annotated[int | float | bool | str, Field(union_mode="left_to_right")]
 Setting = Annotated[Single | list[Single], Field(union_mode="left_to_right")]
-
-
-class Strict(BaseModel):
-    """A part of an experiment file: unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Phase(Strict):
@@ -56,8 +51,8 @@ class Scale(Strict):
 
     world: str
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
-    architecture: dict[str, Setting] = {}  # a transformers configuration, in place of GPT-2's
-    lessons: list[Lesson] = []
+    architecture: dict[str, Setting] = Field({})  # of another model than GPT-2
+    lessons: list[Lesson] = Field([])
     layers: int = Field(defaults.LAYERS, ge=1)
     width: int = Field(defaults.WIDTH, ge=1)
     heads: int = Field(defaults.HEADS, ge=1)

@@ -24,8 +24,8 @@ from the_experiment.evaluation.completions import Completion
 from the_experiment.evaluation.contestants import right_by_part
 from the_experiment.evaluation.scores import graded_baseline
 from the_experiment.evaluation.trained import Trained
-from the_experiment.experiments.cells import Fit, identity_of
-from the_experiment.experiments.declaration import Experiment
+from the_experiment.experiments.splits.cells import Fit, identity_of
+from the_experiment.experiments.splits.config import Experiment
 from the_experiment.worlds import World, find_world
 
 CELLS = "cells"

@@ -22,9 +22,9 @@ from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.data.split import Split
 from the_experiment.evaluation.statistics import Rate
-from the_experiment.experiments.course import Course, Scale
-from the_experiment.experiments.course_looks import Examination, Look, examination
-from the_experiment.experiments.lessons import written_lesson, written_start
+from the_experiment.experiments.dynamics.config import Course, Scale
+from the_experiment.experiments.dynamics.lessons import written_lesson, written_start
+from the_experiment.experiments.dynamics.looks import Examination, Look, examination
 from the_experiment.worlds import World, find_world
 from the_experiment.worlds.programs.chain import another_constant
 

@@ -15,9 +15,9 @@ from the_experiment.base.files import replaced_file, write_json
 from the_experiment.base.words import counted
 from the_experiment.evaluation.programs.summary import COMMONEST, FIRST
 from the_experiment.evaluation.statistics import Rate, short
-from the_experiment.experiments.course import Course, Scale
-from the_experiment.experiments.course_looks import ALL, FOLLOWED, MISLED, Look
-from the_experiment.experiments.course_runner import CourseOutcome, Learnt
+from the_experiment.experiments.dynamics.config import Course, Scale
+from the_experiment.experiments.dynamics.looks import ALL, FOLLOWED, MISLED, Look
+from the_experiment.experiments.dynamics.runner import CourseOutcome, Learnt
 from the_experiment.report.blocks import Blocks
 from the_experiment.report.html import write_page
 from the_experiment.report.plots import BASELINE_COLOUR, INK, svg

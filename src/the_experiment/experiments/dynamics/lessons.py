@@ -19,7 +19,7 @@ from the_experiment.base.files import read_jsonl, write_text
 from the_experiment.base.seeds import derived_seed
 from the_experiment.data.folder import DatasetFolder
 from the_experiment.data.tokenizer import character_tokenizer
-from the_experiment.experiments.course import Lesson, Scale
+from the_experiment.experiments.dynamics.config import Lesson, Scale
 from the_experiment.worlds import World
 from the_experiment.worlds.generators import Random, one_of
 from the_experiment.worlds.programs.interpreter import variables_of

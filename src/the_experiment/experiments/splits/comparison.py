@@ -12,7 +12,7 @@ from the_experiment.data.cases import Guesses
 from the_experiment.evaluation.guessing import guessers
 from the_experiment.evaluation.paired import LEVEL, sign_flip
 from the_experiment.evaluation.predictions import Shares
-from the_experiment.experiments.results import FitScore
+from the_experiment.experiments.splits.results import FitScore
 
 COMPOSITE = "the best pattern for each part"
 HALF = 0.5  # of tie-breaks

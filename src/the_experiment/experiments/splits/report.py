@@ -11,9 +11,9 @@ from rich.markup import escape
 
 from the_experiment.base.files import replaced_file, write_json
 from the_experiment.evaluation.statistics import short
-from the_experiment.experiments.declaration import Experiment
-from the_experiment.experiments.judgement import Judgement, judge
-from the_experiment.experiments.results import Results, Row, measures_of, rows_of, scores_of
+from the_experiment.experiments.splits.config import Experiment
+from the_experiment.experiments.splits.judgement import Judgement, judge
+from the_experiment.experiments.splits.results import Results, Row, measures_of, rows_of, scores_of
 from the_experiment.report.blocks import Blocks
 from the_experiment.report.html import write_page
 from the_experiment.report.plots import Bar, bars_figure, svg

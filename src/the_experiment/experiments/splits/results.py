@@ -16,8 +16,8 @@ from the_experiment.data.holdout import HoldOut
 from the_experiment.evaluation.predictions import Shares, always
 from the_experiment.evaluation.scores import Count
 from the_experiment.evaluation.statistics import Rate
-from the_experiment.experiments.cells import Fit
-from the_experiment.experiments.declaration import Experiment
+from the_experiment.experiments.splits.cells import Fit
+from the_experiment.experiments.splits.config import Experiment
 from the_experiment.worlds import EXACT, World, find_world
 
 Results = Mapping[Fit, Mapping[str, Any]]

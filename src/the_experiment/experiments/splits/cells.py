@@ -9,7 +9,7 @@ from typing import Any
 from the_experiment.data.holdout import HoldOut
 from the_experiment.engine.cell import Cell
 from the_experiment.evaluation.baseline import baselines
-from the_experiment.experiments.declaration import Experiment, ModelEntry, Training
+from the_experiment.experiments.splits.config import Experiment, ModelEntry, Training
 from the_experiment.worlds import World, find_world
 
 MOST_TOLD_APART = 10_000  # states of a world in Python; of more, this many evenly among them
@@ -45,7 +45,7 @@ class Fit:
             split |= {"baseline": self.contestant, "rows": self.train.train_rows}
         return Cell(
             f"{self.hold_outs} {self.split} {self.contestant} seed {self.seed}",
-            f"the_experiment.experiments.runner:{function}",
+            f"the_experiment.experiments.splits.runner:{function}",
             split,
             where={"world_name": self.world_name},
         )

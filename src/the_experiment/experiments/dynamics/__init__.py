@@ -1,0 +1,1 @@
+"""Training dynamics: a training looked at along the way, and traces of what was learnt."""

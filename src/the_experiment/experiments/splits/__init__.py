@@ -1,0 +1,1 @@
+"""Experiments on splits: models and baselines on states that are held out in several ways."""
