@@ -133,7 +133,7 @@ def test_a_gain_is_told_with_its_interval_and_whether_it_is_noise(tmp_path: Path
     assert "inside the noise" in page
     assert (tmp_path / "traces.png").read_bytes().startswith(b"\x89PNG")
     (tmp_path / "answers.json").write_text("{}")
-    with pytest.raises(ExperimentError, match="has no answers"):
+    with pytest.raises(ExperimentError, match="holds no answers"):
         TraceResults.read(tmp_path / "answers.json")
 
 
