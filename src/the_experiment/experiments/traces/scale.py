@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Strict(BaseModel):
-    """Unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from the_experiment.base.strict import Strict
 
 
 def small_lfm2(width: int, blocks: int) -> dict[str, Any]:
@@ -58,7 +54,7 @@ class TraceScale(Strict):
     base: BaseScale = BaseScale()
     # Over the preset's settings: so small a base takes larger steps than those it was made for.
     # Sixteen rows at once are the preset's four times four, and faster where they are short.
-    tune: dict[str, Any] = {"learning_rate": 2e-3, "batch_size": 16, "accumulate": 1}
+    tune: dict[str, Any] = Field({"learning_rate": 2e-3, "batch_size": 16, "accumulate": 1})
 
 
 FULL = TraceScale(
