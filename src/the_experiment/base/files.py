@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from filelock import BaseFileLock, FileLock, Timeout
+from loguru import logger
 from safetensors import SafetensorError, safe_open
 
 from the_experiment.base.errors import ExperimentError
@@ -116,6 +117,26 @@ def archived(folder: Path, archive: Path) -> Path:
         place = archive / f"{stem}-{copy}"
     shutil.move(folder, place)  # a rename, unless the archive is on another disk
     return place
+
+
+@contextmanager
+def alone(lock_file: Path, doing: str) -> Iterator[None]:
+    """Wait until no other process is in a block of this lock, which ends with its process.
+
+    `doing` is told of a process that has to be waited for.
+    """
+    with explained(f"writing to {lock_file.parent}"):
+        lock_file.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(lock_file)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            logger.info("waiting for another process that {}", doing)
+            lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -18,7 +18,7 @@ class Cell:
 
     `function` is `package.module:name`. It is called with `arguments`, with `where`, and for each
     cell in `needs` with that one's result under its name there; it returns what JSON can hold.
-    Cells that agree in all but name, `where` and cost are the same cell, whatever experiment asks
+    Cells that agree in all but name and `where` are the same cell, whatever experiment asks
     for them.
 
     >>> half = Cell("half of 8", "operator:floordiv", {"a": 8, "b": 2})
@@ -32,7 +32,6 @@ class Cell:
     needs: Mapping[str, Cell] = field(default_factory=dict, compare=False)
     where: Mapping[str, Any] = field(default_factory=dict, compare=False)  # to find what is named
     revision: int = field(default=1, compare=False)  # raised when the function's results change
-    cores: int = field(default=1, compare=False)
     digest: str = field(init=False)  # of its identity
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +14,7 @@ from typing import Protocol
 from loguru import logger
 
 from the_experiment.base.errors import ExperimentError
+from the_experiment.base.files import write_text
 from the_experiment.base.processes import LOOK_EVERY, Worker, cores, running_workers
 from the_experiment.base.words import counted
 from the_experiment.engine.cell import Cell
@@ -132,7 +134,7 @@ def land(cell: Cell, folder: Path) -> str:
         return f"{error.what} ({error.mend})" if error.mend else error.what
     except Exception as error:
         log = folder / "logs" / f"{cell.key}.log"
-        log.parent.mkdir(exist_ok=True)
-        log.write_text(traceback.format_exc(), encoding="utf-8")
+        with suppress(ExperimentError):  # a full disk has no room for it either
+            write_text(log, traceback.format_exc())
         return f"{type(error).__name__}: {error} (see {log})"
     return ""

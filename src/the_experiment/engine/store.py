@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from loguru import logger
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.files import explained, read_json, write_json
+from the_experiment.base.files import alone, read_json, write_json
 from the_experiment.engine.cell import Cell, canonical
 
 
@@ -78,8 +76,10 @@ class Store:
         """The result of a cell, computed if it is not there; by one process if several want it."""
         landed = self._landed(cell)
         if landed is None:
-            with self._claimed(cell):
+            lock = self.folder / f".{cell.digest}.lock"
+            with alone(lock, f"computes {cell.name}"):
                 landed = self._landed(cell) or self._land(cell, compute())
+                lock.unlink(missing_ok=True)  # who waits finds the result
         return landed.result
 
     def _land(self, cell: Cell, result: Any) -> Landed:
@@ -105,23 +105,6 @@ class Store:
             logger.warning("{} {}: it is computed again", path, why_not)
             self._told.add(path)
         return None
-
-    @contextmanager
-    def _claimed(self, cell: Cell) -> Iterator[None]:
-        """Hold a lock that the system ends with this process, however it ends."""
-        with explained(f"writing to {self.folder}"):
-            self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / f".{cell.digest}.lock")
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            logger.info("waiting for another process that computes {}", cell.name)
-            lock.acquire()
-        try:
-            yield
-            Path(lock.lock_file).unlink(missing_ok=True)  # who waits finds the result
-        finally:
-            lock.release()
 
 
 def _sha256(result: Any) -> str:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from loguru import logger
 from pydantic import ValidationError
 
-from the_experiment.base.files import explained, write_text
+from the_experiment.base.files import alone, write_text
 from the_experiment.base.words import counted
 from the_experiment.models.endpoint import ChatRequest, Endpoint, Record, RefusedError, Reply
 
@@ -64,25 +62,10 @@ class Replies:
         `progress` is told how many more replies are there. Raises `ExperimentError` for the first
         other thing that goes wrong, once the replies that are under way have landed.
         """
-        with self._alone():
+        # Two processes would pay for the same reply.
+        with alone(self.folder / LOCK, f"asks into {self.folder}"):
             missing = self.missing(requests)
             return self._ask(missing, progress) if missing else []
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Two processes would pay for the same reply."""
-        with explained(f"writing {self.folder}"):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.folder / LOCK)
-            try:
-                lock.acquire(blocking=False)
-            except Timeout:
-                logger.info("another process asks into {}; waiting for it", self.folder)
-                lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
 
     def _ask(self, missing: Sequence[ChatRequest], progress: Callable[[int], None]) -> list[str]:
         _ = self.endpoint.client  # made here: the threads share it
