@@ -254,7 +254,7 @@ def test_a_page_overwrites_nothing_but_such_a_page(tmp_path: Path) -> None:
         write_comparison_page([], page)
     notes.write_text("<p>my own notes</p>")
     for mine in (notes, tmp_path):
-        with pytest.raises(UsageError, match="exists and is no page of the-experiment"):
+        with pytest.raises(UsageError, match="already exists and is not a page of the-experiment"):
             refuse_other_files(mine)
 
 

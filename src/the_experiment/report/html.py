@@ -35,7 +35,8 @@ def refuse_other_files(path: Path) -> None:
             if MARK in file.read(HEAD):
                 return
     raise UsageError(
-        f"{path} exists and is no page of the-experiment", "give another name, or move it away"
+        f"{path} already exists and is not a page of the-experiment",
+        "give another name, or move it away",
     )
 
 
