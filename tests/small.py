@@ -61,24 +61,26 @@ def small_traces() -> None:
 
 def small_experiments() -> None:
     from the_experiment.experiments import declaration
-    from the_experiment.experiments.dynamics.config import Course
-    from the_experiment.experiments.splits.config import Experiment
+    from the_experiment.experiments.dynamics import DynamicsExperiment
+    from the_experiment.experiments.experiment import Experiment
+    from the_experiment.experiments.splits import SplitsExperiment
 
     find = declaration.find_experiment
 
-    def small(name_or_file: str) -> Experiment | Course:
-        found = find(name_or_file)
-        if isinstance(found, Course):
+    def small(which: str) -> Experiment:
+        found = find(which)
+        if isinstance(found, DynamicsExperiment):
             lessons = [one.model_copy(update={"rows": 320}) for one in found.quick.lessons]
             quick = found.quick.model_copy(update={**FEW, "lessons": lessons})
             return found.model_copy(update={"quick": quick})
-        return found.model_copy(
-            update={
+        if isinstance(found, SplitsExperiment):
+            few = {
                 "seeds": [1],
                 "hold_outs": dict([*found.hold_outs.items()][:2]),
                 "train": found.train.model_copy(update={"epochs": 1, "train_rows": 320}),
             }
-        )
+            return found.model_copy(update=few)
+        return found
 
     declaration.find_experiment = small
 

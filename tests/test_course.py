@@ -14,10 +14,9 @@ from the_experiment.base.files import read_jsonl
 from the_experiment.base.runs import Run
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.declaration import find_experiment
-from the_experiment.experiments.dynamics.config import Course
+from the_experiment.experiments.dynamics.analysis import Learnt, sentences_of, stretches
+from the_experiment.experiments.dynamics.config import DynamicsExperiment
 from the_experiment.experiments.dynamics.looks import ALL, FOLLOWED, MISLED, Look, examination
-from the_experiment.experiments.dynamics.report import _sentences, stretches
-from the_experiment.experiments.dynamics.runner import Learnt
 from the_experiment.models.architectures import Shape, configured
 from the_experiment.worlds import find_world
 from the_experiment.worlds.files import world_from_text
@@ -31,6 +30,7 @@ hops: 0..1
 count: 60
 """
 COURSE = """\
+kind: dynamics
 name: little
 question: Does it?
 published:
@@ -88,11 +88,11 @@ def looked(right: float, misled: float) -> Look:
     }
 
 
-def test_phases_end_where_the_shortcut_is_found_and_where_it_is_left(tmp_path: Path) -> None:
+def test_phases_end_where_the_shortcut_is_found_and_where_it_is_left() -> None:
     course = [(0.1, 0.1), (0.2, 0.1), (0.6, 0.0), (0.6, 0.3), (0.8, 0.6), (0.97, 0.9), (1, 1)]
     looks = {10 * step: looked(*shares) for step, shares in enumerate(course, start=1)}
     baselines = {"commonest answer": looked(0.1, 0.1), "first line's constant": looked(0.6, 0)}
-    model = Learnt(1, Run(tmp_path), looks, baselines, traced="", traces=tmp_path)
+    model = Learnt(1, looks, baselines, {}, {})
     found = stretches(model)
     assert [sorted(one.looks) for one in found] == [[10, 20], [30, 40], [50, 60], [70]]
     assert [one.seen(ALL) for one in found] == [
@@ -113,17 +113,17 @@ def test_phases_end_where_the_shortcut_is_found_and_where_it_is_left(tmp_path: P
     ],
 )
 def test_following_is_told_by_where_the_first_line_misleads(
-    right: int, shortcut: int, told: str, tmp_path: Path
+    right: int, shortcut: int, told: str
 ) -> None:
     look = {ALL: Rate(80, 100), MISLED: Rate(right, 100), FOLLOWED: Rate(shortcut, 100)}
     baselines = {"commonest answer": looked(0.1, 0.1), "first line's constant": looked(0.6, 0)}
-    model = Learnt(1, Run(tmp_path), {5: look}, baselines, "too little", tmp_path)
-    assert _sentences(model)[0].endswith(f"the model {told}")
+    model = Learnt(1, {5: look}, baselines, {}, {"1 hop": "too little"})
+    assert sentences_of(model)[0].endswith(f"the model {told}")
 
 
-def test_a_model_that_learns_at_once_has_no_first_phases(tmp_path: Path) -> None:
+def test_a_model_that_learns_at_once_has_no_first_phases() -> None:
     baselines = {"commonest answer": looked(0.1, 0.1), "first line's constant": looked(0.6, 0)}
-    model = Learnt(1, Run(tmp_path), {5: looked(1, 1)}, baselines, "", tmp_path)
+    model = Learnt(1, {5: looked(1, 1)}, baselines, {}, {})
     assert [one.until for one in stretches(model)] == ["–", "–", "–", "5"]
     assert stretches(model)[0].seen(ALL) == "–"
 
@@ -134,11 +134,12 @@ def test_a_course_is_run_reported_and_not_run_again(
     monkeypatch.chdir(course.parent)
     call = ("experiments", "run", str(course), "--quick", "--json")
     report = json.loads(said(capsys, *call)[0])
-    folder = course.parent / "out" / "experiments" / "little" / "quick"
-    assert report == json.loads((folder / "results.json").read_text())
-    assert (folder / "course.png").is_file()
-    assert "Does it?" in (folder / "report.html").read_text()
-    (run,) = (Run(path) for path in (folder / "runs").iterdir())
+    folder = course.parent / "out" / "experiments" / "little"
+    assert report == json.loads((folder / "quick" / "results.json").read_text())
+    assert (folder / "quick" / "course.png").is_file()
+    assert "Does it?" in (folder / "quick" / "report.html").read_text()
+    (training,) = (path for path in (folder / "cells").glob("train-*") if path.is_dir())
+    run = Run(training / "run")
     assert run.complete
     lines = [line for line in read_jsonl(run.metrics) if "held_out" in line]
     assert [line["step"] for line in lines] == [10, 20, 30]
@@ -167,22 +168,21 @@ def test_a_course_with_lessons_goes_on_from_each_to_the_next(
     course.write_text(COURSE + LESSONS)
     call = ("experiments", "run", str(course), "--quick", "--json")
     report = json.loads(said(capsys, *call)[0])
-    folder = course.parent / "out" / "experiments" / "little" / "quick"
-    runs = {path.name[-8:]: Run(path) for path in (folder / "runs").iterdir()}
-    assert [run.record()["steps"] for _, run in sorted(runs.items())][:1] == [30]
-    assert [runs[name].record()["steps"] for name in ("lesson-1", "lesson-2")] == [10, 30]
+    cells = course.parent / "out" / "experiments" / "little" / "cells"
+    (folder,) = (path for path in cells.glob("train-*") if path.is_dir())
+    runs = {name: Run(folder / name) for name in ("lesson-1", "lesson-2", "run")}
+    assert [run.record()["steps"] for run in runs.values()] == [10, 30, 30]
     assert [*report["models"][0]["looks"]] == [str(step) for step in range(10, 71, 10)]
     assert report["models"][0]["lessons"] == [10, 40]
-    (lessons,) = (folder / "lessons").iterdir()
-    seen = {row["prompt"] for row in read_jsonl(next((folder / "data").iterdir()) / "train.jsonl")}
-    taught = read_jsonl(lessons / "2.jsonl")
+    seen = {row["prompt"] for row in read_jsonl(folder / "data" / "train.jsonl")}
+    taught = read_jsonl(folder / "lesson-2.jsonl")
     assert len(taught) == 300
     for row in taught:
         assert any(program.startswith(row["prompt"] + "#") for program in seen)
         for question in row["completion"].split("\n"):
             query, told = question.split(":")
             assert answer_of(f"{row['prompt']}{query}:") == int(told)
-    assert not any("a" <= row["prompt"][2] <= "z" for row in read_jsonl(lessons / "1.jsonl"))
+    assert not any("a" <= row["prompt"][2] <= "z" for row in read_jsonl(folder / "lesson-1.jsonl"))
     assert json.loads((runs["lesson-2"].final / "config.json").read_text())["sliding_window"] == 3
     assert json.loads(said(capsys, *call)[0]) == report
 
@@ -202,7 +202,7 @@ def test_a_wrong_course_says_what_is_wrong(course: Path) -> None:
 @pytest.mark.parametrize("name", ["binding", "binding-names"])
 def test_the_shipped_courses_are_sound(name: str) -> None:
     course = find_experiment(name)
-    assert isinstance(course, Course)
+    assert isinstance(course, DynamicsExperiment)
     for scale in (course.full, course.quick):
         assert find_world(scale.world).inputs["hops"].low == 1
         assert scale.width % scale.heads == 0

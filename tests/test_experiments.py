@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,30 +21,27 @@ from the_experiment.base.errors import ExperimentError
 from the_experiment.base.seeds import Stream
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
+from the_experiment.engine.executor import LocalExecutor
 from the_experiment.engine.store import Store
 from the_experiment.evaluation.verdict import fewest_cases
 from the_experiment.experiments.declaration import (
-    NEW_EXPERIMENT,
     experiment_names,
     find_experiment,
     write_new_experiment,
 )
+from the_experiment.experiments.experiment import KINDS
+from the_experiment.experiments.running import write_report
+from the_experiment.experiments.splits.analysis import outcome_of
 from the_experiment.experiments.splits.cells import Fit, fits_of
-from the_experiment.experiments.splits.config import Experiment, Training
+from the_experiment.experiments.splits.config import TEMPLATE, SplitsExperiment, Training
 from the_experiment.experiments.splits.judgement import Judgement, judge
-from the_experiment.experiments.splits.report import (
-    Outcome,
-    experiment_sheet,
-    results_table,
-    write_report,
-)
 from the_experiment.experiments.splits.results import has_fitted, rows_of, scores_of
-from the_experiment.experiments.splits.runner import run_fits
+from the_experiment.report.outcome import outcome_view, write_outcome
 from the_experiment.training.config import TrainConfig
 from the_experiment.worlds import EXACT, find_world
 
 RULES = ("newA", "newB", "newC", "newD")
-NEW = yaml.load(NEW_EXPERIMENT.format(name="new"), Loader=yaml.BaseLoader)
+NEW = yaml.load(TEMPLATE.replace("{name}", "new"), Loader=yaml.BaseLoader)
 EXAMPLE = Path(__file__).parent.parent / "examples" / "half-hidden.yaml"
 
 
@@ -54,21 +50,49 @@ def written(path: Path, values: object) -> Path:
     return path
 
 
-def grid(name_or_file: str) -> Experiment:
-    """The experiment of this name or file, which is no course."""
+def grid(name_or_file: str) -> SplitsExperiment:
+    """The experiment on splits of this name or file."""
     experiment = find_experiment(name_or_file)
-    assert isinstance(experiment, Experiment)
+    assert isinstance(experiment, SplitsExperiment)
     return experiment
 
 
-@pytest.mark.parametrize(
-    "name", sorted({*experiment_names()} - {"binding", "binding-names"})
-)  # test_course.py
-def test_every_shipped_experiment_reads_and_has_cells(name: str) -> None:
-    experiment = grid(name)
-    keys = [fit.cell.digest for fit in fits_of(experiment)]
-    assert len(keys) == len(set(keys))
-    assert {fit.cell.digest for fit in fits_of(experiment, quick=True)} < set(keys)
+@pytest.mark.parametrize("name", experiment_names())
+def test_every_shipped_experiment_reads_and_has_cells(name: str, tmp_path: Path) -> None:
+    experiment = find_experiment(name)
+    keys = [cell.digest for cell in experiment.cells(tmp_path, quick=False)]
+    assert len(keys) == len(set(keys)) > 0
+    assert 0 < len(experiment.cells(tmp_path, quick=True)) <= len(keys)
+    assert experiment.summary()
+
+
+@pytest.mark.parametrize("kind", KINDS.names())
+def test_a_file_of_each_kind_is_begun_and_read(
+    kind: str, tmp_path: Path, the_experiment: Command
+) -> None:
+    done = the_experiment("experiments", "new", "mine.yaml", "--kind", kind)
+    assert done.returncode == 0, done.stderr
+    experiment = find_experiment(str(tmp_path / "mine.yaml"))
+    assert (experiment.kind, experiment.name) == (kind, "mine")
+    checked = the_experiment("experiments", "check", "mine.yaml", "--quick")
+    assert checked.returncode == 0, checked.stderr
+    assert f"mine ({kind}): " in checked.stdout
+    shown = the_experiment("experiments", "show", "mine.yaml")
+    assert experiment.question in shown.stdout
+    refused = the_experiment("experiments", "resume", "mine.yaml")
+    assert refused.returncode == 2
+    assert "was not begun" in refused.stderr
+    refused = the_experiment("experiments", "report", "mine.yaml")
+    assert refused.returncode == 1
+    assert "is not computed yet" in refused.stderr
+
+
+@pytest.mark.parametrize(("line", "told"), [("", "kind: is missing"), ("kind: nine", "'nine' is")])
+def test_what_kind_a_file_is_stands_in_it(tmp_path: Path, line: str, told: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(TEMPLATE.replace("kind: splits", line))
+    with pytest.raises(ExperimentError, match=told):
+        find_experiment(str(path))
 
 
 def test_seed_claim_holds_out_as_it_says() -> None:
@@ -140,7 +164,7 @@ def test_a_misspelt_key_is_told_before_the_one_that_is_missing_for_it(tmp_path: 
     path = written(tmp_path / "wrong.yaml", misspelt)
     with pytest.raises(
         ExperimentError,
-        match=r"wrong.yaml: models_, line 23, column 1: unknown key; known are name, q",
+        match=r"wrong.yaml: models_, line 24, column 1: unknown key; known are kind, name, q",
     ):
         find_experiment(str(path))
 
@@ -160,10 +184,7 @@ def test_an_unknown_model_is_told_before_anything_is_trained(
 
 def test_to_show_an_experiment_needs_no_torch() -> None:
     code = "import sys; from the_experiment.experiments import declaration as d; "
-    code += "from the_experiment.experiments.splits import report; "
-    code += "report.experiment_sheet(d.find_experiment('seed-claim')); "
-    code += "from the_experiment.experiments.dynamics.report import course_sheet; "
-    code += "course_sheet(d.find_experiment('binding')); "
+    code += "[d.find_experiment(name).summary() for name in d.experiment_names()]; "
     code += "sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -171,7 +192,7 @@ def test_to_show_an_experiment_needs_no_torch() -> None:
 @pytest.mark.parametrize("stem", ["_mine", "a" * 200, "--", "ü"])
 def test_a_new_file_of_any_name_can_be_read(tmp_path: Path, stem: str) -> None:
     path = tmp_path / f"{stem}.yaml"
-    write_new_experiment(path)
+    write_new_experiment(path, "splits")
     assert find_experiment(str(path)).name.isascii()
 
 
@@ -179,15 +200,15 @@ def test_a_name_too_long_for_a_file_is_told() -> None:
     with pytest.raises(ExperimentError, match="there is no experiment called"):
         find_experiment("a" * 300)
     with pytest.raises(ExperimentError, match="name too long"):
-        write_new_experiment(Path("a" * 300))
+        write_new_experiment(Path("a" * 300), "splits")
 
 
 def test_a_new_file_is_an_experiment_and_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "my own.yaml"
-    write_new_experiment(path)
+    write_new_experiment(path, "splits")
     assert find_experiment(str(path)).name == "my-own"
     with pytest.raises(ExperimentError, match="already exists"):
-        write_new_experiment(path)
+        write_new_experiment(path, "splits")
 
 
 def test_a_cell_is_another_one_when_what_it_depends_on_changes() -> None:
@@ -216,14 +237,16 @@ def made_up_result(fit: Fit, share: float, *, fitted: bool = True) -> dict[str, 
     return {"held_out": held_out, "seen": {"a": {EXACT: True}, "b": {EXACT: fitted}}}
 
 
-def judgements(experiment: Experiment, results: dict[Fit, dict[str, Any]]) -> list[Judgement]:
+def judgements(experiment: SplitsExperiment, results: dict[Fit, dict[str, Any]]) -> list[Judgement]:
     return judge(experiment, scores_of(experiment, results))
 
 
-def made_up_experiment(seeds: int, **hold_out: object) -> Experiment:
+def made_up_experiment(seeds: int, **hold_out: object) -> SplitsExperiment:
     """A new file's experiment, with seeds from 0 and one way of holding out: a quarter."""
     hold_outs = {"a quarter": hold_out or {"fraction": 0.25}}
-    return Experiment.model_validate({**NEW, "seeds": list(range(seeds)), "hold_outs": hold_outs})
+    return SplitsExperiment.model_validate(
+        {**NEW, "seeds": list(range(seeds)), "hold_outs": hold_outs}
+    )
 
 
 def judged(better: list[float], than: list[float], tree: float, unfit: int = 0) -> str:
@@ -260,7 +283,7 @@ def test_what_goes_one_way_by_split_and_the_other_by_case_is_not_told_apart() ->
     hold_outs = {"most": {"fraction": 0.75, "seeds": [0]}, "some": {"fraction": 0.1}}
     claim = {**NEW["claim"], "on": ["most", "some"]}
     changes = {"hold_outs": hold_outs, "claim": claim, "seeds": list(range(10))}
-    experiment = Experiment.model_validate({**NEW, **changes})
+    experiment = SplitsExperiment.model_validate({**NEW, **changes})
     shares = {
         "most": {"gpt2": 0.5, "rnn": 1.0},  # one split of 24 states, in which the other model wins
         "some": {"gpt2": 0.6, "rnn": 0.3},  # ten splits of 3
@@ -296,11 +319,11 @@ QUADRANTS = {
 }
 
 
-def by_rules(seeds: int, **changes: Any) -> Experiment:
+def by_rules(seeds: int, **changes: Any) -> SplitsExperiment:
     """Each quadrant is one new case of one rule; the claim is about all of them, by `rules`."""
     claim = {**NEW["claim"], "on": [*QUADRANTS], "measure": "rules"}
     given = {**NEW, "hold_outs": QUADRANTS, "claim": claim, "seeds": list(range(seeds))}
-    return Experiment.model_validate({**given, **changes})
+    return SplitsExperiment.model_validate({**given, **changes})
 
 
 def test_a_coin_counts_for_no_claim_where_all_others_are_wrong() -> None:
@@ -466,7 +489,7 @@ def test_sums_are_compared_where_a_model_has_the_rules_right() -> None:
     measures = {"sums": ["sum", "sum2"], "rules": [*RULES]}
     claim = {**NEW["claim"], "measure": "sums"}
     seeds = list(range(8))
-    experiment = Experiment.model_validate(
+    experiment = SplitsExperiment.model_validate(
         {**NEW, "hold_outs": {"a quarter": {"fraction": 0.25}}, "claim": claim, "seeds": seeds}
         | {"measures": measures}
     )
@@ -515,7 +538,7 @@ def test_a_model_fitted_if_it_was_right_on_every_seen_state() -> None:
 
 
 def test_a_new_file_can_be_judged(tmp_path: Path) -> None:
-    write_new_experiment(tmp_path / "mine.yaml")
+    write_new_experiment(tmp_path / "mine.yaml", "splits")
     experiment = grid(str(tmp_path / "mine.yaml"))
     results = {fit: made_up_result(fit, 0.5) for fit in fits_of(experiment)}
     assert judgements(experiment, results)[0].pairs >= fewest_cases(2)
@@ -546,12 +569,12 @@ def test_names_with_brackets_are_shown_as_they_are() -> None:
     models = {"GPT [x7]": {"model": "gpt2"}, "RNN [/]": {"model": "rnn"}}
     claim = {**NEW["claim"], "better": "GPT [x7]", "than": "RNN [/]", "on": ["half [b]"]}
     changes = {"models": models, "claim": claim, "hold_outs": {"half [b]": {"fraction": 0.5}}}
-    experiment = Experiment.model_validate({**NEW, **changes, "measures": {"[m]": [*RULES]}})
+    experiment = SplitsExperiment.model_validate({**NEW, **changes, "measures": {"[m]": [*RULES]}})
     results = {fit: made_up_result(fit, 0.5) for fit in fits_of(experiment)}
     console = Console(width=200)
     with console.capture() as shown:
-        console.print(experiment_sheet(experiment))
-        console.print(results_table(Outcome.of(experiment, results, quick=False)))
+        console.print("\n".join(experiment.summary().values()), markup=False)
+        console.print(outcome_view(outcome_of(experiment, results, quick=False)))
     for name in ("GPT [x7]", "RNN [/]", "half [b]"):
         assert shown.get().count(name) == 5  # in the sheet, and in both tables and sentences
     assert "exact, [m]" in shown.get()
@@ -560,11 +583,17 @@ def test_names_with_brackets_are_shown_as_they_are() -> None:
 def test_a_quick_run_keeps_the_full_report(tmp_path: Path) -> None:
     experiment = made_up_experiment(seeds=1)
     results = {fit: made_up_result(fit, 0.5) for fit in fits_of(experiment)}
-    full = write_report(Outcome.of(experiment, results, quick=False), tmp_path)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    quick = write_report(Outcome.of(experiment, results, quick=True), tmp_path)
-    assert (full, quick) == (tmp_path / "report.html", tmp_path / "quick" / "report.html")
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+    full, quick = (
+        write_report(
+            experiment, outcome_of(experiment, results, quick=quick), tmp_path, quick=quick
+        )
+        for quick in (False, True)
+    )
+    folder = tmp_path / "experiments" / experiment.name
+    assert (full, quick) == (folder / "report.html", folder / "quick" / "report.html")
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    assert b"--quick" not in before["report.html"]
+    assert b"--quick" in quick.read_bytes()
     assert {path.name for path in quick.parent.iterdir()} == before.keys()
 
 
@@ -573,25 +602,26 @@ def test_a_report_has_no_empty_tables_or_panels(tmp_path: Path) -> None:
     claim = shipped.claim.model_copy(update={"measure": EXACT})
     experiment = shipped.model_copy(update={"measures": {}, "claim": claim})
     results = {fit: made_up_result(fit, 0.5) for fit in fits_of(experiment, quick=True)}
-    outcome = Outcome.of(experiment, results, quick=True)
+    outcome = outcome_of(experiment, results, quick=True)
     run = ["random 6 of 32", "random 16 of 32", "quadrant of newA", "leave one out"]
-    assert outcome.ways == run
-    page = write_report(outcome, tmp_path).read_text()
-    assert re.findall("<h2>(.*)</h2>", page) == [
-        "exact in new cases",
-        *run,
-        "What it says of the claim",
-    ]
+    assert [list(table.columns) for table in outcome.tables] == [["exact in new cases", *run]]
+    page = write_outcome(outcome, tmp_path).read_text()
+    assert re.findall("<h2>(.*)</h2>", page) == ["exact in new cases", "World causal"]
     assert page.count('id="axes_') == len(run)
 
 
 def test_a_cell_that_is_not_whole_is_computed_again(tmp_path: Path, logged: list[str]) -> None:
     experiment = made_up_experiment(seeds=5)
     fits = [fit for fit in fits_of(experiment) if fit.contestant == "decision tree"]
-    run = partial(run_fits, experiment, fits, tmp_path, 1, lambda _: None)
+    cells = [fit.cell for fit in fits]
+
+    def run() -> list[Any]:
+        LocalExecutor(1).run(cells, Store(tmp_path))
+        return [Store(tmp_path).read(cell) for cell in cells]
+
     results = run()
-    assert all(len(result["held_out"]) == 8 for result in results.values())
-    places = [Store(tmp_path / "cells").path(fit.cell) for fit in fits]
+    assert all(len(result["held_out"]) == 8 for result in results)
+    places = [Store(tmp_path).path(cell) for cell in cells]
     places[0].write_text(places[0].read_text()[:-9])
     places[1].write_text("[]")
     places[2].write_text(places[2].read_text().replace("1.0", "0.0", 1))

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from looked_into import LENGTH, VOCABULARY, random_subject
 from the_experiment.base.errors import UsageError
 from the_experiment.cli import main
-from the_experiment.inside.card import Finding
+from the_experiment.engine.outcome import Outcome
 from the_experiment.inside.edits import Edit
 from the_experiment.inside.graded import question
 from the_experiment.inside.gradients import integrated_gradients
@@ -269,12 +269,12 @@ def test_models_of_several_worlds_are_not_put_side_by_side(trained: Path, tmp_pa
 
 
 def test_a_family_of_models_is_told_by_its_middle_and_its_ends() -> None:
-    def scored(share: float, elsewhere: dict[str, float]) -> Finding:
+    def scored(share: float, elsewhere: dict[str, float]) -> Outcome:
         of = {"share": share, "low": 0.0, "high": 1.0, "n": 4, "elsewhere": elsewhere}
         scores = {"swaps": {"differ": {**of, "untrained": {**of, "share": 0.2}}}}
         counts = {"differ": {"written": 1, "input": 0, "neither": 1}}
         seen = {"states": 4, "scores": scores}
-        return Finding(figures={"seen": {**seen, **dict.fromkeys(("turns", "stays"), counts)}})
+        return Outcome(figures={"seen": {**seen, **dict.fromkeys(("turns", "stays"), counts)}})
 
     found = [
         (SimpleNamespace(name=f"cnn-{number}", family="cnn"), scored(share, elsewhere))
@@ -307,7 +307,7 @@ def test_forcing_several_models_shows_how_they_are_distributed() -> None:
     found = [
         (
             SimpleNamespace(name=f"gpt2-{number}", family="gpt2", trained=run(f"gpt2-{number}")),
-            Finding(figures={"seen": {"p → q": {"written": k, "input": rest, "neither": 0}}}),
+            Outcome(figures={"seen": {"p → q": {"written": k, "input": rest, "neither": 0}}}),
         )
         for number, (k, rest) in enumerate(counts)
     ]

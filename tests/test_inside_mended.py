@@ -16,9 +16,9 @@ from transformers import PreTrainedModel
 
 from looked_into import close, random_subject
 from the_experiment.base import defaults
+from the_experiment.engine.outcome import HeatMap
 from the_experiment.inside import healing
 from the_experiment.inside.interventions import Ablate, FlipWeights, Noise, Reference, Steer
-from the_experiment.inside.maps import HeatMap
 from the_experiment.inside.probing import fitted, past_the_border, random_ways
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject, find_subject

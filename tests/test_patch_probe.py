@@ -15,10 +15,11 @@ from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Stream
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
+from the_experiment.engine.outcome import HeatMap, Outcome
 from the_experiment.evaluation.statistics import wilson
-from the_experiment.inside.card import Finding, Request
+from the_experiment.inside.card import Request
 from the_experiment.inside.edits import Edit
-from the_experiment.inside.maps import HeatMap, mean_map, share_map
+from the_experiment.inside.maps import mean_map, share_map
 from the_experiment.inside.patching import Pair, Patching, at_random
 from the_experiment.inside.probing import folds, repeated, right
 from the_experiment.inside.sites import Site
@@ -30,7 +31,7 @@ from the_experiment.inside.verbs.inspect import Inspect
 from the_experiment.inside.verbs.patch import PatchMaps
 from the_experiment.inside.verbs.probe import Probe
 from the_experiment.report.heatmaps import hover_map
-from the_experiment.report.inside import finding_view
+from the_experiment.report.outcome import outcome_view
 from the_experiment.report.terminal import stdout
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.several import train_each
@@ -63,7 +64,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     return find_subject("tiny-gpt2-mixed", folder)
 
 
-def asked(request: Request, subject: Subject) -> Finding:
+def asked(request: Request, subject: Subject) -> Outcome:
     finding = request.run(subject)
     json.dumps(finding.as_json())
     return finding
@@ -115,7 +116,7 @@ def test_every_share_of_the_verbs_has_the_scale_of_shares(gpt2: Subject) -> None
 def test_the_terminal_says_how_many_maps_it_leaves_out() -> None:
     one = HeatMap("t", "u", ("a",), ("x",), np.zeros((1, 1)))
     with stdout.capture() as told:
-        stdout.print(finding_view(Finding([one] * 11)))
+        stdout.print(outcome_view(Outcome([one] * 11)))
     assert "3 more maps are in maps.png" in told.get()
 
 

@@ -21,15 +21,15 @@ from the_experiment.cli import demo, main
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.evaluation.trained import Trained
-from the_experiment.experiments.splits import runner
-from the_experiment.experiments.splits.cells import Fit, identity_of
+from the_experiment.experiments.splits import cells
+from the_experiment.experiments.splits.cells import Fit
 from the_experiment.experiments.splits.config import ModelEntry, Training
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.hardware import VARIABLES
 from the_experiment.training.loop import train
 from the_experiment.training.precision import multiplies_bf16_by
 from the_experiment.training.several import train_each
-from the_experiment.worlds import find_world
+from the_experiment.worlds import find_world, identity_of
 
 WORLD = str(EXAMPLES / "three-bits.yaml")
 HALF = HoldOut(fraction=0.25)
@@ -98,7 +98,7 @@ def test_a_cell_of_an_experiment_gives_the_same_weights(
         seen.append(weights(run))
         return Trained(run)
 
-    monkeypatch.setattr(runner, "Trained", opened)
+    monkeypatch.setattr(cells, "Trained", opened)
     recipe = Training(train_rows=ROWS, epochs=1, until_fit=False)
     world = identity_of(find_world(WORLD))
     Fit("half", "1", "gpt2", ModelEntry(model="gpt2"), HALF, 1, recipe, world, WORLD).cell.compute(

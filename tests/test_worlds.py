@@ -22,7 +22,7 @@ from the_experiment.data.holdout import HoldOut
 from the_experiment.data.split import Split
 from the_experiment.experiments.declaration import find_experiment
 from the_experiment.experiments.splits.cells import fits_of
-from the_experiment.experiments.splits.config import Experiment
+from the_experiment.experiments.splits.config import SplitsExperiment
 from the_experiment.worlds import Domain, World, find_world, world_names
 from the_experiment.worlds.analysis import fourier_degree
 from the_experiment.worlds.files import world_from_text
@@ -478,7 +478,7 @@ def test_cells_of_a_world_in_python_are_others_once_it_answers_otherwise(
         (plugged_in / "collatz_world.py").write_text(text)
         monkeypatch.delitem(sys.modules, "collatz_world", raising=False)
         experiment = find_experiment("collatz")
-        assert isinstance(experiment, Experiment)
+        assert isinstance(experiment, SplitsExperiment)
         keys.append({fit.cell.digest for fit in fits_of(experiment)})
     monkeypatch.delitem(sys.modules, "collatz_world", raising=False)
     assert keys[0] == keys[1]

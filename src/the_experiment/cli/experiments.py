@@ -12,11 +12,11 @@ from the_experiment.cli import options
 from the_experiment.cli.verb import Verbs
 
 if TYPE_CHECKING:
-    from the_experiment.experiments.dynamics.config import Course
-    from the_experiment.experiments.splits.config import Experiment
+    from the_experiment.engine.outcome import Outcome
+    from the_experiment.experiments.experiment import Experiment
 
 app = Verbs(
-    help="List, show, run and start whole experiments.",
+    help="List, show, check, run, resume, report and start whole experiments.",
     no_args_is_help=True,
     epilog=options.examples(
         "the-experiment experiments run seed-claim --quick",
@@ -24,7 +24,23 @@ app = Verbs(
     ),
 )
 
-Which = Annotated[str, typer.Argument(metavar="NAME|FILE")]
+Which = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|FILE|FOLDER",
+        help="An experiment by name, its YAML file, or the folder of one that was begun.",
+    ),
+]
+Quick = Annotated[
+    bool,
+    options.Option("--quick", help="Run only a sample of the cells: minutes instead of hours."),
+]
+Jobs = Annotated[
+    int, options.Option(min=0, help="Parallel processes of one thread each. 0: one per core.")
+]
+Results = Annotated[
+    Path, options.Option("--out", help="The output folder. Results go to experiments/NAME/ in it.")
+]
 
 
 @app.command(
@@ -34,18 +50,20 @@ Which = Annotated[str, typer.Argument(metavar="NAME|FILE")]
     ),
 )
 def list_experiments(as_json: options.AsJson = False) -> None:
-    """List the experiments that ship with the package or are plugged in."""
+    """List the experiments that ship with the package or are plugged in, with their kind."""
     from rich.markup import escape
 
     from the_experiment.experiments.declaration import experiment_names, find_experiment
     from the_experiment.report.terminal import print_json, stdout
 
-    found = {name: find_experiment(name).question for name in experiment_names()}
+    found = {name: find_experiment(name) for name in experiment_names()}
     if as_json:
-        print_json(found)
+        print_json(
+            {name: {"kind": one.kind, "question": one.question} for name, one in found.items()}
+        )
     else:
-        for name, question in found.items():
-            stdout.print(f"[bold]{escape(name)}[/]  {escape(question)}")
+        for name, one in found.items():
+            stdout.print(f"[bold]{escape(name)}[/] ({one.kind})  {escape(one.question)}")
 
 
 @app.command(
@@ -55,20 +73,36 @@ def list_experiments(as_json: options.AsJson = False) -> None:
     )
 )
 def show(which: Which, as_json: options.AsJson = False) -> None:
-    """Show an experiment: its question, hold-outs, models, claim, and what would count."""
+    """Show what an experiment asks, of what, and what would count."""
     from the_experiment.experiments.declaration import find_experiment
-    from the_experiment.experiments.dynamics.config import Course
-    from the_experiment.experiments.dynamics.report import course_sheet
-    from the_experiment.experiments.splits.report import experiment_sheet
     from the_experiment.report.terminal import print_json, stdout
 
     experiment = find_experiment(which)
     if as_json:
-        print_json(experiment.model_dump())
-    elif isinstance(experiment, Course):
-        stdout.print(course_sheet(experiment))
-    else:
-        stdout.print(experiment_sheet(experiment))
+        print_json(experiment.model_dump(mode="json"))
+        return
+    stdout.print(f"{experiment.name}: {experiment.question}", style="bold", markup=False)
+    for about, text in experiment.summary().items():
+        stdout.print(f"{about:<12} {text}", markup=False)
+
+
+@app.command(
+    epilog=options.examples(
+        "the-experiment experiments check mine.yaml",
+        "the-experiment experiments check seed-claim --quick",
+    )
+)
+def check(which: Which, quick: Quick = False, out: Results = Path(defaults.OUT)) -> None:
+    """Check an experiment without running it, and count the cells that are left to compute."""
+    from the_experiment.experiments.running import progress_of
+    from the_experiment.report.terminal import stdout
+
+    experiment = _checked(which)
+    cells, done = progress_of(experiment, out, quick=quick)
+    stdout.print(
+        f"{experiment.name} ({experiment.kind}): {cells:,} cells, {done:,} of them computed",
+        markup=False,
+    )
 
 
 @app.command(
@@ -79,90 +113,112 @@ def show(which: Which, as_json: options.AsJson = False) -> None:
 )
 def run(
     which: Which,
-    quick: Annotated[
-        bool,
-        options.Option("--quick", help="Run only a sample of the cells: minutes instead of hours."),
-    ] = False,
-    jobs: Annotated[
-        int, options.Option(min=0, help="Parallel processes of one thread each. 0: one per core.")
-    ] = 0,
-    out: Annotated[
-        Path,
-        options.Option(help="The output folder. Results and report go to experiments/NAME/ in it."),
-    ] = Path(defaults.OUT),
+    quick: Quick = False,
+    jobs: Jobs = 0,
+    out: Results = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
     """Run an experiment, without repeating what is done, and write its report."""
-    from the_experiment.base.logs import log_to_folder
-    from the_experiment.experiments.declaration import find_experiment
-    from the_experiment.experiments.dynamics.config import Course
-
-    log_to_folder()
-    experiment = find_experiment(which)
-    if isinstance(experiment, Course):
-        _run_course(experiment, out, quick=quick, as_json=as_json)
-    else:
-        _run_cells(experiment, which, out, jobs, quick=quick, as_json=as_json)
+    _run(_checked(which), out, jobs, quick=quick, as_json=as_json)
 
 
-def _run_course(course: Course, out: Path, *, quick: bool, as_json: bool) -> None:
-    from the_experiment.base.logs import stderr
-    from the_experiment.experiments.dynamics.report import course_json, course_view, write_course
-    from the_experiment.experiments.dynamics.runner import run_course
-    from the_experiment.report.terminal import print_json, stdout
-
-    outcome = run_course(course, out, quick=quick)
-    page = write_course(outcome)
-    if as_json:
-        print_json(course_json(outcome))
-    else:
-        stdout.print(course_view(outcome))
-    stderr.print(f"report: {page}", markup=False)
-
-
-def _run_cells(
-    experiment: Experiment, which: str, out: Path, jobs: int, *, quick: bool, as_json: bool
-) -> None:
-    from the_experiment.base.logs import stderr
-    from the_experiment.base.runs import EXPERIMENTS
-    from the_experiment.experiments.checks import check_models
-    from the_experiment.experiments.splits.cells import fits_of
-    from the_experiment.experiments.splits.report import (
-        Outcome,
-        report_json,
-        results_table,
-        write_report,
+@app.command(
+    epilog=options.examples(
+        "the-experiment experiments resume seed-claim --quick",
+        "the-experiment experiments resume out/experiments/mine",
     )
-    from the_experiment.experiments.splits.runner import run_fits
-    from the_experiment.report.terminal import counting, print_json, stdout
+)
+def resume(
+    which: Which,
+    quick: Quick = False,
+    jobs: Jobs = 0,
+    out: Results = Path(defaults.OUT),
+    as_json: options.AsJson = False,
+) -> None:
+    """Go on with an experiment that was begun; one that was not is refused."""
+    from the_experiment.experiments.running import refuse_not_begun
 
-    check_models(experiment, which)
-    folder = out / EXPERIMENTS / experiment.name
-    fits = fits_of(experiment, quick=quick)
-    with counting("cells", len(fits)) as progress:
-        results = run_fits(experiment, fits, folder, jobs, progress)
-    outcome = Outcome.of(experiment, results, quick=quick)
-    page = write_report(outcome, folder)
-    if as_json:
-        print_json(report_json(outcome))
-    else:
-        stdout.print(results_table(outcome))
-    stderr.print(f"report: {page}", markup=False)
+    experiment = _checked(which)
+    refuse_not_begun(experiment, out)
+    _run(experiment, out, jobs, quick=quick, as_json=as_json)
+
+
+@app.command(
+    epilog=options.examples(
+        "the-experiment experiments report seed-claim --quick",
+        "the-experiment experiments report out/experiments/mine --json",
+    )
+)
+def report(
+    which: Which,
+    quick: Quick = False,
+    out: Results = Path(defaults.OUT),
+    as_json: options.AsJson = False,
+) -> None:
+    """Write the report of an experiment again from what is computed; nothing is run."""
+    from the_experiment.experiments.declaration import find_experiment
+    from the_experiment.experiments.running import outcome_of
+
+    experiment = find_experiment(which)
+    outcome = outcome_of(experiment, out, quick=quick)
+    _report(experiment, outcome, out, quick=quick, as_json=as_json)
 
 
 @app.command(
     epilog=options.examples(
         "the-experiment experiments new mine.yaml",
-        "the-experiment experiments run mine.yaml --quick",
+        "the-experiment experiments new mine.yaml --kind dynamics",
     )
 )
-def new(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
+def new(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    kind: Annotated[
+        str, options.Option(help="The kind of experiment, as in `experiments list`.")
+    ] = "splits",
+) -> None:
     """Start an experiment file of your own; a file already there is left alone."""
     from the_experiment.experiments.declaration import write_new_experiment
     from the_experiment.report.terminal import stdout
 
-    write_new_experiment(file)
+    write_new_experiment(file, kind)
     stdout.print(
         f"wrote {file}; edit it, then run `the-experiment experiments run {file} --quick`",
         markup=False,
     )
+
+
+def _checked(which: str) -> Experiment:
+    """The experiment, checked as far as can be told before it runs."""
+    from the_experiment.base.logs import log_to_folder
+    from the_experiment.experiments.declaration import find_experiment, with_file
+
+    experiment = find_experiment(which)
+    with_file(which, experiment.check_models)
+    log_to_folder()
+    return experiment
+
+
+def _run(experiment: Experiment, out: Path, jobs: int, *, quick: bool, as_json: bool) -> None:
+    from the_experiment.experiments.running import progress_of, run
+    from the_experiment.report.terminal import counting
+
+    cells, _ = progress_of(experiment, out, quick=quick)
+    with counting("cells", cells) as progress:
+        outcome = run(experiment, out, quick=quick, jobs=jobs, progress=progress)
+    _report(experiment, outcome, out, quick=quick, as_json=as_json)
+
+
+def _report(
+    experiment: Experiment, outcome: Outcome, out: Path, *, quick: bool, as_json: bool
+) -> None:
+    from the_experiment.base.logs import stderr
+    from the_experiment.experiments.running import write_report
+    from the_experiment.report.outcome import outcome_view
+    from the_experiment.report.terminal import print_json, stdout
+
+    page = write_report(experiment, outcome, out, quick=quick)
+    if as_json:
+        print_json(outcome.figures)
+    else:
+        stdout.print(outcome_view(outcome))
+    stderr.print(f"report: {page}", markup=False, soft_wrap=True)

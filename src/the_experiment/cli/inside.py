@@ -15,7 +15,8 @@ def look(request: Request, models: Sequence[str], out: Path, as_json: bool) -> N
     from the_experiment.base.logs import stderr
     from the_experiment.inside.card import card_of
     from the_experiment.inside.subject import find_subjects
-    from the_experiment.report.inside import finding_view, write_finding
+    from the_experiment.report.inside import write_finding
+    from the_experiment.report.outcome import outcome_view
     from the_experiment.report.terminal import print_json, stdout
 
     subjects = find_subjects(models, out)
@@ -24,6 +25,6 @@ def look(request: Request, models: Sequence[str], out: Path, as_json: bool) -> N
     if as_json:
         print_json(card.model_dump(mode="json"))
     else:
-        stdout.print(finding_view(finding))
+        stdout.print(outcome_view(finding))
     place = write_finding(card, finding, out)
     stderr.print(f"kept in {place}/", soft_wrap=True, markup=False)

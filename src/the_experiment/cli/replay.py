@@ -29,12 +29,12 @@ def replay(
     """Run a card again and report whether the figures are the same."""
     from the_experiment.inside.card import read_card, refuse_other_figures, replay
     from the_experiment.inside.subject import find_subject
-    from the_experiment.report.inside import finding_view
+    from the_experiment.report.outcome import outcome_view
     from the_experiment.report.terminal import stdout
 
     read = read_card(card)
     folders = model or [looked.folder for looked in read.models]
     finding, different = replay(read, [find_subject(one, out) for one in folders])
-    stdout.print(finding_view(finding))
+    stdout.print(outcome_view(finding))
     refuse_other_figures(different)
     stdout.print(f"the same figures as in {card}")

@@ -18,6 +18,8 @@ class Cell:
 
     `function` is `package.module:name`. It is called with `arguments`, with `where`, and for each
     cell in `needs` with that one's result under its name there; it returns what JSON can hold.
+    One that `keeps_files` is also called with `folder`, where what it writes stays, through killed
+    attempts too; it returns a dict, and whoever needs it finds that folder in it as `folder`.
     Cells that agree in all but name and `where` are the same cell, whatever experiment asks
     for them.
 
@@ -32,6 +34,7 @@ class Cell:
     needs: Mapping[str, Cell] = field(default_factory=dict, compare=False)
     where: Mapping[str, Any] = field(default_factory=dict, compare=False)  # to find what is named
     revision: int = field(default=1, compare=False)  # raised when the function's results change
+    keeps_files: bool = field(default=False, compare=False)
     digest: str = field(init=False)  # of its identity
 
     def __post_init__(self) -> None:
@@ -55,7 +58,7 @@ class Cell:
         }
 
     def compute(self, needed: Mapping[str, Any]) -> Any:
-        """Call the function; `needed` has the result of each cell in `needs`."""
+        """Call the function; `needed` has the result of each cell in `needs`, and `folder`."""
         module, name = self.function.split(":")
         return getattr(import_module(module), name)(**self.arguments, **self.where, **needed)
 

@@ -127,9 +127,7 @@ def land(cell: Cell, folder: Path) -> str:
     """Compute a cell, in a worker, and land it; why that failed, or nothing."""
     store = Store(folder)
     try:
-        store.result(
-            cell, lambda: cell.compute({name: store.read(one) for name, one in cell.needs.items()})
-        )
+        store.compute(cell)
     except ExperimentError as error:
         return f"{error.what} ({error.mend})" if error.mend else error.what
     except Exception as error:

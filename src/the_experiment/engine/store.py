@@ -26,6 +26,7 @@ class Landed(BaseModel):
     identity: dict[str, Any]
     sha256: str  # of the result
     result: Any
+    sizes: dict[str, int] = {}  # of the files that it keeps, in bytes
 
     def why_not(self, cell: Cell) -> str:
         """Why this is not what the cell gave; empty where it is."""
@@ -51,7 +52,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._told: set[Path] = set()
+        self._warned: set[Path] = set()
 
     def path(self, cell: Cell) -> Path:
         """The file of a cell, there or not; another experiment may have given it another name."""
@@ -70,7 +71,26 @@ class Store:
         landed = self._landed(cell)
         if landed is None:
             raise NotThereError(f"{cell.name} is not computed yet", "run the experiment")
-        return landed.result
+        return self._with_folder(cell, landed)
+
+    def files(self, cell: Cell) -> Path:
+        """The folder of what a cell keeps beside its result."""
+        return self.path(cell).with_suffix("")
+
+    def compute(self, cell: Cell) -> Any:
+        """The result of a cell, computed from what it needs if it is not there.
+
+        Raises `NotThereError` where what it needs is not there.
+        """
+
+        def call() -> Any:
+            needed = {name: self.read(one) for name, one in cell.needs.items()}
+            if cell.keeps_files:
+                needed["folder"] = self.files(cell)
+                self.files(cell).mkdir(parents=True, exist_ok=True)
+            return cell.compute(needed)
+
+        return self.result(cell, call)
 
     def result(self, cell: Cell, compute: Callable[[], Any]) -> Any:
         """The result of a cell, computed if it is not there; by one process if several want it."""
@@ -80,12 +100,23 @@ class Store:
             with alone(lock, f"computes {cell.name}"):
                 landed = self._landed(cell) or self._land(cell, compute())
                 lock.unlink(missing_ok=True)  # who waits finds the result
-        return landed.result
+        return self._with_folder(cell, landed)
+
+    def _with_folder(self, cell: Cell, landed: Landed) -> Any:
+        return (
+            {**landed.result, "folder": str(self.files(cell))}
+            if cell.keeps_files
+            else landed.result
+        )
 
     def _land(self, cell: Cell, result: Any) -> Landed:
         result = json.loads(canonical(result))  # as it will be read
         landed = Landed(
-            name=cell.name, identity=cell.identity, sha256=_sha256(result), result=result
+            name=cell.name,
+            identity=cell.identity,
+            sha256=_sha256(result),
+            result=result,
+            sizes=_sizes(self.files(cell)) if cell.keeps_files else {},
         )
         write_json(self.path(cell), landed.model_dump())
         return landed
@@ -96,15 +127,27 @@ class Store:
             return None
         try:
             landed = Landed.model_validate(read_json(path))
-            why_not = landed.why_not(cell)
+            why_not = landed.why_not(cell) or self._why_no_files(cell, landed)
         except (ExperimentError, ValidationError):
             why_not = "is not whole"
         if not why_not:
             return landed
-        if path not in self._told:
+        if path not in self._warned:
             logger.warning("{} {}: it is computed again", path, why_not)
-            self._told.add(path)
+            self._warned.add(path)
         return None
+
+    def _why_no_files(self, cell: Cell, landed: Landed) -> str:
+        """Why the files that a cell kept are not those that it wrote; empty where they are."""
+        there = _sizes(self.files(cell)) if cell.keeps_files else {}
+        lost = [name for name, size in landed.sizes.items() if there.get(name) != size]
+        return f"has lost {lost[0]}" if lost else ""
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """The size of each file in a folder, in bytes, by its path there."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name[0] != "."]
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in sorted(files)}
 
 
 def _sha256(result: Any) -> str:

@@ -1,62 +1,34 @@
-"""What an experiment is: one YAML file, read into a frozen model."""
+"""What an experiment is: one YAML file, read into the frozen model of its kind."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import (
-    BaseModel,
-    ValidationError,
-)
+from pydantic import BaseModel, ValidationError
 
 from the_experiment.base.errors import ExperimentError, UsageError
-from the_experiment.base.files import read_text, write_text
+from the_experiment.base.files import read_json, read_text, write_text
 from the_experiment.base.names import name_from
 from the_experiment.base.problems import first_problem
+from the_experiment.base.registry import plugged_in, refused_plug_in
 from the_experiment.base.strict_yaml import StrictYaml, read_strictly
-from the_experiment.experiments.checks import check_against_world, check_course
-from the_experiment.experiments.dynamics.config import Course
-from the_experiment.experiments.splits.config import Experiment
+from the_experiment.experiments.experiment import KINDS, Experiment, WrongKeyError
+from the_experiment.experiments.running import DECLARED
 
 GROUP = "the_experiment.experiments"  # of entry points
 
 
-NEW_EXPERIMENT = """\
-# An experiment of your own. Run it:  the-experiment experiments run FILE --quick
-name: {name}
-question: Does GPT-2 apply the rules to states it never saw better than an LSTM of its size?
-world: causal                       # a world by name, or a YAML file
-hold_outs:                          # each is one way to hide states; splits are by state
-  a quarter: {{fraction: 0.25}}
-  where A and C: {{where: A AND C}}
-models:
-  gpt2: {{model: gpt2}}
-  rnn: {{model: rnn}}
-seeds: [1, 2, 3, 4, 5, 6, 7, 8]     # by two measures, fewer than seven pairs can show nothing
-measures:
-  rules: [newA, newB, newC, newD]   # right where all of these parts are; `exact` is always there
-claim:
-  says: GPT-2 generalises where an LSTM does not.
-  source: my own guess
-  published: none
-  counts_for: GPT-2 is right in more new cases, by more than chance over the splits
-  counts_against: it is not, or guessing or a baseline that knows only patterns does as well
-  better: gpt2
-  than: rnn
-  on: [a quarter]
-"""
-
-
-def write_new_experiment(path: Path) -> None:
+def write_new_experiment(path: Path, kind: str) -> None:
     """Write an experiment file to start from. A file already there is an `ExperimentError`."""
     if os.path.lexists(path):  # unlike pathlib's exists, says no to a name too long for a file
         raise ExperimentError(f"{path} already exists", "choose another name")
-    write_text(path, NEW_EXPERIMENT.format(name=name_from(path.stem, "mine")))
+    name = name_from(path.stem, "mine")
+    write_text(path, KINDS[kind].template.replace("{name}", name))
 
 
 def experiment_names() -> list[str]:
@@ -65,33 +37,49 @@ def experiment_names() -> list[str]:
     return [*sorted(_shipped()), *sorted(plugged_in - _shipped().keys())]
 
 
-def find_experiment(name_or_file: str) -> Experiment | Course:
-    """The experiment of this name, or in this file. Raises `ExperimentError` naming the key.
+def find_experiment(which: str) -> Experiment:
+    """The experiment of this name, in this file, or begun in this folder.
 
-    An entry point of the group `the_experiment.experiments` gives the path of a YAML file.
-    A file that says how large it is in `full` is a `Course`.
+    An entry point of the group `the_experiment.experiments` gives the path of a YAML file. Raises
+    `ExperimentError` naming the key that is wrong.
     """
-    path = _shipped().get(name_or_file) or _plugged_in(name_or_file) or Path(name_or_file)
+    path = _shipped().get(which) or _plugged_in(which) or Path(which)
+    path = path / DECLARED if _is_file(path / DECLARED) else path
     if not _is_file(path):
         raise UsageError(
-            f"there is no experiment called {name_or_file!r}",
+            f"there is no experiment called {which!r}",
             f"one of {', '.join(experiment_names())}, or a YAML file "
             "(`the-experiment experiments new FILE`)",
         )
     loaded = _loaded(path)
-    is_course = isinstance(loaded.value, dict) and "full" in loaded.value
-    kind: type[Experiment] | type[Course] = Course if is_course else Experiment
+    kind = _kind(loaded, path)
     try:
-        found = kind.model_validate(loaded.value)
+        experiment = kind.model_validate(loaded.value)
     except ValidationError as error:
         raise ExperimentError(f"{path}: {_described(error, loaded, kind)}") from None
-    if isinstance(found, Course):
-        found = found.with_worlds(lambda world: _beside(path, world))
-        check_course(found, str(path))
-        return found
-    experiment = found.model_copy(update={"world": _beside(path, found.world)})
-    check_against_world(experiment, str(path))
+    experiment = experiment.with_files(lambda name: _beside(path, name))
+    with_file(path, experiment.check)
     return experiment
+
+
+def with_file(path: Path | str, check: Callable[[], None]) -> None:
+    """Call a check; a wrong key is told with the file."""
+    try:
+        check()
+    except WrongKeyError as error:
+        raise ExperimentError(f"{path}: {error.what}", error.mend) from None
+
+
+def _kind(loaded: StrictYaml, path: Path) -> type[Experiment]:
+    named = loaded.value.get("kind") if isinstance(loaded.value, dict) else None
+    if named is None:
+        raise ExperimentError(
+            f"{path}: kind: is missing", f"add a line `kind: KIND`, with {', '.join(KINDS.names())}"
+        )
+    if named not in KINDS.names():
+        known = ", ".join(KINDS.names())
+        raise ExperimentError(f"{path}: {loaded.with_place('kind')}: {named!r} is none of {known}")
+    return KINDS[named]
 
 
 def _described(error: ValidationError, loaded: StrictYaml, kind: type[BaseModel]) -> str:
@@ -116,14 +104,19 @@ def _is_file(path: Path) -> bool:
     return os.path.isfile(path)  # noqa: PTH113
 
 
-def _beside(path: Path, world: str) -> str:
-    """A world file named relative to the experiment's own folder is found there."""
-    beside = path.parent / world
-    return str(beside) if _is_file(beside) and not _is_file(Path(world)) else world
+def _beside(path: Path, name: str) -> str:
+    """A file named relative to the experiment's own folder is found there."""
+    beside = path.parent / name
+    return str(beside) if _is_file(beside) and not _is_file(Path(name)) else name
 
 
 def _loaded(path: Path) -> StrictYaml:
-    """What the file says. Its scalars are strings: `on` is a key, not true; pydantic converts."""
+    """What the file says. Scalars in YAML are strings: `on` is a key, not true; pydantic converts.
+
+    An experiment that was begun is kept as JSON.
+    """
+    if path.name == DECLARED:
+        return StrictYaml(read_json(path), {})
     return read_strictly(read_text(path), str(path))
 
 
@@ -135,16 +128,9 @@ def _shipped() -> dict[str, Path]:
 def _plugged_in(name: str) -> Path | None:
     """The file of the experiment that another package brings under this name."""
     for point in entry_points(group=GROUP, name=name):
-        try:
+        with plugged_in("experiment", name):
             loaded = point.load()
-        except Exception as error:  # other people's code: anything can come out of it
-            raise _refused(name, f"fails: {error!r}") from error
         if not isinstance(loaded, str | Path) or not _is_file(Path(loaded)):
-            raise _refused(name, f"is no path of a file: {loaded!r}")
+            raise refused_plug_in("experiment", name, f"is no path of a file: {loaded!r}")
         return Path(loaded)
     return None
-
-
-def _refused(name: str, what: str) -> ExperimentError:
-    mend = "mend or uninstall the package that it comes with"
-    return ExperimentError(f"the plugged-in experiment {name!r} {what}", mend)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -17,26 +16,12 @@ from the_experiment.base.files import read_json, sha256
 from the_experiment.base.problems import first_problem
 from the_experiment.base.registry import Registry
 from the_experiment.base.words import counted
-from the_experiment.inside.maps import HeatMap
+from the_experiment.engine.outcome import Outcome
 from the_experiment.inside.subject import Subject
 
 CARD = "card.json"
 ANOTHER = "name the card.json that one of these verbs has written"
 NEAR = 1e-4  # figures this near each other are the same: other processors round differently
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What came out: heat maps, other figures by name, and what they say in sentences."""
-
-    maps: list[HeatMap] = field(default_factory=list)
-    figures: dict[str, Any] = field(default_factory=dict)
-    sentences: list[str] = field(default_factory=list)
-
-    def as_json(self) -> dict[str, Any]:
-        """The finding as plain values."""
-        maps = [one.as_json() for one in self.maps]
-        return {"maps": maps, "figures": self.figures, "sentences": self.sentences}
 
 
 Asked = TypeVar("Asked", bound="Request")
@@ -57,18 +42,18 @@ class Request(BaseModel, ABC):
             raise UsageError(str(first_problem(error))) from None
 
     @abstractmethod
-    def run(self, subject: Subject) -> Finding:
+    def run(self, subject: Subject) -> Outcome:
         """Find it out. Raises `UsageError` for what can't be asked of this model."""
 
-    def together(self, found: Sequence[tuple[Subject, Finding]]) -> Finding:
+    def together(self, found: Sequence[tuple[Subject, Outcome]]) -> Outcome:
         """What the findings for several models say: each for itself, unless a verb knows more."""
-        return Finding(
+        return Outcome(
             [one for _, finding in found for one in finding.maps],
             {subject.name: finding.figures for subject, finding in found},
             [f"{subject.name}: {told}" for subject, finding in found for told in finding.sentences],
         )
 
-    def run_on(self, subjects: Sequence[Subject]) -> Finding:
+    def run_on(self, subjects: Sequence[Subject]) -> Outcome:
         """Find it out for one model or several."""
         found = [(subject, self.run(subject)) for subject in subjects]
         return found[0][1] if len(found) == 1 else self.together(found)
@@ -117,7 +102,7 @@ class Card(BaseModel):
         return f"{first} and {len(more)} more" if more else first
 
 
-def card_of(request: Request, subjects: Sequence[Subject], finding: Finding) -> Card:
+def card_of(request: Request, subjects: Sequence[Subject], finding: Outcome) -> Card:
     """The card of a request that was just run."""
     looked = [
         Looked(folder=str(one.trained.run.folder.resolve()), weights=_weights(one))
@@ -145,7 +130,7 @@ def read_card(path: Path) -> Card:
     return card
 
 
-def replay(card: Card, subjects: Sequence[Subject]) -> tuple[Finding, list[str]]:
+def replay(card: Card, subjects: Sequence[Subject]) -> tuple[Outcome, list[str]]:
     """Run a card again: what comes out now, and where it differs from what the card says.
 
     Raises `ExperimentError` where a model isn't the one that the card was made with.

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from the_experiment.base.seeds import derived_seed
+from the_experiment.engine.outcome import SHARES, HeatMap
 from the_experiment.evaluation.statistics import short
-from the_experiment.inside.maps import SHARES, HeatMap
 from the_experiment.inside.masses import METHODS, Masses, Question
 from the_experiment.inside.opened import untrained
 from the_experiment.inside.scores import elsewhere, gradable, names_in, on_ancestors, score

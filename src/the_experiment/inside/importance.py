@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from the_experiment.base.words import counted
+from the_experiment.engine.outcome import HeatMap
 from the_experiment.evaluation.failures import FAILURES, RIGHT
 from the_experiment.evaluation.paired import Drop, corrected, drop_in_share, mean_drop
 from the_experiment.evaluation.questions import ALL, Given, by_kind
 from the_experiment.evaluation.statistics import listed, short
-from the_experiment.inside.maps import HeatMap
 from the_experiment.inside.question_runs import WHOLE, Answers, kinds_of_piece
 from the_experiment.worlds.questions.question import Question
 

@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from the_experiment.base.seeds import Integers, derived_seed
+from the_experiment.engine.outcome import HeatMap
 from the_experiment.inside.grading import batch_ids
-from the_experiment.inside.maps import HeatMap, share_map
+from the_experiment.inside.maps import share_map
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.sites import Site
 from the_experiment.inside.texts import Text

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from the_experiment.engine.outcome import SHARES, HeatMap
 from the_experiment.evaluation.statistics import Rate, short
-from the_experiment.inside.maps import SHARES, HeatMap
 
 BINS = 10  # of shares from 0 to 1, in a distribution over models
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from the_experiment.base.words import counted
+from the_experiment.engine.outcome import HeatMap
 from the_experiment.evaluation.statistics import Rate
-from the_experiment.inside.maps import HeatMap, mean_map, share_map
+from the_experiment.inside.maps import mean_map, share_map
 from the_experiment.inside.patching import Pair, Patched
 from the_experiment.inside.program_pairs import ProgramPair, Verdict
 

@@ -13,8 +13,8 @@ from rich.console import Group
 from rich.text import Text
 
 from the_experiment.base.files import replaced_file
+from the_experiment.engine.outcome import HeatMap, Values
 from the_experiment.evaluation.statistics import short
-from the_experiment.inside.maps import HeatMap, Values
 from the_experiment.report.blocks import Blocks
 
 if TYPE_CHECKING:

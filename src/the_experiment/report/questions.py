@@ -11,16 +11,16 @@ from rich.text import Text
 
 from the_experiment.base.files import write_json
 from the_experiment.base.words import counted
+from the_experiment.engine.outcome import HeatMap
 from the_experiment.evaluation.failures import FAILURES
 from the_experiment.evaluation.paired import LEVEL
 from the_experiment.evaluation.statistics import short
 from the_experiment.inside.importance import BEYOND, answers_map, grids, matrices
-from the_experiment.inside.maps import HeatMap
 from the_experiment.inside.question_results import RESULTS, Results
 from the_experiment.report.blocks import Blocks
 from the_experiment.report.heatmaps import heat_map_view, hover_map, write_picture
 from the_experiment.report.html import write_page
-from the_experiment.report.inside import HIGHEST, WIDEST, plotly_beside
+from the_experiment.report.outcome import HIGHEST, WIDEST, plotly_beside
 from the_experiment.report.question_plots import write_failures, write_layers
 from the_experiment.worlds.questions.answers import in_words
 

@@ -10,11 +10,11 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 
 from the_experiment.base.files import write_json
-from the_experiment.inside.maps import HeatMap
+from the_experiment.engine.outcome import HeatMap
 from the_experiment.inside.tracing_cells import TracingResults
 from the_experiment.report.heatmaps import heat_map_view, hover_map, write_picture
 from the_experiment.report.html import write_page
-from the_experiment.report.inside import HIGHEST, WIDEST, plotly_beside
+from the_experiment.report.outcome import HIGHEST, WIDEST, plotly_beside
 
 EVERY, SHARES, PAGE = "intervention_results.json", "patch_results.json", "maps.html"
 

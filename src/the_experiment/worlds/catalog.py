@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from pathlib import Path
 
-from the_experiment.base.errors import UsageError
+from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.registry import plugged_in, refused_plug_in
 from the_experiment.worlds.files import read_world
 from the_experiment.worlds.world import World
 
 GROUP = "the_experiment.worlds"
+MOST_TOLD_APART = 10_000  # states of a world in Python; of more, this many evenly among them
 
 
 def world_names() -> list[str]:
@@ -67,3 +69,20 @@ def _shipped_world(name: str) -> World:
 def _shipped() -> dict[str, Path]:
     folder = Path(str(files("the_experiment.worlds") / "shipped"))
     return {path.stem: path for path in folder.glob("*.yaml")}
+
+
+def identity_of(world: World) -> str:
+    """The text of a world's file; of one written in Python, a hash of its name and answers."""
+    if world.source:
+        return world.source
+    states = world.states_at(world.numbers()[:: 1 + world.size // MOST_TOLD_APART])
+    texts = [world.name, *world.prompts(states), *world.completions(states)]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+def unchanged_world(name: str, identity: str) -> World:
+    """The world of this name. Raises `ExperimentError` where it is another by now."""
+    world = find_world(name)
+    if identity_of(world) != identity:
+        raise ExperimentError(f"{name} has changed since the experiment began", "run it again")
+    return world

@@ -1,1 +1,5 @@
-"""Training dynamics: a training looked at along the way, and traces of what was learnt."""
+"""Training dynamics: a model evaluated along its training, and traces of what it learnt."""
+
+from the_experiment.experiments.dynamics.config import DynamicsExperiment
+
+__all__ = ["DynamicsExperiment"]

@@ -1,22 +1,66 @@
-"""Another kind of experiment: how one model comes to follow references, told from its training.
+"""Training dynamics: how a model comes to follow references, evaluated along its training.
 
-It trains a model on programs, looks at those held out from it every so many steps, by number of
-hops, and traces what it has learnt.
+It trains a model on programs, evaluates it on those held out from it every so many steps, by number
+of hops, and traces what it has learnt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
+from typing_extensions import Self
 
 from the_experiment.base import defaults
-from the_experiment.base.names import NAME
+from the_experiment.base.errors import ExperimentError
 from the_experiment.base.strict import Strict
+from the_experiment.base.words import counted
+from the_experiment.engine.cell import Cell
+from the_experiment.engine.outcome import Outcome
+from the_experiment.experiments.experiment import KINDS, Experiment, WrongKeyError
+from the_experiment.worlds import find_world
+from the_experiment.worlds.generated import ProgramWorld
 
-# A value in a YAML file as transformers wants it: our reader gives texts.
-Single = Annotated[int | float | bool | str, Field(union_mode="left_to_right")]
+TEMPLATE = """\
+# A training of your own, evaluated along the way. Run it:
+#   the-experiment experiments run FILE --quick
+kind: dynamics
+name: {name}
+question: Does a model learn to follow variables, or to name the value that usually is right?
+published:                          # what others found, to be seen beside yours
+  source: Wu, Geiger and Millière, ICML 2025, arXiv 2505.20896
+  setting: 37.8M parameters, 16 lines, 1 to 4 hops
+  phases:
+    - {what: a digit at random, until: "800", accuracy: about .12}
+    - {what: "the first lines' constants", until: "14,000", accuracy: about .56}
+    - {what: references are followed, until: "34,000", accuracy: above .99}
+full:
+  world: binding                    # a world of programs with hops, by name or as a YAML file
+  seeds: [1, 2, 3]
+  train_rows: 300000
+  epochs: 2
+  batch_size: 64
+  learning_rate: 1.0e-3
+  held_out: 0.01                    # the share of all programs that nobody is trained on
+  look_every: 250                   # steps
+  asked: 300                        # held-out programs of each number of hops
+  traced: 150
+quick:
+  world: binding
+  seeds: [1]
+  train_rows: 20000
+  batch_size: 64
+  learning_rate: 1.0e-3
+  held_out: 0.05
+  look_every: 50
+  asked: 60
+  traced: 20
+"""
+
+# A value as transformers wants it: our reader of YAML gives texts, JSON a bool that is no number.
+Single = Annotated[StrictBool | int | float | bool | str, Field(union_mode="left_to_right")]
 Setting = Annotated[Single | list[Single], Field(union_mode="left_to_right")]
 
 
@@ -73,17 +117,19 @@ class Scale(Strict):
         return self
 
 
-class Course(Strict):
-    """An experiment file of this kind: one that says how large it is in `full` and in `quick`."""
+@KINDS.register("dynamics")
+class DynamicsExperiment(Experiment):
+    """One that says how large it is in `full` and in `quick`."""
 
-    name: str = Field(pattern=NAME)
-    question: str
+    template: ClassVar[str] = TEMPLATE
+
+    kind: Literal["dynamics"] = "dynamics"
     published: Published
     full: Scale
     quick: Scale
 
-    def with_worlds(self, found: Callable[[str], str]) -> Course:
-        """The same with each world's name as `found` gives it."""
+    def with_files(self, found: Callable[[str], str]) -> Self:
+        """The same with the name of each world's file as `found` gives it."""
         scales = {"full": self.full, "quick": self.quick}
         return self.model_copy(
             update={
@@ -95,3 +141,57 @@ class Course(Strict):
     def scale(self, *, quick: bool) -> Scale:
         """How large it is run."""
         return self.quick if quick else self.full
+
+    def check(self) -> None:
+        """Raise `WrongKeyError` where a world is none of programs with hops."""
+        for name, scale in (("full", self.full), ("quick", self.quick)):
+            try:
+                world = find_world(scale.world)
+                world.numbers()  # refuses one of too many states to hold each in or out
+            except ExperimentError as error:
+                raise WrongKeyError(f"{name}: world: {error.what}", error.mend) from None
+            if not isinstance(world, ProgramWorld) or "hops" not in world.inputs:
+                raise WrongKeyError(
+                    f"{name}: world {world.name} has no programs with a number of hops",
+                    "name one with `programs: make_variable_binding_program`",
+                )
+
+    def summary(self) -> Mapping[str, str]:
+        """What is trained, in full and with `--quick`, and what was published."""
+        published = self.published
+        phases = [f"{one.what}: until step {one.until}, {one.accuracy}" for one in published.phases]
+        return {
+            "in full": _planned(self.full),
+            "--quick": _planned(self.quick),
+            "published": "; ".join(phases),
+            "source": f"{published.source}; {published.setting}",
+        }
+
+    def cells(self, out: Path, *, quick: bool) -> Sequence[Cell]:  # noqa: ARG002 - trained here
+        """A training and its traces for each seed."""
+        from the_experiment.experiments.dynamics.cells import cells_of
+
+        scale = self.scale(quick=quick)
+        return [cell for seed in scale.seeds for cell in cells_of(scale, seed)]
+
+    def outcome(self, results: Mapping[Cell, Any], *, quick: bool) -> Outcome:
+        """Accuracy by step, its phases beside the published ones, and what the traces say."""
+        from the_experiment.experiments.dynamics.analysis import outcome_of
+        from the_experiment.experiments.dynamics.cells import cells_of
+
+        scale = self.scale(quick=quick)
+        found = {seed: [results[cell] for cell in cells_of(scale, seed)] for seed in scale.seeds}
+        return outcome_of(self, scale, found)
+
+
+def _planned(scale: Scale) -> str:
+    """What is trained, on what, how often."""
+    model = f"{scale.layers} layers of {scale.width}"
+    if scale.architecture:
+        model = f"{scale.architecture.get('model_type')} of its own size"
+    lessons = [f"{one.rows:,} rows of {one.questions} questions" for one in scale.lessons]
+    after = f" after lessons of {' and '.join(lessons)}" if lessons else ""
+    return (
+        f"world {scale.world}; {model}, seeds {scale.seeds}, {scale.train_rows:,} rows, "
+        f"{counted(scale.epochs, 'epoch')}, batch size {scale.batch_size}{after}"
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from the_experiment.base.seeds import Integers, Stream
 from the_experiment.base.words import counted
@@ -47,8 +47,8 @@ class Examination:
         """The numbers of hops there are."""
         return sorted({one.hops for one in self.asked})
 
-    def look(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
-        """How many are right: of all, by hops, and where the shortcut is wrong; as a line says it.
+    def evaluate(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Look:
+        """How many are right: of all, by hops, and where the shortcut is wrong.
 
         And how many of the last give what the shortcut says.
         """
@@ -62,7 +62,7 @@ class Examination:
         follows = score(model, tokenizer, [(one.prompt, one.shortcut) for one in misled])
         found = self._rates(right)
         found[FOLLOWED] = Rate(sum(one.answered for one in follows), len(misled))
-        return {"held_out": {name: [rate.k, rate.n] for name, rate in found.items()}}
+        return found
 
     def baselines(self) -> dict[str, Look]:
         """The same figures of answers that need no model: the shortcut, and the commonest one."""

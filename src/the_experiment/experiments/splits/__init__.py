@@ -1,1 +1,5 @@
-"""Experiments on splits: models and baselines on states that are held out in several ways."""
+"""Contestants on splits of one world, cell by cell, and a claim about two of them."""
+
+from the_experiment.experiments.splits.config import SplitsExperiment
+
+__all__ = ["SplitsExperiment"]

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from the_experiment.data.holdout import HoldOut
-from the_experiment.engine.cell import Cell
-from the_experiment.evaluation.baseline import baselines
-from the_experiment.experiments.splits.config import Experiment, ModelEntry, Training
-from the_experiment.worlds import World, find_world
+import numpy as np
 
-MOST_TOLD_APART = 10_000  # states of a world in Python; of more, this many evenly among them
+from the_experiment.base import defaults
+from the_experiment.base.runs import Run
+from the_experiment.data.draw import seen_states
+from the_experiment.data.generate import Sizes, generate
+from the_experiment.data.holdout import HoldOut
+from the_experiment.data.split import Split
+from the_experiment.engine.cell import Cell
+from the_experiment.evaluation.baseline import baselines, learned
+from the_experiment.evaluation.completions import Completion
+from the_experiment.evaluation.contestants import right_by_part
+from the_experiment.evaluation.scores import graded_baseline
+from the_experiment.evaluation.trained import Trained
+from the_experiment.experiments.splits.config import ModelEntry, SplitsExperiment, Training
+from the_experiment.worlds import World, find_world, identity_of, unchanged_world
+
+# By prompt, by measure (EXACT and each part): right or wrong; of a baseline, in which share of its
+# tie-breaks it is right.
+States = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -45,13 +60,13 @@ class Fit:
             split |= {"baseline": self.contestant, "rows": self.train.train_rows}
         return Cell(
             f"{self.hold_outs} {self.split} {self.contestant} seed {self.seed}",
-            f"the_experiment.experiments.splits.runner:{function}",
+            f"the_experiment.experiments.splits.cells:{function}",
             split,
             where={"world_name": self.world_name},
         )
 
 
-def fits_of(experiment: Experiment, *, quick: bool = False) -> list[Fit]:
+def fits_of(experiment: SplitsExperiment, *, quick: bool = False) -> list[Fit]:
     """All cells, or those that `--quick` leaves, one way of holding out after the other."""
     world = find_world(experiment.world)
     seeds = experiment.quick.seeds if quick else experiment.seeds
@@ -79,10 +94,80 @@ def fits_of(experiment: Experiment, *, quick: bool = False) -> list[Fit]:
     ]
 
 
-def identity_of(world: World) -> str:
-    """The text of a world's file; of one written in Python, its name and what it answers."""
-    if world.source:
-        return world.source
-    states = world.states_at(world.numbers()[:: 1 + world.size // MOST_TOLD_APART])
-    texts = [world.name, *world.prompts(states), *world.completions(states)]
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+def baseline_result(
+    baseline: str, rows: int, world: str, hold_out: Mapping[str, Any], seed: int, world_name: str
+) -> dict[str, States | None]:
+    """What a baseline has right, of seen and of held-out states; None where it can't be applied."""
+    found, split = unchanged_world(world_name, world), HoldOut.model_validate(hold_out)
+    held_out = split.resolve(found, seed)
+    seen = seen_states(found, held_out, seed, rows)
+    asked = found.states_at(held_out)
+    states = np.concatenate([seen, asked])
+    predictions = learned(baselines[baseline], found, seen, states)
+    if predictions.keys() < set(found.parts):
+        return {"seen": None, "held_out": None}
+    graded = graded_baseline(predictions, found.part_values(states), slice(None)).shares
+    shares = {
+        prompt: {part: float(share[row]) for part, share in graded.items()}
+        for row, prompt in enumerate(found.prompts(states))
+    }
+    return {
+        kind: {prompt: shares[prompt] for prompt in found.prompts(some)}
+        for kind, some in (("seen", seen), ("held_out", asked))
+    }
+
+
+def model_result(
+    model: Mapping[str, Any],
+    train: Mapping[str, Any],
+    world: str,
+    hold_out: Mapping[str, Any],
+    seed: int,
+    world_name: str,
+) -> dict[str, Any]:
+    """Generate the data, train, and ask every state; nothing but the result is kept."""
+    from the_experiment.training import loop
+    from the_experiment.training.config import TrainConfig
+
+    recipe = dict(train)
+    sizes = Sizes(train=recipe.pop("train_rows"), valid=0, test=0)
+    with tempfile.TemporaryDirectory(prefix="the-experiment-") as scratch:
+        data, run = Path(scratch) / defaults.DATASET, Run(Path(scratch) / "run")
+        split = HoldOut.model_validate(hold_out)
+        folder = generate(unchanged_world(world_name, world), split, sizes, seed, data)
+        config = TrainConfig(
+            dataset=str(data),
+            seed=seed,
+            device="cpu",
+            precision="fp32",  # the same on CPUs with native bf16
+            **model,
+            **recipe,
+        )
+        result = loop.train(config, run)
+        trained = Trained(run)
+        return {
+            "steps": result.steps,
+            "seconds": result.seconds,
+            "parameters": trained.record["parameters"],
+            **_asked(trained, Split(folder.manifest)),
+        }
+
+
+def _asked(trained: Trained, split: Split) -> dict[str, Any]:
+    """What the model writes for every state, and what of it is right."""
+    seen, held_out = (
+        trained.complete(split.world.prompts(states)) for states in (split.seen, split.held_out)
+    )
+    return {
+        "seen": _right(split.world, seen),
+        "held_out": _right(split.world, held_out),
+        "texts": {one.prompt: one.text for one in (*seen, *held_out)},
+    }
+
+
+def _right(world: World, completions: Sequence[Completion]) -> States:
+    right = right_by_part(world, completions)
+    return {
+        one.prompt: {part: float(of[row]) for part, of in right.items()}
+        for row, one in enumerate(completions)
+    }

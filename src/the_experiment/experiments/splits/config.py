@@ -1,20 +1,52 @@
-"""What an experiment on splits is: one YAML file, read into a frozen model."""
+"""Experiments on splits: models and baselines on states held out in several ways, and a claim."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from pydantic import AfterValidator, Field, field_validator, model_validator
+from typing_extensions import Self
 
 from the_experiment.base import defaults
 from the_experiment.base.choices import Size
-from the_experiment.base.names import NAME
+from the_experiment.base.errors import ExperimentError
 from the_experiment.base.seeds import Stream
 from the_experiment.base.strict import Strict
 from the_experiment.data.holdout import HoldOut, one_of_each_meaning
-from the_experiment.worlds import EXACT, World
+from the_experiment.engine.cell import Cell
+from the_experiment.engine.outcome import Outcome
+from the_experiment.evaluation.baseline import baselines
+from the_experiment.experiments.experiment import KINDS, Experiment, WrongKeyError
+from the_experiment.worlds import EXACT, World, find_world
+
+TEMPLATE = """\
+# An experiment of your own. Run it:  the-experiment experiments run FILE --quick
+kind: splits
+name: {name}
+question: Does GPT-2 apply the rules to states it never saw better than an LSTM of its size?
+world: causal                       # a world by name, or a YAML file
+hold_outs:                          # each is one way to hide states; splits are by state
+  a quarter: {fraction: 0.25}
+  where A and C: {where: A AND C}
+models:
+  gpt2: {model: gpt2}
+  rnn: {model: rnn}
+seeds: [1, 2, 3, 4, 5, 6, 7, 8]     # by two measures, fewer than seven pairs can show nothing
+measures:
+  rules: [newA, newB, newC, newD]   # right where all of these parts are; `exact` is always there
+claim:
+  says: GPT-2 generalises where an LSTM does not.
+  source: my own guess
+  published: none
+  counts_for: GPT-2 is right in more new cases, by more than chance over the splits
+  counts_against: it is not, or guessing or a baseline that knows only patterns does as well
+  better: gpt2
+  than: rnn
+  on: [a quarter]
+"""
 
 Name = TypeVar("Name", int, str)
 
@@ -99,11 +131,13 @@ class Quick(Strict):
     each_state: int = Field(2, ge=1)  # how many of the single-state splits
 
 
-class Experiment(Strict):
-    """An experiment file."""
+@KINDS.register("splits")
+class SplitsExperiment(Experiment):
+    """Contestants on splits of one world, and what would count for a claim about two of them."""
 
-    name: str = Field(pattern=NAME)
-    question: str
+    template: ClassVar[str] = TEMPLATE
+
+    kind: Literal["splits"] = "splits"
     world: str = defaults.WORLD
     hold_outs: dict[str, HoldOuts] = Field(min_length=1)
     models: dict[str, ModelEntry] = Field(min_length=1)
@@ -121,7 +155,7 @@ class Experiment(Strict):
         return measures
 
     @model_validator(mode="after")
-    def _claim_is_about_this(self) -> Experiment:
+    def _claim_is_about_this(self) -> Self:
         if self.claim.better == self.claim.than:
             raise ValueError("claim.than: a model can't be better than itself")
         measures = {EXACT, *self.measures}
@@ -138,3 +172,83 @@ class Experiment(Strict):
         if self.quick.hold_outs and not {*self.quick.hold_outs} & {*self.claim.on}:
             raise ValueError("quick.hold_outs: none of them is what the claim is about")
         return self
+
+    @property
+    def all_measures(self) -> dict[str, list[str]]:
+        """The measures by name, each with the parts that must all be right in a state."""
+        return {EXACT: [EXACT], **self.measures}
+
+    def with_files(self, found: Callable[[str], str]) -> Self:
+        """The same with the name of its world's file as `found` gives it."""
+        return self.model_copy(update={"world": found(self.world)})
+
+    def check(self) -> None:
+        """Raise `WrongKeyError` where the world lacks a part or state that is asked for."""
+        world = enumerated(self.world)
+        for name in baselines.names():
+            if name in self.models:
+                raise WrongKeyError(f"models.{name}: a baseline is called so")
+        for name, parts in self.measures.items():
+            for part in parts:
+                if part not in world.parts:
+                    what = f"{part!r} is none of {', '.join(world.parts)}"
+                    raise WrongKeyError(f"measures.{name}: {what}")
+        for name, way in self.hold_outs.items():
+            _check_hold_outs(way, world, f"hold_outs.{name}")
+
+    def check_models(self) -> None:
+        """Raise `WrongKeyError` for a model that there is not. Imports torch."""
+        from the_experiment.models.architectures import ARCHITECTURES
+
+        known = ARCHITECTURES.names()
+        for name, entry in self.models.items():
+            if entry.model not in known:
+                what = f"{entry.model!r} is none of {', '.join(known)}"
+                raise WrongKeyError(f"models.{name}.model: {what}")
+
+    def summary(self) -> Mapping[str, str]:
+        """World, hold-outs, models, measures, and the claim."""
+        claim = self.claim
+        return {
+            "world": self.world,
+            "hold-outs": ", ".join(self.hold_outs),
+            "models": f"{', '.join(self.models)}; seeds {self.seeds}",
+            "measures": ", ".join(self.all_measures),
+            "claim": f"{claim.says} ({claim.source})",
+            "published": claim.published,
+            "for": claim.counts_for,
+            "against": claim.counts_against,
+        }
+
+    def cells(self, out: Path, *, quick: bool) -> Sequence[Cell]:  # noqa: ARG002 - trained here
+        """One for each contestant on each split with each seed."""
+        from the_experiment.experiments.splits.cells import fits_of
+
+        return [fit.cell for fit in fits_of(self, quick=quick)]
+
+    def outcome(self, results: Mapping[Cell, Any], *, quick: bool) -> Outcome:
+        """The new cases that each has right, and what that says of the claim."""
+        from the_experiment.experiments.splits.analysis import outcome_of
+        from the_experiment.experiments.splits.cells import fits_of
+
+        fits = fits_of(self, quick=quick)
+        return outcome_of(self, {fit: results[fit.cell] for fit in fits}, quick=quick)
+
+
+def enumerated(name: str) -> World:
+    """The world of this name. Raises `WrongKeyError` for one of too many states to hold out."""
+    try:
+        world = find_world(name)
+        world.numbers()
+    except ExperimentError as error:
+        raise WrongKeyError(f"world: {error.what}", error.mend) from None
+    return world
+
+
+def _check_hold_outs(way: HoldOuts, world: World, key: str) -> None:
+    """One split tells for all: a condition has one, and a share the same number of states."""
+    _, hold_out = next(way.splits(world, seed=0, sample=1))
+    try:
+        hold_out.resolve(world, seed=0)
+    except ExperimentError as error:
+        raise WrongKeyError(f"{key}: {error.what}", error.mend) from None

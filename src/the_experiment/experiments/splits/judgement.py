@@ -23,14 +23,13 @@ from the_experiment.experiments.splits.comparison import (
     p_of_guessing,
     pairs_among,
 )
-from the_experiment.experiments.splits.config import Claim, Experiment
+from the_experiment.experiments.splits.config import Claim, SplitsExperiment
 from the_experiment.experiments.splits.results import (
     NOTHING,
     FitScore,
     Scores,
     all_aggregates,
     distinct_cases,
-    measures_of,
 )
 from the_experiment.worlds import EXACT, find_world
 
@@ -122,7 +121,7 @@ class Judgement:
         }
 
 
-def judge(experiment: Experiment, scores: Scores) -> list[Judgement]:
+def judge(experiment: SplitsExperiment, scores: Scores) -> list[Judgement]:
     """Compare the two models of the claim on the same splits and seeds, beside the baselines.
 
     One judgement for each measure, the claim's own first; their p are corrected together (Holm
@@ -155,7 +154,7 @@ def judge(experiment: Experiment, scores: Scores) -> list[Judgement]:
 
 
 def _judged(
-    experiment: Experiment, measure: str, scores: Mapping[Fit, FitScore], measures: int
+    experiment: SplitsExperiment, measure: str, scores: Mapping[Fit, FitScore], measures: int
 ) -> Judgement:
     """By one measure, with p that are not corrected yet."""
     claim = experiment.claim
@@ -175,7 +174,7 @@ def _judged(
         claim=claim,
         measure=measure,
         measures=measures,
-        aggregates=all_aggregates(find_world(experiment.world), measures_of(experiment)[measure]),
+        aggregates=all_aggregates(find_world(experiment.world), experiment.all_measures[measure]),
         ways=[way for way in claim.on if any(place[0] == way for place in asked)],
         new_cases=distinct_cases([score.only_judged for score in better.values()]),
         better=best,
@@ -195,7 +194,7 @@ def _place(fit: Fit) -> Place:
 
 
 def _fitted(
-    experiment: Experiment, scores: Mapping[Fit, FitScore]
+    experiment: SplitsExperiment, scores: Mapping[Fit, FitScore]
 ) -> dict[str, dict[Place, FitScore]]:
     """For each contestant: its score in each place in which it fitted."""
     found: dict[str, dict[Place, FitScore]] = {name: {} for name in experiment.models}
@@ -206,7 +205,7 @@ def _fitted(
 
 
 def _patterns(
-    experiment: Experiment, fitted: Mapping[str, ByPlace], better: ByPlace
+    experiment: SplitsExperiment, fitted: Mapping[str, ByPlace], better: ByPlace
 ) -> dict[str, ByPlace]:
     """The baselines that know only patterns, and all of them, where the better model is judged."""
     names = fitted.keys() - {*experiment.models, INTERPOLATION}

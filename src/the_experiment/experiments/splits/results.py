@@ -17,7 +17,7 @@ from the_experiment.evaluation.predictions import Shares, always
 from the_experiment.evaluation.scores import Count
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.splits.cells import Fit
-from the_experiment.experiments.splits.config import Experiment
+from the_experiment.experiments.splits.config import SplitsExperiment
 from the_experiment.worlds import EXACT, World, find_world
 
 Results = Mapping[Fit, Mapping[str, Any]]
@@ -95,19 +95,14 @@ class Row:
         return rate.low, rate.high
 
 
-def measures_of(experiment: Experiment) -> dict[str, list[str]]:
-    """The measures by name, each with the parts that must all be right in a state."""
-    return {EXACT: [EXACT], **experiment.measures}
-
-
 def all_aggregates(world: World, parts: Sequence[str]) -> bool:
     """Whether a measure has no rule in it: it is judged where the rules are right then."""
     return not {EXACT, *world.rule_parts} & {*parts}
 
 
-def scores_of(experiment: Experiment, results: Results) -> dict[str, dict[Fit, FitScore]]:
+def scores_of(experiment: SplitsExperiment, results: Results) -> dict[str, dict[Fit, FitScore]]:
     """Every cell that has an answer to held-out states, by every measure."""
-    world, measures = find_world(experiment.world), measures_of(experiment)
+    world, measures = find_world(experiment.world), experiment.all_measures
     found: dict[str, dict[Fit, FitScore]] = {measure: {} for measure in measures}
     for fits in _by_split(results):
         held_out = fits[0].hold_out.resolve(world, fits[0].seed)
@@ -161,7 +156,7 @@ def _right_in(states: States) -> Callable[[str], Shares]:
     return lambda part: np.array([state[part] for state in states], dtype=float)
 
 
-def rows_of(experiment: Experiment, scores: Scores) -> list[Row]:
+def rows_of(experiment: SplitsExperiment, scores: Scores) -> list[Row]:
     """Every row of the table: of each way of holding out that leaves new cases."""
     rows = []
     for measure, scored in scores.items():

@@ -6,11 +6,12 @@ import numpy as np
 
 from the_experiment.base.choices import Replacement
 from the_experiment.base.words import counted
+from the_experiment.engine.outcome import HeatMap, Outcome
 from the_experiment.evaluation.statistics import listed
-from the_experiment.inside.card import Finding, Request, verb
+from the_experiment.inside.card import Request, verb
 from the_experiment.inside.grading import Graded, graded
 from the_experiment.inside.interventions import Ablate, Reference, pieces_of
-from the_experiment.inside.maps import HeatMap, mean_map
+from the_experiment.inside.maps import mean_map
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.sweep import Trial
@@ -33,7 +34,7 @@ class AblateEach(Request):
     mode: Replacement = "mean"
     seed: int = 0
 
-    def run(self, subject: Subject) -> Finding:
+    def run(self, subject: Subject) -> Outcome:
         """Maps of the drop in exactness and log-probability, by piece and part, seen and held-out.
 
         Raises `UsageError` for a kind of piece that this model doesn't have.
@@ -55,7 +56,7 @@ class AblateEach(Request):
             drops = _maps(title, pieces, *told, self.seed)
             maps += drops
             sentences += [*_never_right(kind, told[0]), _most_missed(kind, drops[-1])]
-        return Finding(maps, figures, sentences)
+        return Outcome(maps, figures, sentences)
 
     def _told(
         self, reference: Reference, pieces: dict[str, list[Site]], texts: list[Text]

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from the_experiment.inside.card import Finding, Request, verb
+from the_experiment.engine.outcome import HeatMap, Outcome
+from the_experiment.inside.card import Request, verb
 from the_experiment.inside.graded import graded_map, question, score_told
-from the_experiment.inside.maps import HeatMap
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.scores import names_in
 from the_experiment.inside.sites import Site
@@ -32,7 +32,7 @@ class Attribute(Request):
     sequence: str | None = None
     seed: int = 0
 
-    def run(self, subject: Subject) -> Finding:
+    def run(self, subject: Subject) -> Outcome:
         """Maps of what each piece, and each value that is read, adds to the right token's lead."""
         if self.sequence is not None:
             return self._attributed(subject, {self.sequence: [subject.text(self.sequence)]})
@@ -42,7 +42,7 @@ class Attribute(Request):
         }
         return self._attributed(subject, texts)
 
-    def _attributed(self, subject: Subject, texts: Mapping[str, Sequence[Text]]) -> Finding:
+    def _attributed(self, subject: Subject, texts: Mapping[str, Sequence[Text]]) -> Outcome:
         maps, figures, sentences = [], {}, []
         if subject.opened.layout.adds:
             maps = [_map(subject, some, which) for which, some in texts.items()]
@@ -59,7 +59,7 @@ class Attribute(Request):
                 f"{which}, {score_told(part, 'gradients', of)}"
                 for part, of in figures[which].items()
             ]
-        return Finding(maps, figures, sentences)
+        return Outcome(maps, figures, sentences)
 
 
 def _map(subject: Subject, texts: Sequence[Text], which: str) -> HeatMap:

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from the_experiment.base.errors import UsageError
-from the_experiment.inside.card import Finding, Request, verb
+from the_experiment.engine.outcome import SHARES, HeatMap, Outcome
+from the_experiment.inside.card import Request, verb
 from the_experiment.inside.edits import Edit
 from the_experiment.inside.generation import written
 from the_experiment.inside.grading import batch_ids
@@ -24,7 +25,6 @@ from the_experiment.inside.interventions import (
     ZeroWeights,
     first_place,
 )
-from the_experiment.inside.maps import SHARES, HeatMap
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.texts import Text
@@ -66,7 +66,7 @@ class Damage(Request):
             raise ValueError("what heals is damaged from the start: leave --at-token out")
         return self
 
-    def run(self, subject: Subject) -> Finding:
+    def run(self, subject: Subject) -> Outcome:
         """The completion before and after, and a curve over amounts and seeds."""
         text = subject.text(self.sequence)
         check_token(text, self.at_token)
@@ -85,7 +85,7 @@ class Damage(Request):
             told, healing = healed(subject, weights, kinds, self.heal, self.seed)
             figures["healing"] = told
             sentences += healing
-        return Finding(maps, figures, sentences)
+        return Outcome(maps, figures, sentences)
 
     @property
     def _asked(self) -> float:

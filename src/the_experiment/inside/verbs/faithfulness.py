@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from the_experiment.base.errors import UsageError
+from the_experiment.engine.outcome import HeatMap, Outcome
 from the_experiment.evaluation.statistics import listed, short
-from the_experiment.inside.card import Finding, Request, verb
+from the_experiment.inside.card import Request, verb
 from the_experiment.inside.graded import TOLD, graded_map, interval_told, question
 from the_experiment.inside.interchange import Interchanged, interchanged
-from the_experiment.inside.maps import HeatMap
 from the_experiment.inside.masses import METHODS, methods_of
 from the_experiment.inside.scores import gradable
 from the_experiment.inside.subject import Subject, families
@@ -34,7 +34,7 @@ class Faithfulness(Request):
 
     seed: int = 0
 
-    def run(self, subject: Subject) -> Finding:
+    def run(self, subject: Subject) -> Outcome:
         """Maps of what matters to each part, their scores, and what follows what after a swap.
 
         Raises `UsageError` for a world each of whose parts depends on everything before it.
@@ -51,7 +51,7 @@ class Faithfulness(Request):
             maps += shown
         return _side_by_side({subject.name: figures}, maps, figures)
 
-    def together(self, found: Sequence[tuple[Subject, Finding]]) -> Finding:
+    def together(self, found: Sequence[tuple[Subject, Outcome]]) -> Outcome:
         """The scores of several models in the same maps."""
         figures = super().together(found).figures
         by_family = {
@@ -62,7 +62,7 @@ class Faithfulness(Request):
         alone = {name: of for name, of in figures.items() if name not in grouped}
         told = [one for family, some in by_family.items() for one in _used_by(family, some)]
         maps = [*_medians(by_family), *_side_by_side(figures, [], figures).maps]
-        return Finding(maps, figures, [*told, *_elsewhere(alone)])
+        return Outcome(maps, figures, [*told, *_elsewhere(alone)])
 
     def _graded(
         self, subject: Subject, kind: str, texts: Sequence[Text]
@@ -107,9 +107,9 @@ def _followed(found: Iterable[Interchanged]) -> dict[str, Any]:
 Figures = Mapping[str, Mapping[str, Any]]  # by model, then by kind of state
 
 
-def _side_by_side(figures: Figures, maps: Sequence[HeatMap], kept: dict[str, Any]) -> Finding:
+def _side_by_side(figures: Figures, maps: Sequence[HeatMap], kept: Figures) -> Outcome:
     shown = [*_scores(figures), *_counts(figures), *maps]
-    return Finding(shown, kept, list(_elsewhere(figures)))
+    return Outcome(shown, kept, list(_elsewhere(figures)))
 
 
 def _scores(figures: Figures) -> Iterator[HeatMap]:

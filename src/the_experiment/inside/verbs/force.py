@@ -12,12 +12,12 @@ from pydantic import model_validator
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers, Stream
 from the_experiment.base.words import counted
+from the_experiment.engine.outcome import SHARES, HeatMap, Outcome
 from the_experiment.evaluation.seed_groups import by_recipe, group_name
 from the_experiment.evaluation.statistics import Rate, short
 from the_experiment.evaluation.trained import Trained
-from the_experiment.inside.card import Finding, Request, verb
+from the_experiment.inside.card import Request, verb
 from the_experiment.inside.generation import written
-from the_experiment.inside.maps import SHARES, HeatMap
 from the_experiment.inside.subject import Subject, families
 from the_experiment.inside.swaps import Expected, Followed, by_rules
 from the_experiment.inside.tables import distribution, followed_cell, side_by_side
@@ -70,7 +70,7 @@ class Force(Request):
             raise ValueError("give PART=VALUE and a sequence, or --all")
         return self
 
-    def run(self, subject: Subject) -> Finding:
+    def run(self, subject: Subject) -> Outcome:
         """How often parts follow what is written. Raises `UsageError` for what is no part."""
         if self.sequence is not None:
             return self._one(subject)
@@ -82,9 +82,9 @@ class Force(Request):
                 maps.append(_map(subject, kind, tally))
                 sentences += [_told(kind, name, each) for name, each in tally.items()]
         nothing = "no part of this world depends on another that is written before it"
-        return Finding(maps, figures, [*sentences, COUNTED, ONE_SEED] if sentences else [nothing])
+        return Outcome(maps, figures, [*sentences, COUNTED, ONE_SEED] if sentences else [nothing])
 
-    def together(self, found: Sequence[tuple[Subject, Finding]]) -> Finding:
+    def together(self, found: Sequence[tuple[Subject, Outcome]]) -> Outcome:
         """Over all states: the shares of several models, and how they are distributed."""
         if self.sequence is not None:
             return super().together(found)
@@ -105,9 +105,9 @@ class Force(Request):
                     maps.append(distribution(f"{kind}, {pair}: models by that share", shares))
                     sentences += [_spread(kind, pair, *one) for one in shares.items()]
         seeds = list(_over_seeds([subject.trained for subject, _ in found], figures))
-        return Finding(maps, figures, [*sentences, *seeds, COUNTED])
+        return Outcome(maps, figures, [*sentences, *seeds, COUNTED])
 
-    def _one(self, subject: Subject) -> Finding:
+    def _one(self, subject: Subject) -> Outcome:
         assert self.sequence is not None
         assert self.part is not None
         assert self.value is not None
@@ -122,7 +122,7 @@ class Force(Request):
         if not followed:
             sentences.append(f"nothing after {self.part} is another for that by the rules")
         told = {part: {**vars(one), "follows": one.follows} for part, one in followed.items()}
-        return Finding(figures={"completion": text, "parts": told}, sentences=sentences)
+        return Outcome(figures={"completion": text, "parts": told}, sentences=sentences)
 
 
 def _spread(kind: str, pair: str, family: str, shares: Sequence[float]) -> str:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from the_experiment.base.choices import Maps
 from the_experiment.base.errors import UsageError
-from the_experiment.inside.card import Finding, Request, verb
+from the_experiment.engine.outcome import SHARES, HeatMap, Outcome
+from the_experiment.inside.card import Request, verb
 from the_experiment.inside.graded import graded_map, question, score_told
-from the_experiment.inside.maps import SHARES, HeatMap
 from the_experiment.inside.masses import by_head
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.scores import gradable, on_ancestors
@@ -39,18 +39,18 @@ class Inspect(Request):
             raise ValueError(f"--what {self.what} takes no --site; attention and activations do")
         return self
 
-    def run(self, subject: Subject) -> Finding:
+    def run(self, subject: Subject) -> Outcome:
         """Raises `UsageError` where the model has nothing of that kind."""
         text = subject.text(self.sequence)
         site = _known(subject.opened, Site.parse(self.site)) if self.site else None
         maps = _MAPS[self.what](subject, text, site)
         if self.what != "attention" or site is not None or not gradable(subject.world):
-            return Finding(maps)
+            return Outcome(maps)
         graded, scores = graded_map(
             subject, question(subject, [text]), "attention", self.sequence, self.seed
         )
         told = [score_told(part, "attention", of) for part, of in scores.items()]
-        return Finding([graded, _heads_graded(subject, text), *maps], scores, told)
+        return Outcome([graded, _heads_graded(subject, text), *maps], scores, told)
 
 
 def _known(opened: Opened, site: Site) -> Site:

@@ -12,10 +12,11 @@ from pydantic import Field, model_validator
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Stream
 from the_experiment.base.words import counted
+from the_experiment.engine.outcome import HeatMap, Outcome
 from the_experiment.evaluation.statistics import Rate
-from the_experiment.inside.card import Finding, Request, verb
+from the_experiment.inside.card import Request, verb
 from the_experiment.inside.graded import Scores, graded_map, question, score_told
-from the_experiment.inside.maps import HeatMap, mean_map, share_map
+from the_experiment.inside.maps import mean_map, share_map
 from the_experiment.inside.patching import Pair, Patched, Patching, at_random
 from the_experiment.inside.scores import gradable
 from the_experiment.inside.subject import Subject
@@ -42,7 +43,7 @@ class PatchMaps(Request):
             raise ValueError("give the sequence that is patched, too")
         return self
 
-    def run(self, subject: Subject) -> Finding:
+    def run(self, subject: Subject) -> Outcome:
         """For each part that differs: what a patch does, by layer and position, head or gate.
 
         Raises `UsageError` for sequences whose texts are not of the same shape.
@@ -74,7 +75,7 @@ class PatchMaps(Request):
             graded, figures["scores"] = self._graded(subject, [pair.base for pair in pairs])
             shown.append(graded)
             sentences += [score_told(part, "patches", of) for part, of in figures["scores"].items()]
-        return Finding(shown, figures, sentences)
+        return Outcome(shown, figures, sentences)
 
     def _graded(self, subject: Subject, bases: Sequence[Text]) -> tuple[HeatMap, Scores]:
         """Where the effect is when any value may be another, not those alone that turn the part."""

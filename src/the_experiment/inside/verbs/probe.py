@@ -15,12 +15,13 @@ from torch import Tensor
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers, Stream, derived_seed
 from the_experiment.base.words import counted
+from the_experiment.engine.outcome import HeatMap, Outcome
 from the_experiment.evaluation.statistics import Rate
-from the_experiment.inside.card import Finding, Request, verb
+from the_experiment.inside.card import Request, verb
 from the_experiment.inside.edits import Edit
 from the_experiment.inside.generation import written
 from the_experiment.inside.grading import batch_ids
-from the_experiment.inside.maps import HeatMap, share_map
+from the_experiment.inside.maps import share_map
 from the_experiment.inside.opened import untrained
 from the_experiment.inside.probing import (
     accuracy_map,
@@ -50,7 +51,7 @@ class Probe(Request):
     of: str
     seed: int = 0
 
-    def run(self, subject: Subject) -> Finding:
+    def run(self, subject: Subject) -> Outcome:
         """Maps of cross-validated accuracy: the model, one untrained, and shuffled labels.
 
         A state whose label no other has is left out. Raises `UsageError` for a name that is
@@ -85,7 +86,7 @@ class Probe(Request):
             maps += steering.maps()
             figures["steering"] = steering.figures()
             sentences.append(steering.told())
-        return Finding(maps, figures, sentences)
+        return Outcome(maps, figures, sentences)
 
     def _maps(self, subject: Subject, texts: Sequence[Text], labels: Integers) -> list[HeatMap]:
         shuffled = labels[Stream(self.seed, "labels").shuffled(len(labels))]

@@ -1,26 +1,20 @@
-"""The report of a course: accuracy by step and hops, phases beside the published, and traces."""
+"""What came out of a training: accuracy by step, phases beside the published ones, and traces."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Group
-from rich.markup import escape
-
-from the_experiment.base.files import replaced_file, write_json
 from the_experiment.base.words import counted
+from the_experiment.engine.outcome import Chart, HeatMap, Outcome, Table
 from the_experiment.evaluation.programs.summary import COMMONEST, FIRST
 from the_experiment.evaluation.statistics import Rate, short
-from the_experiment.experiments.dynamics.config import Course, Scale
+from the_experiment.experiments.dynamics.config import DynamicsExperiment, Scale
 from the_experiment.experiments.dynamics.looks import ALL, FOLLOWED, MISLED, Look
-from the_experiment.experiments.dynamics.runner import CourseOutcome, Learnt
-from the_experiment.report.blocks import Blocks
-from the_experiment.report.html import write_page
-from the_experiment.report.plots import BASELINE_COLOUR, INK, svg
+from the_experiment.report.plots import BASELINE_COLOUR, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +22,75 @@ if TYPE_CHECKING:
 
 LEARNT = 0.99  # the share of right answers at which references are followed
 LEARNT_WHERE_MISLED = 0.9  # the same, surely, where the first line's constant is wrong
+CAPTION = (
+    "Bands: Wilson 95% intervals. Grey lines: the constant on the first line. Dotted: where one "
+    "phase ends and the next begins. Shaded: lessons, in which programs come with many answered "
+    "questions each; in the first every line has a digit of its own."
+)
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """One model: what it was right on, by step, and where it carries its answers."""
+
+    seed: int
+    looks: Mapping[int, Look]
+    baselines: Mapping[str, Look]
+    traces: Mapping[str, Any]  # by number of hops
+    not_traced: Mapping[str, str]  # why, by number of hops
+    lessons: Sequence[int] = ()  # the steps at which they ended
+    folder: str = ""
+
+    @classmethod
+    def of(cls, seed: int, training: Mapping[str, Any], traces: Mapping[str, Any]) -> Learnt:
+        """From the results of its two cells."""
+
+        def rates(found: Mapping[str, Sequence[int]]) -> Look:
+            return {name: Rate(*k_n) for name, k_n in found.items()}
+
+        looks = {int(step): rates(found) for step, found in training["looks"].items()}
+        return cls(
+            seed,
+            dict(sorted(looks.items())),
+            {name: rates(found) for name, found in training["baselines"].items()},
+            traces["by_hops"],
+            traces["failed"],
+            training["lessons"],
+            training["folder"],
+        )
+
+
+def outcome_of(
+    experiment: DynamicsExperiment,
+    scale: Scale,
+    results: Mapping[int, Sequence[Mapping[str, Any]]],
+) -> Outcome:
+    """Accuracy by step, its phases beside the published ones, and what the traces say."""
+    models = [Learnt.of(seed, *found) for seed, found in results.items()]
+    sentences = [one for model in models for one in sentences_of(model)]
+    return Outcome(
+        title=experiment.name,
+        about=[experiment.question],
+        sentences=sentences,
+        tables=[_final_table(models), _phase_table(experiment, models)],
+        charts=[Chart("course", "What is right, step by step", partial(_figure, models), CAPTION)],
+        maps=list(_maps(models)),
+        figures={
+            "experiment": experiment.model_dump(),
+            "scale": scale.model_dump(),
+            "models": [_model_json(model) for model in models],
+            "sentences": sentences,
+        },
+    )
+
+
+def _maps(models: Sequence[Learnt]) -> Iterator[HeatMap]:
+    for model in models:
+        for hops, traced in model.traces.items():
+            for of_kind in traced["maps"].values():
+                for one in of_kind:
+                    title = f"seed {model.seed}, {hops}: {one['title']}"
+                    yield HeatMap.from_json({**one, "title": title})
 
 
 @dataclass(frozen=True)
@@ -75,12 +138,8 @@ def stretches(model: Learnt) -> list[Stretch]:
     return [Stretch(name, looks) for name, looks in zip(names, found, strict=True)]
 
 
-def sentences(outcome: CourseOutcome) -> list[str]:
-    """What came out, each seed in its sentence."""
-    return [told for model in outcome.models for told in _sentences(model)]
-
-
-def _sentences(model: Learnt) -> list[str]:
+def sentences_of(model: Learnt) -> list[str]:
+    """What came out of one training."""
     step, last = max(model.looks.items())
     shortcut = model.baselines[FIRST]
     return [
@@ -99,94 +158,47 @@ def _following(last: Look) -> str:
     return "follows references in part" if beaten else "does not follow references"
 
 
-def _traces_told(model: Learnt) -> list[str]:
-    if isinstance(model.traced, str):
-        return [f"nothing is traced: {model.traced}"]
-    return model.traced.sentences
+def _traces_told(model: Learnt) -> Iterator[str]:
+    for traced in model.traces.values():
+        yield from traced["sentences"]
+    for hops, why in model.not_traced.items():
+        yield f"{hops}: nothing is traced: {why}"
 
 
-def course_sheet(course: Course) -> Group:
-    """What a course is going to do, for the terminal."""
-    scales = {"in full": course.full, "--quick": course.quick}
-    lines = [f"{name:<8} {_planned(scale)}" for name, scale in scales.items()]
-    published = [
-        f"{one.what}: until step {one.until}, {one.accuracy}" for one in course.published.phases
-    ]
-    about = f"published ({course.published.source}; {course.published.setting})"
-    title = f"[bold]{course.name}[/]: {escape(course.question)}"
-    return Group(title, "", *map(escape, lines), "", escape(about), *map(escape, published))
-
-
-def _planned(scale: Scale) -> str:
-    """What is trained, on what, how often."""
-    model = f"{scale.layers} layers of {scale.width}"
-    if scale.architecture:
-        model = f"{scale.architecture.get('model_type')} of its own size"
-    lessons = [f"{one.rows:,} rows of {one.questions} questions" for one in scale.lessons]
-    after = f" after lessons of {' and '.join(lessons)}" if lessons else ""
-    return (
-        f"world {scale.world}; {model}, seeds {scale.seeds}, {scale.train_rows:,} rows, "
-        f"{counted(scale.epochs, 'time')}, {scale.batch_size} a step{after}"
-    )
-
-
-def course_view(outcome: CourseOutcome) -> Group:
-    """Last looks beside the baselines, the phases, and what they say, for the terminal."""
-    heading, *rows = final_table(outcome)
-    table = Blocks(list(map(escape, heading)))
-    for row in rows:
-        style = "dim" if row[0] in (FIRST, COMMONEST) else "bold"
-        table.add_row(list(map(escape, row)), style=style)
-    phases = Blocks(["phase", *phase_columns(outcome)])
-    for line in phase_table(outcome):
-        phases.add_row(list(map(escape, line)), style="")
-    return Group(table, "", phases, "", *map(escape, sentences(outcome)))
-
-
-def final_table(outcome: CourseOutcome) -> list[list[str]]:
-    """A heading; then the last look of each model, and the baselines on the first one's programs.
+def _final_table(models: Sequence[Learnt]) -> Table:
+    """The last evaluation of each model, and the baselines on the first one's programs.
 
     Their programs are other ones, of the same kind.
     """
-    names = [name for name in outcome.models[0].baselines[FIRST] if name != MISLED]
-    rows = [["right", *names]]
-    for model in outcome.models:
+    names = [name for name in models[0].baselines[FIRST] if name != MISLED]
+    rows = []
+    for model in models:
         step, last = max(model.looks.items())
         rows.append([f"seed {model.seed}, step {step:,}", *(str(last[name]) for name in names)])
-    for baseline, look in outcome.models[0].baselines.items():
+    for baseline, look in models[0].baselines.items():
         rows.append([baseline, *(str(look[name]) for name in names)])
-    return rows
+    return Table(["right", *names], rows, "After the last step", baselines=models[0].baselines)
 
 
-def phase_columns(outcome: CourseOutcome) -> list[str]:
-    """What stands above `phase_table`, but for its first column."""
-    seeds = [f"seed {model.seed}" for model in outcome.models]
-    ours = [f"{seed}: {what}" for seed in seeds for what in ("until step", "right", "misled")]
-    return ["published: until step", "right", *ours]
-
-
-def phase_table(outcome: CourseOutcome) -> list[list[str]]:
+def _phase_table(experiment: DynamicsExperiment, models: Sequence[Learnt]) -> Table:
     """The phases: published, and of each seed where it ends, what is right and what is misled."""
-    published = outcome.course.published.phases
+    published = experiment.published
+    columns = ["phase", "published: until step", "right"]
+    for model in models:
+        columns += [f"seed {model.seed}: {what}" for what in ("until step", "right", "misled")]
     rows = []
-    for number, stretch in enumerate(stretches(outcome.models[0])):
-        told = published[number] if number < len(published) else None
+    for number, stretch in enumerate(stretches(models[0])):
+        told = published.phases[number] if number < len(published.phases) else None
         row = [stretch.what, *((told.until, told.accuracy) if told else ("", ""))]
-        for model in outcome.models:
+        for model in models:
             ours = stretches(model)[number]
             row += [ours.until, ours.seen(ALL), ours.seen(FOLLOWED)]
         rows.append(row)
-    return rows
-
-
-def course_json(outcome: CourseOutcome) -> dict[str, Any]:
-    """The whole report as plain values."""
-    return {
-        "experiment": outcome.course.model_dump(),
-        "scale": outcome.scale.model_dump(),
-        "models": [_model_json(model) for model in outcome.models],
-        "sentences": sentences(outcome),
-    }
+    note = (
+        f"Published: {published.source}; {published.setting}. Misled: where the first line's "
+        "constant is wrong, the share that gives it."
+    )
+    return Table(columns, rows, "The phases, as published and here", note=note)
 
 
 def _model_json(model: Learnt) -> dict[str, Any]:
@@ -195,7 +207,7 @@ def _model_json(model: Learnt) -> dict[str, Any]:
 
     return {
         "seed": model.seed,
-        "run": str(model.run.folder),
+        "folder": model.folder,
         "lessons": list(model.lessons),
         "looks": {str(step): as_json(look) for step, look in model.looks.items()},
         "baselines": {name: as_json(look) for name, look in model.baselines.items()},
@@ -203,48 +215,12 @@ def _model_json(model: Learnt) -> dict[str, Any]:
             {"what": one.what, "steps": sorted(one.looks), "right": one.seen(ALL)}
             for one in stretches(model)
         ],
-        "traces": None if isinstance(model.traced, str) else model.traced.patch_results,
+        "traces": dict(model.traces),
+        "not_traced": dict(model.not_traced),
     }
 
 
-def write_course(outcome: CourseOutcome) -> Path:
-    """Write `report.html`, `results.json`, `course.png` and the traces; return the page's path."""
-    from the_experiment.report.tracing import PAGE
-
-    folder = outcome.folder
-    figure = course_figure(outcome.models)
-    with replaced_file(folder / "course.png") as path:
-        figure.savefig(path, format="png", dpi=110)
-    write_json(folder / "results.json", course_json(outcome))
-    traces = [
-        (model.seed, (model.traces / PAGE).relative_to(folder), pictures)
-        for model in outcome.models
-        if (pictures := _pictures(model, folder))
-    ]
-    write_page(
-        folder / "report.html",
-        "course.html",
-        title=outcome.course.name,
-        course=outcome.course,
-        sentences=sentences(outcome),
-        figure=svg(figure),
-        final=final_table(outcome),
-        columns=phase_columns(outcome),
-        phases=phase_table(outcome),
-        traces=traces,
-    )
-    return folder / "report.html"
-
-
-def _pictures(model: Learnt, folder: Path) -> list[Path]:
-    from the_experiment.report.tracing import write_tracing
-
-    if isinstance(model.traced, str):
-        return []
-    return [path.relative_to(folder) for path in write_tracing(model.traced, model.traces)]
-
-
-def course_figure(models: Sequence[Learnt]) -> Figure:
+def _figure(models: Sequence[Learnt]) -> Figure:
     """Accuracy against the step: by hops, and where the first line's constant is wrong."""
     from matplotlib.figure import Figure
 

@@ -1,0 +1,114 @@
+"""What came out, in one shape for everything here, before anybody prints or draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Values = npt.NDArray[np.float64]
+
+SHARES = (0.0, 1.0)  # the scale of shares, probabilities, accuracies and attention
+ARRAYS = ("values", "low", "high")
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """A number for each row and column, and what it is."""
+
+    title: str
+    unit: str  # what the numbers are, such as "probability of the right token"
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: Values  # (rows, columns)
+    words: tuple[tuple[str, ...], ...] = ()  # shown in the cells, where there are any
+    span: tuple[float, float] | None = None  # the ends of its scale, if they are fixed
+    n: int | None = None  # how many states or pairs each value is over
+    low: Values | None = None  # (rows, columns): the ends of each value's 95% interval
+    high: Values | None = None
+
+    @property
+    def signed(self) -> bool:
+        """Whether 0 is the middle of the scale rather than its end."""
+        low, _ = self.span or (self.values.min(), 0.0)
+        return bool(low < 0)
+
+    def as_json(self) -> dict[str, Any]:
+        """The map as plain values; what it doesn't have is left out."""
+        optional = {
+            "words": [list(row) for row in self.words] or None,
+            "span": None if self.span is None else list(self.span),
+            "n": self.n,
+            "low": _rounded(self.low),
+            "high": _rounded(self.high),
+        }
+        return {
+            "title": self.title,
+            "unit": self.unit,
+            "rows": list(self.rows),
+            "columns": list(self.columns),
+            "values": _rounded(self.values),
+            **{name: value for name, value in optional.items() if value is not None},
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> HeatMap:
+        """The map of these plain values, as `as_json` gives them."""
+        numbers = {name: np.array(value[name]) for name in ARRAYS if name in value}
+        tuples = {name: tuple(value[name]) for name in ("rows", "columns", "span") if name in value}
+        words = tuple(tuple(row) for row in value.get("words", ()))
+        return cls(**{**value, **tuples, **numbers, "words": words})
+
+
+def _rounded(values: Values | None) -> list[list[float]] | None:
+    return None if values is None else [[round(float(one), 6) for one in row] for row in values]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Texts by row and column; the first column names the rows."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    title: str = ""
+    baselines: Collection[str] = ()  # the names of rows that need no model: drawn in grey
+    note: str = ""  # how to read it
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture that matplotlib draws."""
+
+    name: str  # of its file, without the ending
+    title: str
+    draw: Callable[[], Figure]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of one `patch` or of a whole experiment.
+
+    >>> Outcome(sentences=["it follows the rules"]).as_json()
+    {'maps': [], 'figures': {}, 'sentences': ['it follows the rules']}
+    """
+
+    maps: Sequence[HeatMap] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict)  # as JSON: all that was found
+    sentences: Sequence[str] = ()
+    title: str = ""
+    about: Sequence[str] = ()  # paragraphs on what was asked
+    tables: Sequence[Table] = ()
+    charts: Sequence[Chart] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)  # by title: as it was written
+
+    def as_json(self) -> dict[str, Any]:
+        """What a card keeps of it, as plain values."""
+        maps = [one.as_json() for one in self.maps]
+        return {"maps": maps, "figures": dict(self.figures), "sentences": list(self.sentences)}

@@ -1,0 +1,71 @@
+"""What every kind of experiment has in common: a file, cells, and what comes out of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+from typing_extensions import Self
+
+from the_experiment.base.errors import ExperimentError
+from the_experiment.base.names import NAME
+from the_experiment.base.registry import Registry
+from the_experiment.base.runs import EXPERIMENTS
+from the_experiment.base.strict import Strict
+from the_experiment.engine.cell import Cell
+from the_experiment.engine.outcome import Outcome
+
+QUICK = "quick"
+
+
+class WrongKeyError(ExperimentError):
+    """A key of an experiment file has a value that it can't have."""
+
+
+class Experiment(Strict, ABC):
+    """An experiment file: all that its results depend on.
+
+    A kind of experiment is a class below this one, in a folder of its own beside this module, with
+    a decorator: `KINDS.register("mine")`. Nothing here needs torch until a cell is computed.
+    """
+
+    template: ClassVar[str]  # a file to start from; `{name}` stands for its name
+    parent: ClassVar[str] = EXPERIMENTS  # in the output folder: where the results of a kind lie
+
+    kind: str
+    name: str = Field(pattern=NAME)
+    question: str
+
+    def folder(self, out: Path) -> Path:
+        """Where its cells and its report lie; those of a quick run are in `quick` there."""
+        return out / self.parent / self.name
+
+    def with_files(self, found: Callable[[str], str]) -> Self:  # noqa: ARG002 - most name none
+        """The same with each name of a file as `found` gives it."""
+        return self
+
+    def check(self) -> None:
+        """Raise `WrongKeyError` that names the key which is wrong: what a schema can't tell."""
+
+    def check_models(self) -> None:
+        """Raise `WrongKeyError` for a model that there is not. May import torch."""
+
+    @abstractmethod
+    def summary(self) -> Mapping[str, str]:
+        """What it is going to do, by what that is about."""
+
+    @abstractmethod
+    def cells(self, out: Path, *, quick: bool) -> Sequence[Cell]:
+        """The cells whose results it is about; those that they need come with them."""
+
+    @abstractmethod
+    def outcome(self, results: Mapping[Cell, Any], *, quick: bool) -> Outcome:
+        """What the results of all these cells say."""
+
+
+KINDS: Registry[type[Experiment]] = Registry(
+    "kind of experiment", "the_experiment.experiments", "the_experiment.kinds"
+)

@@ -1,0 +1,82 @@
+"""Any outcome, in the terminal and on disk: tables, charts, heat maps and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from the_experiment.base.files import replaced_file, write_json, write_text
+from the_experiment.engine.outcome import Outcome, Table
+from the_experiment.report.blocks import Blocks
+from the_experiment.report.heatmaps import heat_map_view, hover_map, write_picture
+from the_experiment.report.html import write_page
+from the_experiment.report.plots import svg
+
+RESULTS, PAGE, MAPS = "results.json", "report.html", "maps.png"
+WIDEST, HIGHEST, MOST_MAPS = 40, 60, 8  # columns and rows of a map, and maps, in a terminal
+
+
+def outcome_view(outcome: Outcome) -> Group:
+    """The tables, the maps that a terminal can hold, then what they say."""
+    return Group(
+        *(part for table in outcome.tables for part in _table_view(table)),
+        *_maps_view(outcome),
+        *map(Text, outcome.sentences),
+    )
+
+
+def _table_view(table: Table) -> Iterator[RenderableType]:
+    if table.title:
+        yield Text(table.title, style="bold")
+    blocks = Blocks([Text(cell) for cell in table.columns])
+    for row in table.rows:
+        style = "dim" if row[0] in table.baselines else "bold" if table.baselines else ""
+        blocks.add_row([Text(cell) for cell in row], style=style)
+    yield blocks
+    if table.note:
+        yield Text(table.note, style="dim")
+    yield ""
+
+
+def _maps_view(outcome: Outcome) -> Iterator[RenderableType]:
+    fitting = [one for one in outcome.maps if len(one.columns) <= WIDEST]
+    shown = [one for one in fitting if len(one.rows) <= HIGHEST][:MOST_MAPS]
+    yield from map(heat_map_view, shown)
+    left = len(outcome.maps) - len(shown)
+    if left:
+        what = f"{left} more maps" if shown else f"all {left} maps"
+        yield Text(f"{what} are in {MAPS} and on the page", style="dim")
+
+
+def write_outcome(outcome: Outcome, folder: Path) -> Path:
+    """Write `results.json`, a PNG for each chart, `maps.png` and `report.html`; return the page."""
+    write_json(folder / RESULTS, outcome.figures)
+    figures = [(chart, chart.draw()) for chart in outcome.charts]
+    for chart, figure in figures:
+        with replaced_file(folder / f"{chart.name}.png") as path:
+            figure.savefig(path, format="png", dpi=110)
+    if outcome.maps:
+        write_picture(outcome.maps, folder / MAPS)
+    write_page(
+        folder / PAGE,
+        "outcome.html",
+        title=outcome.title,
+        outcome=outcome,
+        charts=[(chart, svg(figure)) for chart, figure in figures],
+        script=plotly_beside(folder) if outcome.maps else "",
+        maps=[hover_map(one) for one in outcome.maps],
+    )
+    return folder / PAGE
+
+
+def plotly_beside(folder: Path) -> str:
+    """Where pages in `folder` find plotly: once for all in the folder above, without a network."""
+    from plotly.offline import get_plotlyjs
+
+    script = folder.parent / "plotly.min.js"
+    if not script.is_file():
+        write_text(script, get_plotlyjs())
+    return f"../{script.name}"
