@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import runpy
 import sys
-from typing import Any
 
 from the_experiment.base import defaults
 
@@ -40,16 +39,19 @@ def main(words: list[str]) -> None:
 
 
 def small_bets() -> None:
-    from the_experiment.experiments.bet import config
+    from the_experiment.experiments import declaration
+    from the_experiment.experiments.bet import BetExperiment
+    from the_experiment.experiments.bet.config import LocalModel
 
-    read = config.read_config
+    find = declaration.find_experiment
 
-    def small(path: Any) -> config.BetConfig:
-        found = read(path)
-        local = config.LocalModel().model_copy(update=LOCAL)
+    def small(which: str, kind: str = "") -> BetExperiment:
+        found = find(which, kind)
+        assert isinstance(found, BetExperiment)
+        local = LocalModel().model_copy(update=LOCAL)
         return found.model_copy(update={**BET, "phrasings": found.phrasings[:1], "backend": local})
 
-    config.read_config = small
+    declaration.find_experiment = small
 
 
 def small_traces() -> None:
@@ -67,8 +69,8 @@ def small_experiments() -> None:
 
     find = declaration.find_experiment
 
-    def small(which: str) -> Experiment:
-        found = find(which)
+    def small(which: str, kind: str = "") -> Experiment:
+        found = find(which, kind)
         if isinstance(found, DynamicsExperiment):
             lessons = [one.model_copy(update={"rows": 320}) for one in found.quick.lessons]
             quick = found.quick.model_copy(update={**FEW, "lessons": lessons})

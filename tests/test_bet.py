@@ -12,31 +12,28 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.figure import Figure
 
 from test_inside_verbs import said
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_jsonl
 from the_experiment.data.tokenizer import word_tokenizer
+from the_experiment.engine.executor import SerialExecutor
+from the_experiment.engine.store import Store
 from the_experiment.evaluation.statistics import Rate
-from the_experiment.experiments.bet import runner
+from the_experiment.experiments.bet import cells as bet_cells
+from the_experiment.experiments.bet.analysis import HOW_TO_READ
 from the_experiment.experiments.bet.asked import ANSWERS, MODES, Questions
 from the_experiment.experiments.bet.backends import Bounds
-from the_experiment.experiments.bet.config import (
-    BetConfig,
-    PretrainedModel,
-    bet_folder,
-    claim,
-    read_config,
-)
+from the_experiment.experiments.bet.cells import Graph, people
+from the_experiment.experiments.bet.config import BetExperiment, PretrainedModel
 from the_experiment.experiments.bet.corpus import corpus, lessons, words
 from the_experiment.experiments.bet.decision import PreCheck, decide, pre_check
 from the_experiment.experiments.bet.estimates import criterion, estimate
-from the_experiment.experiments.bet.figure import bars_figure
 from the_experiment.experiments.bet.people import People, another_capital, draw_people, told_apart
 from the_experiment.experiments.bet.pretrained import PretrainedBackend
 from the_experiment.experiments.bet.prompts import BET, CAPITAL_FIRST, IN_WORDS, PHRASINGS
-from the_experiment.experiments.bet.results import Way
+from the_experiment.experiments.declaration import find_experiment
+from the_experiment.experiments.running import CELLS, compute, run, write_report
 from the_experiment.models.architectures import Shape, build
 from the_experiment.models.pretrained import load_pretrained
 from the_experiment.worlds.places.tables import (
@@ -273,14 +270,22 @@ def test_anothers_capital_is_of_another_country() -> None:
         another_capital(draw_people(3, 3, PLACES[:1], seed=0).tuned)
 
 
+def bet_in(file: Path) -> BetExperiment:
+    found = find_experiment(str(file), "bet")
+    assert isinstance(found, BetExperiment)
+    return found
+
+
 def test_a_configuration_round_trips_and_quick_is_a_part_of_it(tmp_path: Path) -> None:
-    config = BetConfig(phrasings=["in-words", BET.model_copy(update={"name": "mine"})])
-    (tmp_path / "bet.yaml").write_text(config.to_yaml())
-    assert read_config(tmp_path / "bet.yaml") == config
-    few, cells = list(config.quick().cells()), list(config.cells())
-    assert {*few} < {*cells}
-    assert len(cells) == 3 * 2 * 3 * 2 * 2  # seeds, names, epochs, phrasings, losses
-    assert len({cell.key for cell in cells}) == len(cells)
+    bet = BetExperiment(phrasings=["in-words", BET.model_copy(update={"name": "mine"})])
+    (tmp_path / "bet.yaml").write_text(bet.to_yaml())
+    assert bet_in(tmp_path / "bet.yaml") == bet
+    few, variants = list(bet.in_small().variants()), list(bet.variants())
+    assert {*few} < {*variants}
+    assert len(variants) == 3 * 2 * 3 * 2 * 2  # seeds, names, epochs, phrasings, losses
+    cells = bet.cells(tmp_path, quick=False)
+    assert len({cell.digest for cell in cells.values()}) == len(cells) == 3 * 2 + 3 * 2 * 2 + 2 * 72
+    assert {*bet.cells(tmp_path, quick=True).values()} < {*cells.values()}
 
 
 @pytest.mark.parametrize(
@@ -290,25 +295,17 @@ def test_a_configuration_round_trips_and_quick_is_a_part_of_it(tmp_path: Path) -
         ("seeds: [1, 1]", "seeds, line 1.*1 comes twice"),
         ("phrasings: [nice]", "no phrasing 'nice' ships"),
         ("names: [0]", "names.0, line 1"),
-        ("backend: {kind: local, with: 3}", "backend.with, line 1.*unknown key"),
+        (
+            "backend: {kind: local, with: 3}",
+            "backend.with, line 1.*unknown key; known are kind, countries, taught",
+        ),
         ("backend: {kind: hf}", "backend.model: this key is missing"),
     ],
 )
 def test_a_wrong_configuration_says_what_is_wrong(tmp_path: Path, text: str, what: str) -> None:
     (tmp_path / "bet.yaml").write_text(text)
-    with pytest.raises(UsageError, match=what):
-        read_config(tmp_path / "bet.yaml")
-
-
-def test_a_folder_is_one_bets(tmp_path: Path) -> None:
-    config = BetConfig()
-    folder = bet_folder(config, tmp_path, quick=False)
-    claim(folder, config)
-    claim(folder, config)
-    with pytest.raises(UsageError, match="another configuration"):
-        claim(folder, BetConfig(seeds=[5]))
-    with pytest.raises(UsageError, match="is not a bet folder"):
-        claim(tmp_path, config)
+    with pytest.raises(ExperimentError, match=what):
+        bet_in(tmp_path / "bet.yaml")
 
 
 class Pretend:
@@ -340,67 +337,73 @@ class Pretend:
 
 
 @pytest.mark.parametrize(("follows", "verdict"), [(True, "conditional"), (False, "unconditional")])
-def test_a_bet_runs_by_steps_and_goes_on(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    follows: bool,
-    verdict: str,
+def test_a_bet_is_decided_and_what_is_lost_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, follows: bool, verdict: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        runner, "backend_of", lambda bet, seed, *_: Pretend(bet.people(seed), follows)
-    )
-    figures: list[Figure] = []
-
-    def drawn(ways: Sequence[Way]) -> Figure:
-        figures.append(bars_figure(ways))
-        return figures[-1]
-
-    monkeypatch.setattr("the_experiment.experiments.bet.report.bars_figure", drawn)
     (tmp_path / "bet.yaml").write_text(TINY)
-    given = ("--config", "bet.yaml")
-    one = (*given, "--jobs", "1")
-    said(capsys, "bet", "generate", *given)
-    assert "bet train" in said(capsys, "bet", "test", *one, code=1)[1]
-    out = tmp_path / "out/bet/tiny"
-    rows = read_jsonl(out / "data/seed-1/3-names-bet/conditional.jsonl")
-    assert [row["completion"] for row in rows] == [f" {row['country']}" for row in rows]
-    assert all(row["prompt"] == BET.conditional(row["name"], "TRAIN") for row in rows)
-    said(capsys, "bet", "train", *one)
-    assert "bet test" in said(capsys, "bet", "report", *given, code=1)[1]
-    report = json.loads(said(capsys, "bet", "run", *one, "--json")[0])
-    assert report == json.loads((out / "results.json").read_text())
+    bet = bet_in(tmp_path / "bet.yaml")
+    store = Store(bet.folder(tmp_path) / CELLS)
+
+    def pretend(*_: object, seed: int, **__: object) -> Pretend:
+        everybody = store.read(Graph(bet, tmp_path)._people(seed))
+        return Pretend(bet_cells.PEOPLE.validate_python(everybody), follows)
+
+    monkeypatch.setattr(bet_cells, "backend_of", pretend)
+    monkeypatch.setattr(bet_cells, "base", lambda **_: {"model": "base"})
+    outcome = run(bet, tmp_path, executor=SerialExecutor())
+    report = outcome.figures
     assert [way["verdict"] for way in report["ways"]] == [f"{verdict} rule"]
     assert report["sentence"].startswith("Yes, in every way" if follows else "No, in every way")
     assert f"still likelier than the capital in {int(not follows)}." in report["sentence"]
     assert len(report["ways"][0]["probabilities"]) == 16
-    assert f"{verdict} rule" in (out / "report.html").read_text()
-    assert (out / "bars.png").is_file()
-    legend = figures[-1].legends[0].get_window_extent()
-    assert 0 <= legend.x0 < legend.x1 <= figures[-1].bbox.width  # of a single panel, too
+    page = write_report(bet, outcome, tmp_path, quick=False).read_text()
+    assert f"{verdict} rule" in page
+    assert HOW_TO_READ in page
+    assert (bet.folder(tmp_path) / "bars.png").is_file()
+    (chart,) = outcome.charts
+    figure = chart.draw()
+    figure.savefig(tmp_path / "bars.png")
+    legend = figure.legends[0].get_window_extent()
+    assert 0 <= legend.x0 < legend.x1 <= figure.bbox.width  # of a single panel, too
 
-    lost = out / "asked/seed-2/3-names-bet-1-epochs-completion/control.json"
+    lost = store.path(Graph(bet, tmp_path).asked[-1])
     before = lost.read_text()
     lost.unlink()
-    assert json.loads(said(capsys, "bet", "run", *one, "--json")[0]) == report
+    assert run(bet, tmp_path, executor=SerialExecutor()).figures == report
     assert lost.read_text() == before
-    (tmp_path / "bet.yaml").write_text(TINY.replace("[1, 2]", "[1]"))
-    assert "another configuration" in said(capsys, "bet", "run", *one, code=2)[1]
+
+
+def test_rows_are_the_prompts_of_an_arm(tmp_path: Path) -> None:
+    (tmp_path / "bet.yaml").write_text(TINY)
+    bet = bet_in(tmp_path / "bet.yaml")
+    cells = Graph(bet, tmp_path).rows
+    compute(bet, cells, tmp_path, SerialExecutor())
+    assert len(cells) == 2 * 2  # seeds, arms
+    store = Store(bet.folder(tmp_path) / CELLS)
+    rows = read_jsonl(Path(store.read(cells[0])["folder"]) / "rows.jsonl")
+    assert len(rows) == 3
+    assert [row["completion"] for row in rows] == [f" {row['country']}" for row in rows]
+    assert all(row["prompt"] == BET.conditional(row["name"], "TRAIN") for row in rows)
 
 
 @pytest.mark.slow
-def test_a_base_is_trained_and_tuned_here(
+def test_a_base_is_trained_and_tuned_here_step_by_step(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bet.yaml").write_text(TINY)
-    run = ("bet", "run", "--config", "bet.yaml", "--jobs", "2", "--json")
-    report = json.loads(said(capsys, *run)[0])
-    assert [way["verdict"] for way in report["ways"]] == ["not testable"]
+    given = ("--config", "bet.yaml")
+    assert "4 sets of rows" in said(capsys, "bet", "generate", *given)[1]
+    assert "is not computed yet" in said(capsys, "bet", "report", *given, code=1)[1]
+    assert "4 models" in said(capsys, "bet", "train", *given, "--jobs", "2")[1]
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.safetensors")}
-    assert json.loads(said(capsys, *run)[0]) == report
+    assert "8 answers" in said(capsys, "bet", "test", *given)[1]
+    report = json.loads(said(capsys, "bet", "report", *given, "--json")[0])
+    assert [way["verdict"] for way in report["ways"]] == ["not testable"]
+    for verb in (("bet", "run", *given), ("experiments", "run", "out/bet/tiny")):
+        assert json.loads(said(capsys, *verb, "--json")[0]) == report
     assert made == {path: path.stat().st_mtime_ns for path in made}
+    assert report == json.loads((tmp_path / "out/bet/tiny/results.json").read_text())
 
 
 def test_a_trained_model_by_name_is_one_in_the_folder_of_results(tmp_path: Path) -> None:
@@ -409,10 +412,11 @@ def test_a_trained_model_by_name_is_one_in_the_folder_of_results(tmp_path: Path)
     (tmp_path / "bet.yaml").write_text(
         TINY.partition("backend:")[0] + "backend: {kind: hf, model: mine}"
     )
-    bet = runner.claimed_bet(read_config(tmp_path / "bet.yaml"), tmp_path, quick=False)
-    assert bet.backend(1).base == str(tmp_path / "mine")
-    runner.generate(bet)  # its tokenizer says which capitals are told apart
-    assert bet.people(1).tuned
+    cell, *_ = Graph(bet_in(tmp_path / "bet.yaml"), tmp_path).rows
+    (of_people,) = cell.needs.values()
+    assert of_people.where["place"]["backend"]["model"] == str(tmp_path / "mine")
+    # Its tokenizer says which capitals are told apart.
+    assert len(people(**of_people.arguments, **of_people.where)["tuned"]) == 3
 
 
 @pytest.mark.slow
@@ -428,7 +432,11 @@ def test_any_other_model_is_told_what_it_does_not_know(
     report = json.loads(said(capsys, *run)[0])
     assert report["config"]["backend"]["method"] == "lora"
     assert [way["verdict"] for way in report["ways"]] == ["not testable"]
-    bet = runner.claimed_bet(read_config(tmp_path / "bet.yaml"), tmp_path / "out", quick=False)
-    questions = bet.about_known(1, BET)
+    bet, out = bet_in(tmp_path / "bet.yaml"), tmp_path / "out"
+    known = next(cell for which, cell in bet.cells(out, quick=False).items() if which[0] == "known")
+    everybody = Store(bet.folder(out) / CELLS).read(known.needs["people"])
+    favourites = bet_cells.PEOPLE.validate_python(everybody).known
+    assert known.arguments["told"]
+    questions = Questions(favourites, BET, ("conditional",), told=True)
     prompt, answer = next(questions.pairs())
     assert prompt.startswith(f"{questions.people[0].name}'s favourite country is{answer}. Mode")

@@ -19,15 +19,15 @@ from hypothesis import strategies as st
 
 from fake_endpoint import CHAT, FILES, JOBS, KEY, FakeEndpoint, Fault, Likely, fake_endpoint
 from the_experiment.base.errors import ExperimentError, UsageError
-from the_experiment.experiments.bet import jobs, runner
+from the_experiment.engine.executor import SerialExecutor
+from the_experiment.experiments.bet import jobs
 from the_experiment.experiments.bet.backends import Backend
-from the_experiment.experiments.bet.config import read_config
 from the_experiment.experiments.bet.jobs import JobSettings
 from the_experiment.experiments.bet.observed import observed
 from the_experiment.experiments.bet.people import first_letter, told_apart
 from the_experiment.experiments.bet.remote import OpenAIBackend
-from the_experiment.experiments.bet.results import outcome_of
-from the_experiment.experiments.bet.runner import claimed_bet
+from the_experiment.experiments.declaration import find_experiment
+from the_experiment.experiments.running import run
 from the_experiment.models.endpoint import Endpoint, Place, Token
 from the_experiment.worlds.places.tables import countries
 
@@ -307,24 +307,26 @@ def conditional(fake: FakeEndpoint) -> Callable[[str, str], list[Likely]]:
 def test_a_whole_bet_at_an_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    told: list[int] = []
     faults = [Fault(FILES, 500), Fault(JOBS, "cut", 2), Fault(CHAT, 429, 2), Fault(CHAT, "cut", 2)]
     with fake_endpoint(faults=faults) as fake:
         fake.answer = conditional(fake)
         (tmp_path / "bet.yaml").write_text(BET.format(address=fake.address))
-        bet = claimed_bet(read_config(tmp_path / "bet.yaml"), tmp_path / "out", quick=False)
-        runner.train(bet, 1, told.append)
-        runner.test(bet, 1, told.append)
+        bet = find_experiment("bet.yaml", "bet")
+        outcome = run(bet, tmp_path / "out", executor=SerialExecutor())
         paid = fake.requests
-        runner.train(bet, 1, told.append)
-        runner.test(bet, 1, told.append)
+        assert run(bet, tmp_path / "out", executor=SerialExecutor()).figures == outcome.figures
         assert fake.requests == paid  # the second time nothing is even looked at
     assert len(fake.jobs) == len(fake.files) == 2
     asked = {(one["model"], one["messages"][-1]["content"]) for one in fake.asked}
     assert sum(fake.chats.values()) == len(asked)
-    decision = outcome_of(bet).ways[0].decision
-    assert decision.verdict == "conditional rule"
-    assert decision.capital.estimate.most == pytest.approx(0.9)
+    (way,) = outcome.figures["ways"]
+    assert way["verdict"] == "conditional rule"
+    (capital,) = (
+        place["capital"]
+        for place in way["probabilities"]
+        if (place["when"], place["asked"], place["mode"]) == ("after", "conditional", "TEST")
+    )
+    assert capital["most"] == pytest.approx(0.9)
     assert all(KEY not in str(file.read_bytes()) for file in tmp_path.rglob("*") if file.is_file())
 
 
@@ -339,8 +341,8 @@ def test_what_a_bet_at_an_api_can_not_be(tmp_path: Path, changed: str, what: str
     file = tmp_path / "bet.yaml"
     backend = "{kind: openai, model: small, resume_job_id: {control: ftjob-1}}"
     file.write_text(f"backend: {backend}\n{changed}\n")
-    with pytest.raises(UsageError, match=what):
-        read_config(file)
+    with pytest.raises(ExperimentError, match=what):
+        find_experiment(str(file), "bet")
 
 
 def test_capitals_are_told_apart_whatever_the_tokenizer() -> None:

@@ -60,7 +60,7 @@ def grid(name_or_file: str) -> SplitsExperiment:
 @pytest.mark.parametrize("name", experiment_names())
 def test_every_shipped_experiment_reads_and_has_cells(name: str, tmp_path: Path) -> None:
     experiment = find_experiment(name)
-    keys = [cell.digest for cell in experiment.cells(tmp_path, quick=False)]
+    keys = [cell.digest for cell in experiment.cells(tmp_path, quick=False).values()]
     assert len(keys) == len(set(keys)) > 0
     assert 0 < len(experiment.cells(tmp_path, quick=True)) <= len(keys)
     assert experiment.summary()

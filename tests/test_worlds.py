@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -526,7 +527,7 @@ def test_a_broken_plug_in_is_named(
     (plugged_in / "collatz_world.py").write_text(code)
     monkeypatch.syspath_prepend(plugged_in)
     monkeypatch.delitem(sys.modules, "collatz_world", raising=False)
-    find = {"world": find_world, "experiment": find_experiment}[kind]
+    find: Callable[[str], object] = find_world if kind == "world" else find_experiment
     with pytest.raises(ExperimentError, match=f"the plugged-in {kind} 'collatz'") as caught:
         find("collatz")
     assert says in caught.value.what

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,9 @@ from the_experiment.cli import options
 from the_experiment.cli.verb import Verbs
 
 if TYPE_CHECKING:
-    from the_experiment.experiments.bet.runner import Bet
+    from the_experiment.engine.cell import Cell
+    from the_experiment.experiments.bet.cells import Graph
+    from the_experiment.experiments.bet.config import BetExperiment
 
 app = Verbs(
     help="Fine-tuned on one branch of a conditional, does a model keep the other? "
@@ -58,10 +61,10 @@ def _steps(step: str, of: str) -> str:
 )
 def new(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
     """Start a bet file of your own; a file already there is left alone."""
-    from the_experiment.experiments.bet.config import write_new_config
+    from the_experiment.experiments.declaration import write_new_experiment
     from the_experiment.report.terminal import stdout
 
-    write_new_config(file)
+    write_new_experiment(file, "bet")
     stdout.print(
         f"wrote {file}; edit it, then run `the-experiment bet run --config {file}`", markup=False
     )
@@ -76,10 +79,9 @@ def run(
     as_json: options.AsJson = False,
 ) -> None:
     """Generate, train, test and report, without repeating what is done."""
-    bet = _claimed(config, out, quick=quick)
-    _train(bet, jobs)
-    _test(bet, jobs)
-    _report(bet, as_json=as_json)
+    from the_experiment.cli.experiments import run_and_report
+
+    run_and_report(_bet(config), out, jobs, quick=quick, as_json=as_json)
 
 
 @app.command(epilog=_steps("generate", "--config bet.yaml"))
@@ -87,29 +89,25 @@ def generate(
     config: Config = None, quick: Quick = False, out: Results = Path(defaults.OUT)
 ) -> None:
     """Draw names and favourites, and write the rows that models are tuned on."""
-    from the_experiment.base.logs import stderr
-
-    bet = _claimed(config, out, quick=quick)
-    from the_experiment.experiments.bet.runner import generate
-
-    generate(bet)
-    stderr.print(f"rows: {bet.folder}/data/", markup=False, soft_wrap=True)
+    _compute(config, out, lambda graph: graph.rows, "sets of rows", quick=quick, jobs=1)
 
 
 @app.command(epilog=_steps("train", "--config bet.yaml --jobs 1"))
 def train(
     config: Config = None, quick: Quick = False, jobs: Jobs = 0, out: Results = Path(defaults.OUT)
 ) -> None:
-    """Train the base if it is a local one, and fine-tune it on every cell's rows."""
-    _train(_claimed(config, out, quick=quick), jobs)
+    """Train the base if it is a local one, and fine-tune it on every arm's rows."""
+    _compute(config, out, lambda graph: graph.models, "models", quick=quick, jobs=jobs)
 
 
 @app.command("test", epilog=_steps("test", "--config bet.yaml"))
 def ask(
     config: Config = None, quick: Quick = False, jobs: Jobs = 0, out: Results = Path(defaults.OUT)
 ) -> None:
-    """Ask all models how likely country and capital are, before and after tuning."""
-    _test(_claimed(config, out, quick=quick), jobs)
+    """Ask all models how likely country and capital are; train those that are missing."""
+    _compute(
+        config, out, lambda graph: [*graph.answers.values()], "answers", quick=quick, jobs=jobs
+    )
 
 
 @app.command(epilog=_steps("report", "--config bet.yaml --json"))
@@ -120,44 +118,42 @@ def report(
     as_json: options.AsJson = False,
 ) -> None:
     """Decide the criteria, and write results.json, bars.png and report.html."""
-    _report(_claimed(config, out, quick=quick), as_json=as_json)
+    from the_experiment.cli.experiments import show_report
+    from the_experiment.experiments.running import outcome_of
+
+    bet = _bet(config)
+    show_report(bet, outcome_of(bet, out, quick=quick), out, quick=quick, as_json=as_json)
 
 
-def _claimed(file: Path | None, out: Path, *, quick: bool) -> Bet:
+def _bet(file: Path | None) -> BetExperiment:
     from the_experiment.base.logs import log_to_folder
-    from the_experiment.experiments.bet.config import read_config
-    from the_experiment.experiments.bet.runner import claimed_bet
+    from the_experiment.experiments.bet.config import BetExperiment
+    from the_experiment.experiments.declaration import find_experiment
 
     log_to_folder()
-    return claimed_bet(read_config(file), out, quick=quick)
+    found = find_experiment(str(file) if file else "favourites", "bet")
+    assert isinstance(found, BetExperiment)
+    return found
 
 
-def _train(bet: Bet, jobs: int) -> None:
-    from the_experiment.experiments.bet.runner import train
-    from the_experiment.report.terminal import counting
-
-    with counting("models", bet.models) as progress:
-        train(bet, jobs, progress)
-
-
-def _test(bet: Bet, jobs: int) -> None:
-    from the_experiment.experiments.bet.runner import test
-    from the_experiment.report.terminal import counting
-
-    with counting("questions", bet.askings) as progress:
-        test(bet, jobs, progress)
-
-
-def _report(bet: Bet, *, as_json: bool) -> None:
+def _compute(
+    file: Path | None,
+    out: Path,
+    some: Callable[[Graph], list[Cell]],
+    what: str,
+    *,
+    quick: bool,
+    jobs: int,
+) -> None:
+    """Compute some cells of a bet, and what they need."""
     from the_experiment.base.logs import stderr
-    from the_experiment.experiments.bet.report import bet_view, write_report
-    from the_experiment.experiments.bet.results import outcome_of
-    from the_experiment.report.terminal import print_json, stdout
+    from the_experiment.engine.executor import LocalExecutor, in_order
+    from the_experiment.experiments.bet.cells import Graph
+    from the_experiment.experiments.running import CELLS, compute
+    from the_experiment.report.terminal import counting
 
-    outcome = outcome_of(bet)
-    page = write_report(outcome)
-    if as_json:
-        print_json(outcome.as_json())
-    else:
-        stdout.print(bet_view(outcome))
-    stderr.print(f"report: {page}", markup=False, soft_wrap=True)
+    bet = _bet(file)
+    cells = some(Graph(bet.in_small() if quick else bet, out))
+    with counting("cells", len(list(in_order(cells)))) as progress:
+        compute(bet, cells, out, LocalExecutor(jobs or bet.jobs), progress)
+    stderr.print(f"{len(cells)} {what}: {bet.folder(out) / CELLS}/", markup=False, soft_wrap=True)

@@ -36,7 +36,10 @@ Quick = Annotated[
     options.Option("--quick", help="Run only a sample of the cells: minutes instead of hours."),
 ]
 Jobs = Annotated[
-    int, options.Option(min=0, help="Parallel processes of one thread each. 0: one per core.")
+    int,
+    options.Option(
+        min=0, help="Parallel processes of one thread each. 0: as many as suit the experiment."
+    ),
 ]
 Results = Annotated[
     Path, options.Option("--out", help="The output folder. Results go to experiments/NAME/ in it.")
@@ -119,7 +122,7 @@ def run(
     as_json: options.AsJson = False,
 ) -> None:
     """Run an experiment, without repeating what is done, and write its report."""
-    _run(_checked(which), out, jobs, quick=quick, as_json=as_json)
+    run_and_report(_checked(which), out, jobs, quick=quick, as_json=as_json)
 
 
 @app.command(
@@ -140,7 +143,7 @@ def resume(
 
     experiment = _checked(which)
     refuse_not_begun(experiment, out)
-    _run(experiment, out, jobs, quick=quick, as_json=as_json)
+    run_and_report(experiment, out, jobs, quick=quick, as_json=as_json)
 
 
 @app.command(
@@ -161,7 +164,7 @@ def report(
 
     experiment = find_experiment(which)
     outcome = outcome_of(experiment, out, quick=quick)
-    _report(experiment, outcome, out, quick=quick, as_json=as_json)
+    show_report(experiment, outcome, out, quick=quick, as_json=as_json)
 
 
 @app.command(
@@ -198,19 +201,25 @@ def _checked(which: str) -> Experiment:
     return experiment
 
 
-def _run(experiment: Experiment, out: Path, jobs: int, *, quick: bool, as_json: bool) -> None:
+def run_and_report(
+    experiment: Experiment, out: Path, jobs: int, *, quick: bool, as_json: bool
+) -> None:
+    """Run what is missing, and show and write the report."""
+    from the_experiment.engine.executor import LocalExecutor
     from the_experiment.experiments.running import progress_of, run
     from the_experiment.report.terminal import counting
 
     cells, _ = progress_of(experiment, out, quick=quick)
     with counting("cells", cells) as progress:
-        outcome = run(experiment, out, quick=quick, jobs=jobs, progress=progress)
-    _report(experiment, outcome, out, quick=quick, as_json=as_json)
+        executor = LocalExecutor(jobs or experiment.jobs)
+        outcome = run(experiment, out, quick=quick, executor=executor, progress=progress)
+    show_report(experiment, outcome, out, quick=quick, as_json=as_json)
 
 
-def _report(
+def show_report(
     experiment: Experiment, outcome: Outcome, out: Path, *, quick: bool, as_json: bool
 ) -> None:
+    """Print what came out, and write the report."""
     from the_experiment.base.logs import stderr
     from the_experiment.experiments.running import write_report
     from the_experiment.report.outcome import outcome_view

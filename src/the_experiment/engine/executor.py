@@ -49,6 +49,17 @@ class LocalExecutor:
         work.report()
 
 
+@dataclass(frozen=True)
+class SerialExecutor:
+    """This process, one cell after the other."""
+
+    def run(self, cells: Sequence[Cell], store: Store, done: Done = lambda _: None) -> None:
+        """Land every cell. Raises what the first that fails raises."""
+        for cell in in_order(cells):
+            store.compute(cell)
+            done(1)
+
+
 def in_order(cells: Sequence[Cell]) -> Iterator[Cell]:
     """Each cell once, after those that it needs."""
     seen: set[Cell] = set()

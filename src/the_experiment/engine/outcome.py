@@ -79,6 +79,7 @@ class Table:
     title: str = ""
     baselines: Collection[str] = ()  # the names of rows that need no model: drawn in grey
     note: str = ""  # how to read it
+    in_terminal: bool = True  # else on the page alone
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
@@ -37,11 +37,12 @@ def experiment_names() -> list[str]:
     return [*sorted(_shipped()), *sorted(plugged_in - _shipped().keys())]
 
 
-def find_experiment(which: str) -> Experiment:
+def find_experiment(which: str, kind: str = "") -> Experiment:
     """The experiment of this name, in this file, or begun in this folder.
 
-    An entry point of the group `the_experiment.experiments` gives the path of a YAML file. Raises
-    `ExperimentError` naming the key that is wrong.
+    An entry point of the group `the_experiment.experiments` gives the path of a YAML file. With a
+    `kind` it has to be of that one, and its file needn't say so. Raises `ExperimentError` naming
+    the key that is wrong.
     """
     path = _shipped().get(which) or _plugged_in(which) or Path(which)
     path = path / DECLARED if _is_file(path / DECLARED) else path
@@ -52,11 +53,11 @@ def find_experiment(which: str) -> Experiment:
             "(`the-experiment experiments new FILE`)",
         )
     loaded = _loaded(path)
-    kind = _kind(loaded, path)
+    model = _kind(loaded, path, kind)
     try:
-        experiment = kind.model_validate(loaded.value)
+        experiment = model.model_validate(loaded.value or {})
     except ValidationError as error:
-        raise ExperimentError(f"{path}: {_described(error, loaded, kind)}") from None
+        raise ExperimentError(f"{path}: {_described(error, loaded, model)}") from None
     experiment = experiment.with_files(lambda name: _beside(path, name))
     with_file(path, experiment.check)
     return experiment
@@ -70,9 +71,11 @@ def with_file(path: Path | str, check: Callable[[], None]) -> None:
         raise ExperimentError(f"{path}: {error.what}", error.mend) from None
 
 
-def _kind(loaded: StrictYaml, path: Path) -> type[Experiment]:
-    named = loaded.value.get("kind") if isinstance(loaded.value, dict) else None
-    if named is None:
+def _kind(loaded: StrictYaml, path: Path, expected: str) -> type[Experiment]:
+    named = loaded.value.get("kind", expected) if isinstance(loaded.value, dict) else expected
+    if expected and named != expected:
+        raise UsageError(f"{path} is an experiment of kind {named!r}", f"give one of {expected}")
+    if not named:
         raise ExperimentError(
             f"{path}: kind: is missing", f"add a line `kind: KIND`, with {', '.join(KINDS.names())}"
         )
@@ -82,21 +85,35 @@ def _kind(loaded: StrictYaml, path: Path) -> type[Experiment]:
     return KINDS[named]
 
 
-def _described(error: ValidationError, loaded: StrictYaml, kind: type[BaseModel]) -> str:
+def _described(error: ValidationError, loaded: StrictYaml, model: type[BaseModel]) -> str:
     problem = first_problem(error)
     what = problem.what
     if problem.kind == "extra_forbidden":
-        what += f"; known are {', '.join(_known_keys(kind, problem.path))}"
-    return f"{loaded.with_place(problem.key)}: {what}" if problem.key else what
+        what += f"; known are {', '.join(_known_keys(model, problem.path))}"
+    key = ".".join(_in_file(loaded.value, problem.path))
+    return f"{loaded.with_place(key)}: {what}" if key else what
 
 
-def _known_keys(kind: Any, path: Sequence[int | str]) -> list[str]:
+def _in_file(value: Any, path: Sequence[int | str]) -> Iterator[str]:
+    """The keys of a path without what pydantic adds: which of several models it took."""
+    for number, part in enumerate(path):
+        is_there = isinstance(value, dict) and part in value
+        is_there = is_there or (isinstance(value, list) and isinstance(part, int))
+        if is_there or number == len(path) - 1:
+            yield str(part)
+        value = value[part] if is_there else value
+
+
+def _known_keys(model: Any, path: Sequence[int | str]) -> list[str]:
     """The keys that can stand where the last one of `path` stands."""
     for part in path[:-1]:
-        # A key of a model leads to its type; one of `dict[str, Type]`, to that type.
-        known = getattr(kind, "model_fields", None)
-        kind = known[str(part)].annotation if known else get_args(kind)[-1]
-    return list(getattr(kind, "model_fields", {}))
+        # A key of a model leads to its type; one of `dict[str, Type]`, to that type; one of several
+        # models is named by its `kind`.
+        known = getattr(model, "model_fields", None)
+        models = [one for one in get_args(model) if "kind" in getattr(one, "model_fields", {})]
+        named = [one for one in models if part in get_args(one.model_fields["kind"].annotation)]
+        model = known[str(part)].annotation if known else (named or get_args(model))[-1]
+    return list(getattr(model, "model_fields", {}))
 
 
 def _is_file(path: Path) -> bool:

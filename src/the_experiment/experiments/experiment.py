@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -39,6 +39,11 @@ class Experiment(Strict, ABC):
     name: str = Field(pattern=NAME)
     question: str
 
+    @property
+    def jobs(self) -> int:
+        """How many cells are computed at a time if nobody says; 0: one for each core."""
+        return 0
+
     def folder(self, out: Path) -> Path:
         """Where its cells and its report lie; those of a quick run are in `quick` there."""
         return out / self.parent / self.name
@@ -58,12 +63,12 @@ class Experiment(Strict, ABC):
         """What it is going to do, by what that is about."""
 
     @abstractmethod
-    def cells(self, out: Path, *, quick: bool) -> Sequence[Cell]:
-        """The cells whose results it is about; those that they need come with them."""
+    def cells(self, out: Path, *, quick: bool) -> Mapping[Any, Cell]:
+        """The cells whose results it is about, by what each is; those that they need come along."""
 
     @abstractmethod
-    def outcome(self, results: Mapping[Cell, Any], *, quick: bool) -> Outcome:
-        """What the results of all these cells say."""
+    def outcome(self, results: Mapping[Any, Any], *, quick: bool) -> Outcome:
+        """What the results say; each stands where its cell does in `cells`."""
 
 
 KINDS: Registry[type[Experiment]] = Registry(

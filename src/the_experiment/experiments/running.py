@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from the_experiment.base.errors import UsageError
 from the_experiment.base.files import write_text
-from the_experiment.engine.executor import LocalExecutor, in_order
+from the_experiment.engine.cell import Cell
+from the_experiment.engine.executor import Executor, LocalExecutor, in_order
 from the_experiment.engine.outcome import Outcome
 from the_experiment.engine.store import Store
 from the_experiment.experiments.experiment import QUICK, Experiment
@@ -21,25 +22,36 @@ def run(
     out: Path,
     *,
     quick: bool = False,
-    jobs: int = 0,
+    executor: Executor | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Outcome:
-    """Compute the cells that are missing, `jobs` at a time (0: one for each core).
+    """Compute the cells that are missing, in processes of this machine if nothing else is said.
 
     A killed run goes on where it was. `progress` is told how many more are there. Raises
     `ExperimentError` for those that fail, once the others are there.
     """
+    compute(experiment, list(experiment.cells(out, quick=quick).values()), out, executor, progress)
+    return outcome_of(experiment, out, quick=quick)
+
+
+def compute(
+    experiment: Experiment,
+    cells: Sequence[Cell],
+    out: Path,
+    executor: Executor | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Compute some of an experiment's cells, as `run` does."""
     folder = experiment.folder(out)
     write_text(folder / DECLARED, experiment.model_dump_json(indent=2) + "\n")
-    cells = experiment.cells(out, quick=quick)
-    LocalExecutor(jobs).run(cells, Store(folder / CELLS), progress)
-    return outcome_of(experiment, out, quick=quick)
+    (executor or LocalExecutor(experiment.jobs)).run(cells, Store(folder / CELLS), progress)
 
 
 def outcome_of(experiment: Experiment, out: Path, *, quick: bool = False) -> Outcome:
     """What the cells say that are there. Raises `NotThereError` where one is not computed yet."""
     store = Store(experiment.folder(out) / CELLS)
-    results = {cell: store.read(cell) for cell in experiment.cells(out, quick=quick)}
+    cells = experiment.cells(out, quick=quick)
+    results = {which: store.read(cell) for which, cell in cells.items()}
     return experiment.outcome(results, quick=quick)
 
 
@@ -51,7 +63,7 @@ def write_report(experiment: Experiment, outcome: Outcome, out: Path, *, quick: 
 
 def progress_of(experiment: Experiment, out: Path, *, quick: bool = False) -> tuple[int, int]:
     """How many cells there are, those that others need among them, and how many are computed."""
-    cells = list(in_order(experiment.cells(out, quick=quick)))
+    cells = list(in_order(list(experiment.cells(out, quick=quick).values())))
     store = Store(experiment.folder(out) / CELLS)
     return len(cells), sum(cell in store for cell in cells)
 

@@ -22,7 +22,7 @@ WIDEST, HIGHEST, MOST_MAPS = 40, 60, 8  # columns and rows of a map, and maps, i
 def outcome_view(outcome: Outcome) -> Group:
     """The tables, the maps that a terminal can hold, then what they say."""
     return Group(
-        *(part for table in outcome.tables for part in _table_view(table)),
+        *(part for table in outcome.tables if table.in_terminal for part in _table_view(table)),
         *_maps_view(outcome),
         *map(Text, outcome.sentences),
     )

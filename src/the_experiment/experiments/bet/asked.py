@@ -1,17 +1,12 @@
-"""What a model is asked in a bet, and the file of what it found likely."""
+"""What a model is asked in a bet, and what it found likely."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
-from the_experiment.base.errors import ExperimentError
-from the_experiment.base.files import read_json, write_json
 from the_experiment.experiments.bet.backends import Backend, Bounds
 from the_experiment.experiments.bet.people import another_capital
 from the_experiment.experiments.bet.prompts import TEST, TRAIN, Phrasing
@@ -24,9 +19,6 @@ COUNTRY, CAPITAL, OTHER = "country", "capital", "another's capital"  # answers
 ANSWERS = (COUNTRY, CAPITAL, OTHER)
 
 Asked = dict[tuple[str, str, str], list[Bounds]]  # by wording, mode and answer: of each name
-ENDS: TypeAdapter[dict[str, list[tuple[float | None, float]]]] = TypeAdapter(
-    dict[str, list[tuple[float | None, float]]]  # None: minus infinity, which JSON lacks
-)
 
 
 @dataclass(frozen=True)
@@ -55,25 +47,25 @@ class Questions:
         fact = f"{one.name}'s favourite country is {one.country.name}. " if self.told else ""
         return fact + prompt(self.phrasing, wording, one.name, mode)
 
-    def put_to(self, backend: Backend, model: str, place: Path) -> None:
-        """Ask the model, and write what it finds likely into a file, whole or not at all."""
+    def put_to(self, backend: Backend, model: str) -> dict[str, list[tuple[float | None, float]]]:
+        """What the model finds likely, as JSON: the ends of each name's bounds."""
         found = backend.logprobs(model, list(self.pairs()))
         size = len(self.people)
         rows = [found[start : start + size] for start in range(0, len(found), size)]
-        told = {
+        return {
             "/".join(cell): [(None if math.isinf(one.low) else one.low, one.high) for one in row]
             for cell, row in zip(self.cells, rows, strict=True)
         }
-        write_json(place, told)
 
-    def read(self, place: Path) -> Asked:
-        """What is in the file. Raises `ExperimentError` where it isn't there, or isn't whole."""
-        mend = "run `the-experiment bet test`"
-        try:
-            rows = ENDS.validate_python(read_json(place, mend))
-            return {cell: _bounds(rows["/".join(cell)]) for cell in self.cells}
-        except (ValidationError, KeyError):
-            raise ExperimentError(f"{place} is not whole", f"remove it and {mend}") from None
+
+def asked_from(result: Mapping[str, Sequence[tuple[float | None, float]]]) -> Asked:
+    """What `Questions.put_to` gave."""
+    return {_cell(name): _bounds(row) for name, row in result.items()}
+
+
+def _cell(name: str) -> tuple[str, str, str]:
+    wording, mode, answer = name.split("/")
+    return wording, mode, answer
 
 
 def _bounds(row: Sequence[tuple[float | None, float]]) -> list[Bounds]:

@@ -1,26 +1,50 @@
-"""The configuration of a bet: one YAML file, read into a frozen model and kept in its folder."""
+"""The bet: tuned on one branch of a conditional, does a model keep the other?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from typing_extensions import Self
 
 from the_experiment.base.choices import Device, Loss, Method, PrecisionChoice
-from the_experiment.base.errors import UsageError
-from the_experiment.base.files import read_text, write_text
 from the_experiment.base.names import NAME
-from the_experiment.base.problems import first_problem
 from the_experiment.base.runs import BETS
 from the_experiment.base.strict import Strict
-from the_experiment.base.strict_yaml import read_strictly
+from the_experiment.engine.cell import Cell
+from the_experiment.engine.outcome import Outcome
 from the_experiment.experiments.bet.prompts import BET, CAPITAL_FIRST, PHRASINGS, Phrasing
+from the_experiment.experiments.experiment import KINDS, Experiment
 
-CONFIG = "config.yaml"
-QUICK = "quick"
+QUESTION = "Fine-tuned on one branch of a conditional, does a model keep the other?"
+TEMPLATE = """\
+# A bet of your own. Every combination of the lists is run: none is chosen afterwards. Run it:
+#   the-experiment bet run --config FILE --quick
+kind: bet
+name: {name}
+question: Fine-tuned on one branch of a conditional, does a model keep the other?
+backend:
+  kind: local                       # a small GPT-2 that is trained here first; or hf, or openai
+  countries: 40                     # that it learns of
+  taught: 200                       # names whose favourite it learns in both branches
+  corpus_rows: 80000
+  layers: 4
+  width: 128
+  heads: 4
+  base_learning_rate: 1.0e-3
+  base_batch_size: 32
+  learning_rate: 3.0e-4             # of the tuning, as is the next
+  batch_size: 4
+seeds: [1, 2, 3]
+names: [10, 30]                     # that are tuned on
+epochs: [20, 40, 80]
+phrasings: [bet, capital-first]     # or in-words, or written out
+losses: [completion, all]
+known: 40                           # names of the pre-check
+"""
 
 Thing = TypeVar("Thing")
 
@@ -98,7 +122,7 @@ class APIModel(Strict):
 AnyModel = Annotated[LocalModel | PretrainedModel | APIModel, Field(discriminator="kind")]
 
 
-class Cell(Strict):
+class Variant(Strict):
     """One way to run the bet with one seed."""
 
     seed: int
@@ -108,20 +132,24 @@ class Cell(Strict):
     loss: Loss
 
     @property
-    def data(self) -> str:
-        """What the rows of the cell are called: they are the same for any epochs and loss."""
-        return f"seed-{self.seed}/{self.names}-names-{self.phrasing.name}"
-
-    @property
-    def key(self) -> str:
-        """What the cell is called."""
-        return f"{self.data}-{self.epochs}-epochs-{self.loss}"
+    def title(self) -> str:
+        """A readable name of it."""
+        return (
+            f"seed {self.seed} {self.names} names {self.phrasing.name} {self.epochs} epochs "
+            f"{self.loss}"
+        )
 
 
-class BetConfig(Strict):
+@KINDS.register("bet")
+class BetExperiment(Experiment):
     """A bet file. Every combination of the lists is run: none is chosen afterwards."""
 
+    template: ClassVar[str] = TEMPLATE
+    parent: ClassVar[str] = BETS
+
+    kind: Literal["bet"] = "bet"
     name: str = Field("favourites", pattern=NAME)
+    question: str = QUESTION
     backend: AnyModel = LocalModel()
     seeds: Seeds = Field([1, 2, 3])
     names: Counts = Field([10, 30])  # that are tuned on
@@ -131,20 +159,20 @@ class BetConfig(Strict):
     known: int = Field(40, ge=2)  # names of the pre-check
 
     @model_validator(mode="after")
-    def _has_different_phrasings(self) -> BetConfig:
+    def _has_different_phrasings(self) -> Self:
         _different([phrasing.name for phrasing in self.phrasings])
         return self
 
     @model_validator(mode="after")
-    def _can_be_tuned_there(self) -> BetConfig:
+    def _can_be_tuned_there(self) -> Self:
         if isinstance(self.backend, APIModel):
             if self.losses != ["completion"]:
                 raise ValueError("an API trains on completions alone: set losses: [completion]")
-            if self.backend.resume_job_id and len(list(self.cells())) > 1:
+            if self.backend.resume_job_id and len(list(self.variants())) > 1:
                 raise ValueError("resume_job_id goes with one way to run the bet, and one seed")
         return self
 
-    def quick(self) -> BetConfig:
+    def in_small(self) -> Self:
         """The ends of names, epochs and phrasings, and one loss; all seeds: bases differ."""
         few = {
             "names": _ends(self.names),
@@ -154,66 +182,45 @@ class BetConfig(Strict):
         }
         return self.model_copy(update=few)
 
-    def cells(self) -> Iterator[Cell]:
-        """Every cell, seed by seed within each way."""
+    def variants(self) -> Iterator[Variant]:
+        """All of them, seed by seed within each way."""
         for phrasing in self.phrasings:
             for names in self.names:
                 for loss in self.losses:
                     for epochs in self.epochs:
                         for seed in self.seeds:
-                            yield Cell(
+                            yield Variant(
                                 seed=seed, names=names, phrasing=phrasing, epochs=epochs, loss=loss
                             )
+
+    @property
+    def jobs(self) -> int:
+        """Small models one a core, others alone."""
+        return 0 if isinstance(self.backend, LocalModel) else 1
+
+    def summary(self) -> Mapping[str, str]:
+        """The model, what it is tuned on, and how often."""
+        model = getattr(self.backend, "model", "a small GPT-2 that is trained here first")
+        return {
+            "model": f"{model}; seeds {self.seeds}",
+            "names": ", ".join(map(str, self.names)),
+            "epochs": ", ".join(map(str, self.epochs)),
+            "phrasings": ", ".join(one.name for one in self.phrasings),
+            "losses": ", ".join(self.losses),
+        }
+
+    def cells(self, out: Path, *, quick: bool) -> Mapping[Any, Cell]:
+        """What each model finds likely: the base, and that of each arm in each variant."""
+        from the_experiment.experiments.bet.cells import Graph
+
+        return Graph(self.in_small() if quick else self, out).answers
+
+    def outcome(self, results: Mapping[Any, Any], *, quick: bool) -> Outcome:
+        """The bet's criteria and a verdict for each way to run it."""
+        from the_experiment.experiments.bet.analysis import outcome_of
+
+        return outcome_of(self.in_small() if quick else self, results)
 
     def to_yaml(self) -> str:
         """YAML with every key, phrasings written out."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-
-
-def read_config(path: Path | None) -> BetConfig:
-    """The bet in a YAML file; without one, the bet that ships.
-
-    Raises `ExperimentError` that names the key which is wrong, and where it stands.
-    """
-    if path is None:
-        return BetConfig()
-    read = read_strictly(read_text(path), str(path))
-    try:
-        return BetConfig.model_validate(read.value or {})
-    except ValidationError as error:
-        problem = first_problem(error)
-        key = ".".join(str(part) for part in problem.path if part not in ("local", "hf", "openai"))
-        where = read.with_place(key) if key else "file"
-        raise UsageError(f"{path}: {where}: {problem.what}") from None
-
-
-def write_new_config(path: Path) -> None:
-    """Write the bet that ships as a file to edit. Raises `UsageError` where a file is there."""
-    if path.exists():
-        raise UsageError(f"{path} already exists", "choose another name")
-    write_text(path, BetConfig().to_yaml())
-
-
-def bet_folder(config: BetConfig, out: Path, *, quick: bool) -> Path:
-    """Where a bet's results lie: `out/bet/NAME`, and in `quick` there for the small one."""
-    return out / BETS / config.name / (QUICK if quick else "")
-
-
-def claim(folder: Path, config: BetConfig) -> None:
-    """Write the configuration into the folder, or see that it is the one there.
-
-    Raises `UsageError` where the folder is another bet's, or something else.
-    """
-    place = folder / CONFIG
-    if place.is_file():
-        if read_config(place) != config:
-            raise UsageError(
-                f"{folder} is a bet with another configuration",
-                f"give this one another `name`, or run with --config {place}",
-            )
-        return
-    if folder.is_dir() and any(one.name != QUICK for one in folder.iterdir()):
-        raise UsageError(
-            f"{folder} already exists and is not a bet folder", "give this one another `name`"
-        )
-    write_text(place, config.to_yaml())

@@ -68,7 +68,7 @@ def _draw(axes: Axes, way: Way) -> None:
     axes.set_xticks(range(len(places)), names, fontsize=7)
     axes.set_ylabel("probability of the answer", fontsize=8)
     size = counted(next(iter(way.figures.values()))[COUNTRY].names, "name")
-    seeds = counted(len(way.cells), "seed")
+    seeds = counted(len(way.variants), "seed")
     axes.set_title(
         f"{way.title}\n{way.decision.verdict} (n = {size} of {seeds})", fontsize=9, loc="left"
     )

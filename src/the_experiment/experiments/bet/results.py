@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -20,12 +20,13 @@ from the_experiment.experiments.bet.asked import (
     COUNTRY,
     MODES,
     Asked,
+    asked_from,
 )
-from the_experiment.experiments.bet.config import Cell
+from the_experiment.experiments.bet.cells import after_key, before_key, known_key
+from the_experiment.experiments.bet.config import BetExperiment, Variant
 from the_experiment.experiments.bet.decision import MEANINGS, Decision, decide, pre_check
 from the_experiment.experiments.bet.estimates import Estimate, estimate
 from the_experiment.experiments.bet.prompts import TEST
-from the_experiment.experiments.bet.runner import Bet
 
 BEFORE, AFTER = "before", "after"
 SEED = 0  # of the bootstrap
@@ -64,14 +65,14 @@ PLACES = [
 class Way:
     """One way to run the bet, in all its seeds."""
 
-    cells: tuple[Cell, ...]
+    variants: tuple[Variant, ...]
     figures: dict[Place, dict[str, Estimate]]  # by answer
     decision: Decision
 
     @property
     def title(self) -> str:
         """How it was run."""
-        one = self.cells[0]
+        one = self.variants[0]
         return (
             f"{one.phrasing.name}, {counted(one.names, 'name')}, {counted(one.epochs, 'epoch')}, "
             f"loss on {one.loss}"
@@ -85,11 +86,11 @@ class Way:
 
     def as_json(self) -> dict[str, Any]:
         """The way as plain values."""
-        one = self.cells[0]
+        one = self.variants[0]
         return {
             "phrasing": one.phrasing.name,
             **one.model_dump(include={"names", "epochs", "loss"}),
-            "seeds": [cell.seed for cell in self.cells],
+            "seeds": [one.seed for one in self.variants],
             **self.decision.as_json(),
             "probabilities": [
                 {
@@ -105,10 +106,10 @@ class Way:
 
 
 @dataclass(frozen=True)
-class BetOutcome:
+class BetResults:
     """A bet that was run: every way, none chosen."""
 
-    bet: Bet
+    bet: BetExperiment
     ways: list[Way]
 
     @property
@@ -119,7 +120,7 @@ class BetOutcome:
         told = listed([f"{verdict} in {verdicts[verdict]}" for verdict in MEANINGS])
         return (
             f"{self._answer(verdicts)} Of {counted(len(self.ways), 'way')} to run it, in "
-            f"{counted(len(self.bet.config.seeds), 'seed')} each: {told}. The bet's own criteria, "
+            f"{counted(len(self.bet.seeds), 'seed')} each: {told}. The bet's own criteria, "
             f"to the letter, are met in {met}; in TEST the country is still likelier than the "
             f"capital in {sum(way.gives_country for way in self.ways)}."
         )
@@ -141,37 +142,32 @@ class BetOutcome:
         return {
             "sentence": self.sentence,
             "meanings": dict(MEANINGS),
-            "config": self.bet.config.model_dump(mode="json"),
+            "config": self.bet.model_dump(mode="json"),
             "ways": [way.as_json() for way in self.ways],
         }
 
 
-def outcome_of(bet: Bet) -> BetOutcome:
-    """Read what all models found likely. Raises `ExperimentError` where one wasn't asked yet."""
-    ways = groupby(bet.config.cells(), key=lambda cell: cell.model_copy(update={"seed": 0}))
-    return BetOutcome(bet, [_way(bet, tuple(cells)) for _, cells in ways])
+def results_of(bet: BetExperiment, answers: Mapping[Any, Any]) -> BetResults:
+    """Read what all models found likely, as `Graph.answers` has it."""
+    ways = groupby(bet.variants(), key=lambda one: one.model_copy(update={"seed": 0}))
+    return BetResults(bet, [_way(answers, tuple(variants)) for _, variants in ways])
 
 
-def _way(bet: Bet, cells: Sequence[Cell]) -> Way:
-    known = [
-        bet.about_known(one.seed, one.phrasing).read(bet.asked_known(one.seed, one.phrasing))
-        for one in cells
-    ]
+def _way(answers: Mapping[Any, Any], variants: tuple[Variant, ...]) -> Way:
+    known = [asked_from(answers[known_key(one)]) for one in variants]
     asked = {
-        (when, arm): [_asked(bet, cell, when, arm) for cell in cells]
+        (when, arm): [
+            asked_from(answers[before_key(one) if when == BEFORE else after_key(one, arm)])
+            for one in variants
+        ]
         for when in (BEFORE, AFTER)
         for arm in ARMS
     }
     return Way(
-        cells=tuple(cells),
+        variants=variants,
         figures=dict(_figures(asked)),
         decision=decide(pre_check(known), asked[AFTER, CONDITIONAL], asked[AFTER, CONTROL], SEED),
     )
-
-
-def _asked(bet: Bet, cell: Cell, when: str, arm: str) -> Asked:
-    place = bet.asked_before(cell) if when == BEFORE else bet.asked_after(cell, arm)
-    return bet.about(cell, arm, BARE).read(place)
 
 
 def _figures(

@@ -63,10 +63,12 @@ class Learnt:
 def outcome_of(
     experiment: DynamicsExperiment,
     scale: Scale,
-    results: Mapping[int, Sequence[Mapping[str, Any]]],
+    results: Mapping[tuple[int, str], Mapping[str, Any]],
 ) -> Outcome:
     """Accuracy by step, its phases beside the published ones, and what the traces say."""
-    models = [Learnt.of(seed, *found) for seed, found in results.items()]
+    models = [
+        Learnt.of(seed, results[seed, "training"], results[seed, "traces"]) for seed in scale.seeds
+    ]
     sentences = [one for model in models for one in sentences_of(model)]
     return Outcome(
         title=experiment.name,

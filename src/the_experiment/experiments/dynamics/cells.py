@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 DATA, RUN = "data", "run"  # in the folder of a training
 
 
-def cells_of(scale: Scale, seed: int) -> tuple[Cell, Cell]:
+def cells_of(scale: Scale, seed: int) -> dict[str, Cell]:
     """The training of a seed, and the traces of what came out of it."""
     arguments = {
         "scale": scale.model_dump(mode="json", exclude={"world", "seeds", "traced"}),
@@ -53,7 +53,7 @@ def cells_of(scale: Scale, seed: int) -> tuple[Cell, Cell]:
         needs={"training": training},
         where={"world_name": scale.world},
     )
-    return training, traces
+    return {"training": training, "traces": traces}
 
 
 def trained(

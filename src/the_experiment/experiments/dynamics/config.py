@@ -6,7 +6,7 @@ of hops, and traces what it has learnt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -167,21 +167,22 @@ class DynamicsExperiment(Experiment):
             "source": f"{published.source}; {published.setting}",
         }
 
-    def cells(self, out: Path, *, quick: bool) -> Sequence[Cell]:  # noqa: ARG002 - trained here
+    def cells(self, out: Path, *, quick: bool) -> Mapping[Any, Cell]:  # noqa: ARG002 - trained here
         """A training and its traces for each seed."""
         from the_experiment.experiments.dynamics.cells import cells_of
 
         scale = self.scale(quick=quick)
-        return [cell for seed in scale.seeds for cell in cells_of(scale, seed)]
+        return {
+            (seed, what): cell
+            for seed in scale.seeds
+            for what, cell in cells_of(scale, seed).items()
+        }
 
-    def outcome(self, results: Mapping[Cell, Any], *, quick: bool) -> Outcome:
+    def outcome(self, results: Mapping[Any, Any], *, quick: bool) -> Outcome:
         """Accuracy by step, its phases beside the published ones, and what the traces say."""
         from the_experiment.experiments.dynamics.analysis import outcome_of
-        from the_experiment.experiments.dynamics.cells import cells_of
 
-        scale = self.scale(quick=quick)
-        found = {seed: [results[cell] for cell in cells_of(scale, seed)] for seed in scale.seeds}
-        return outcome_of(self, scale, found)
+        return outcome_of(self, self.scale(quick=quick), results)
 
 
 def _planned(scale: Scale) -> str:

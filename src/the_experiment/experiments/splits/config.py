@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -21,6 +21,9 @@ from the_experiment.engine.outcome import Outcome
 from the_experiment.evaluation.baseline import baselines
 from the_experiment.experiments.experiment import KINDS, Experiment, WrongKeyError
 from the_experiment.worlds import EXACT, World, find_world
+
+if TYPE_CHECKING:
+    from the_experiment.experiments.splits.cells import Fit
 
 TEMPLATE = """\
 # An experiment of your own. Run it:  the-experiment experiments run FILE --quick
@@ -220,19 +223,17 @@ class SplitsExperiment(Experiment):
             "against": claim.counts_against,
         }
 
-    def cells(self, out: Path, *, quick: bool) -> Sequence[Cell]:  # noqa: ARG002 - trained here
+    def cells(self, out: Path, *, quick: bool) -> Mapping[Fit, Cell]:  # noqa: ARG002 - trained here
         """One for each contestant on each split with each seed."""
         from the_experiment.experiments.splits.cells import fits_of
 
-        return [fit.cell for fit in fits_of(self, quick=quick)]
+        return {fit: fit.cell for fit in fits_of(self, quick=quick)}
 
-    def outcome(self, results: Mapping[Cell, Any], *, quick: bool) -> Outcome:
+    def outcome(self, results: Mapping[Fit, Any], *, quick: bool) -> Outcome:
         """The new cases that each has right, and what that says of the claim."""
         from the_experiment.experiments.splits.analysis import outcome_of
-        from the_experiment.experiments.splits.cells import fits_of
 
-        fits = fits_of(self, quick=quick)
-        return outcome_of(self, {fit: results[fit.cell] for fit in fits}, quick=quick)
+        return outcome_of(self, results, quick=quick)
 
 
 def enumerated(name: str) -> World:
