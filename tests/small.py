@@ -55,10 +55,19 @@ def small_bets() -> None:
 
 
 def small_traces() -> None:
-    from the_experiment.experiments.traces import scale
+    from the_experiment.experiments import declaration
+    from the_experiment.experiments.experiment import Experiment
+    from the_experiment.experiments.traces import config
 
-    base = scale.BaseScale(puzzles=300, vocabulary=400, architecture=scale.small_lfm2(32, 1))
-    scale.QUICK = scale.TraceScale(puzzles=300, asked=6, base=base)
+    base = config.BaseScale(puzzles=300, vocabulary=400, architecture=config.small_lfm2(32, 1))
+    few = config.TraceScale(puzzles=300, asked=6, base=base)
+    config.QUICK = few
+    find = declaration.find_experiment
+
+    def small(which: str, kind: str = "") -> Experiment:
+        return find(which, kind).model_copy(update={"full": few, "quick": few})
+
+    declaration.find_experiment = small
 
 
 def small_experiments() -> None:

@@ -16,6 +16,7 @@ from the_experiment.base.errors import ExperimentError
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.traces import benchmarks, evaluate
+from the_experiment.experiments.traces.analysis import outcome_of, set_table
 from the_experiment.experiments.traces.asking_models import Answer, PuzzleSet
 from the_experiment.experiments.traces.benchmarks import benchmarked
 from the_experiment.experiments.traces.harness import (
@@ -23,8 +24,8 @@ from the_experiment.experiments.traces.harness import (
     harness_model,
     through_lm_eval,
 )
-from the_experiment.experiments.traces.report import set_table, write_report
 from the_experiment.experiments.traces.results import TraceResults
+from the_experiment.report.outcome import write_outcome
 from the_experiment.worlds.causal.drawing import draw_puzzles
 from the_experiment.worlds.causal.writing import prompt_of
 
@@ -141,14 +142,15 @@ def test_benchmarks_are_in_the_report_with_intervals_and_paired_tests(
     with pytest.raises(ExperimentError, match="login"):
         evaluate.with_benchmarks(before, models, ["gsm8k", "gpqa_diamond"], tmp_path, tmp_path)
     results = TraceResults.read(tmp_path / evaluate.ANSWERED)  # the one that could be had
-    column = [row[2] for row in set_table(results)]
+    table = set_table(results)
+    column = [row[2] for row in (table.columns, *table.rows)]
     assert column == ["gsm8k", str(Rate(0, 20)), str(Rate(20, 20)), ""]
     assert any(
         told.startswith("gsm8k: tuned 1.0 [") and "above base, beyond chance" in told
         for told in results.sentences()
     )
     assert results.as_json()["benchmarks"]["gsm8k"]["tuned"]["k"] == 20
-    assert "gsm8k, n = 20" in write_report(results, tmp_path, "mine").read_text()
+    assert "gsm8k, n = 20" in write_outcome(outcome_of(results, "mine"), tmp_path).read_text()
 
 
 @pytest.mark.slow

@@ -18,17 +18,24 @@ from the_experiment.data.plain_texts import packed, plain_texts
 from the_experiment.data.tokenizer import character_tokenizer, subword_tokenizer
 from the_experiment.data.trace_texts import ARMS
 from the_experiment.data.traces import Preparation, prepared
+from the_experiment.engine.store import Store
 from the_experiment.evaluation.statistics import Rate
+from the_experiment.experiments.running import run
+from the_experiment.experiments.traces.analysis import outcome_of, published_table, set_table
 from the_experiment.experiments.traces.asking_models import Answer, PuzzleSet, answers_of
 from the_experiment.experiments.traces.chat import coloured
-from the_experiment.experiments.traces.evaluate import evaluate, named, named_sets, results_folder
+from the_experiment.experiments.traces.config import (
+    BaseScale,
+    TraceScale,
+    TracesExperiment,
+    small_lfm2,
+)
+from the_experiment.experiments.traces.evaluate import named, named_sets, results_folder
 from the_experiment.experiments.traces.harness import Harness, through_lm_eval
 from the_experiment.experiments.traces.published import PUBLISHED
-from the_experiment.experiments.traces.report import published_table, set_table, write_report
 from the_experiment.experiments.traces.results import COMMONEST, TraceResults
-from the_experiment.experiments.traces.runner import run_traces
-from the_experiment.experiments.traces.scale import BaseScale, TraceScale, small_lfm2
 from the_experiment.experiments.traces.tuned import TuneRequest, tune_arms
+from the_experiment.report.outcome import write_outcome
 from the_experiment.worlds.causal.drawing import draw_puzzles
 from the_experiment.worlds.causal.puzzle import Puzzle
 from the_experiment.worlds.causal.writing import completion_of, is_right, prompt_of
@@ -123,13 +130,14 @@ def test_a_gain_is_told_with_its_interval_and_whether_it_is_noise(tmp_path: Path
     assert not over["format"].drop.beyond_chance
     assert "above base, beyond chance" in over["base"].sentence()
     assert "above format, inside the noise" in over["format"].sentence()
-    heading, *rows = set_table(results)
-    assert heading == ["right", "some"]
+    table = set_table(results)
+    rows = table.rows
+    assert table.columns == ["right", "some"]
     assert [row[0] for row in rows] == ["base", "causal", "format", COMMONEST]
     assert rows[1][1] == str(Rate(n - 2, n))
     results.write(tmp_path / "answers.json")
     assert TraceResults.read(tmp_path / "answers.json") == results
-    page = write_report(results, tmp_path, "mine").read_text()
+    page = write_outcome(outcome_of(results, "mine"), tmp_path).read_text()
     assert "inside the noise" in page
     assert (tmp_path / "traces.png").read_bytes().startswith(b"\x89PNG")
     (tmp_path / "answers.json").write_text("{}")
@@ -165,13 +173,13 @@ def test_the_commonest_answer_is_that_of_its_kind_and_form() -> None:
 
 def test_only_the_published_gains_on_gsm8k_are_beyond_noise() -> None:
     assert [one.benchmark for one in PUBLISHED if one.beyond_noise] == ["gsm8k"] * 3
-    heading, *rows = published_table()
+    rows = published_table().rows
     assert len(rows) == 9
     assert rows[0] == [
         *("gpqa_diamond", "0.5B", "46/198 [.18–.30]", "53/198 [.21–.33]"),
         *(".04", "-.05 to .12", "inside the noise"),
     ]
-    assert len(heading) == len(rows[0])
+    assert len(published_table().columns) == len(rows[0])
 
 
 # -- lm-eval -------------------------------------------------------------------------------------
@@ -250,16 +258,6 @@ def test_names_that_can_not_be_told_apart_or_are_taken_are_refused(tmp_path: Pat
     assert [one.name for one in named_sets(folders, 0, tmp_path)] == ["rows.v1", "rows.v2"]
     with pytest.raises(UsageError, match="two sets have the same name, test"):
         named_sets([f"{folder}/test.jsonl" for folder in folders], 0, tmp_path)
-    with pytest.raises(UsageError, match="already exists and is not an experiment folder"):
-        run_traces(TINY, "mine", tmp_path)
-
-
-def test_an_experiment_of_an_older_version_is_refused(tmp_path: Path) -> None:
-    told = tmp_path / "traces" / "old" / "experiment.json"
-    told.parent.mkdir(parents=True)
-    told.write_text(json.dumps({"seed": 42, "base": {"width": 128}}))
-    with pytest.raises(ExperimentError, match="another"):
-        run_traces(TINY, "old", tmp_path)
 
 
 def test_without_a_base_rows_of_ones_own_are_refused(tmp_path: Path) -> None:
@@ -307,20 +305,22 @@ def test_the_base_reads_no_graph_that_will_be_asked(
 
 @pytest.mark.slow
 def test_the_whole_experiment_runs_and_goes_on_with_what_is_missing(tmp_path: Path) -> None:
-    results = run_traces(TINY, "tiny", tmp_path)
-    folder = tmp_path / "traces" / "tiny"
-    assert results.models == ["base", *ARMS]
-    held_out = {puzzle.graph for asked in results.sets for puzzle in asked.puzzles}
+    experiment = TracesExperiment(name="tiny", question="Does it?", full=TINY)
+    outcome = run(experiment, tmp_path)
+    cells = experiment.cells(tmp_path, quick=False)
+    store = Store(tmp_path / "traces" / "tiny" / "cells")
+    puzzles = store.read(cells["puzzles"])
+    held_out = {one["graph"] for asked in puzzles["sets"].values() for one in asked}
     for arm in ARMS:
-        lines = (folder / "rows" / arm / "train.jsonl").read_text().splitlines()
+        lines = (Path(puzzles["folder"]) / "rows" / arm / "train.jsonl").read_text().splitlines()
         assert not held_out & {json.loads(line)["graph"] for line in lines}
-        assert Run(folder / "runs" / arm).complete
-    models = {one: str(folder / "runs" / one) for one in results.models}
-    assert evaluate(models, results.sets, folder, tmp_path) == results
-    (folder / "runs" / "answers" / "run.json").unlink()
-    before = (folder / "runs" / "causal" / "run.json").stat().st_mtime_ns
-    again = run_traces(TINY, "tiny", tmp_path)
-    assert again.as_json() == results.as_json()
-    assert (folder / "runs" / "causal" / "run.json").stat().st_mtime_ns == before
-    with pytest.raises(ExperimentError, match="another puzzles"):
-        run_traces(TINY.model_copy(update={"puzzles": 151}), "tiny", tmp_path)
+    runs = {arm: Run(store.files(cells[arm, "longer"].needs["model"]) / "run") for arm in ARMS}
+    assert all(run.complete for run in runs.values())
+    runs["answers"].run_json.unlink()
+    before = runs["causal"].run_json.stat().st_mtime_ns
+    assert run(experiment, tmp_path).figures == outcome.figures
+    assert not runs["answers"].complete  # nobody needs it: its answers are there
+    store.path(cells["answers", "longer"]).unlink()
+    assert run(experiment, tmp_path).figures == outcome.figures
+    assert runs["answers"].complete
+    assert runs["causal"].run_json.stat().st_mtime_ns == before

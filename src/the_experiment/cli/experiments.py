@@ -101,9 +101,9 @@ def check(which: Which, quick: Quick = False, out: Results = Path(defaults.OUT))
     from the_experiment.report.terminal import stdout
 
     experiment = _checked(which)
-    cells, done = progress_of(experiment, out, quick=quick)
+    cells, left = progress_of(experiment, out, quick=quick)
     stdout.print(
-        f"{experiment.name} ({experiment.kind}): {cells:,} cells, {done:,} of them computed",
+        f"{experiment.name} ({experiment.kind}): {cells:,} cells, {left:,} left to compute",
         markup=False,
     )
 

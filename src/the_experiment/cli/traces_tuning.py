@@ -176,6 +176,7 @@ def evaluate(
 ) -> None:
     """Evaluate a base and models fine-tuned from it on unseen graphs, sizes and names."""
     from the_experiment.base.logs import log_to_folder, stderr
+    from the_experiment.experiments.traces.analysis import outcome_of
     from the_experiment.experiments.traces.evaluate import (
         evaluate as asked_all,
     )
@@ -186,7 +187,7 @@ def evaluate(
         results_folder,
         with_benchmarks,
     )
-    from the_experiment.experiments.traces.report import results_view
+    from the_experiment.report.outcome import outcome_view
     from the_experiment.report.terminal import counting, print_json, stdout
 
     log_to_folder()
@@ -202,7 +203,7 @@ def evaluate(
     if as_json:
         print_json(results.as_json())
     else:
-        stdout.print(results_view(results))
+        stdout.print(outcome_view(outcome_of(results, folder.name)))
     if lm_eval:
         found = evaluate_through_lm_eval(models, sets, folder, out, max_new_tokens)
         for one, rates in found.items():
@@ -217,16 +218,18 @@ def report(
 ) -> None:
     """Print the results again, and rewrite their tables, picture and page."""
     from the_experiment.base.logs import stderr
+    from the_experiment.experiments.traces.analysis import outcome_of
     from the_experiment.experiments.traces.evaluate import read_results
-    from the_experiment.experiments.traces.report import results_view, write_report
+    from the_experiment.report.outcome import outcome_view, write_outcome
     from the_experiment.report.terminal import print_json, stdout
 
     folder, results = read_results(name, out)
-    page = write_report(results, folder, folder.name)
+    outcome = outcome_of(results, folder.name)
+    page = write_outcome(outcome, folder)
     if as_json:
-        print_json(results.as_json())
+        print_json(outcome.figures)
     else:
-        stdout.print(results_view(results))
+        stdout.print(outcome_view(outcome))
     stderr.print(f"report: {page}", markup=False, soft_wrap=True)
 
 
@@ -270,16 +273,14 @@ def run(
     out: Shared = Path(defaults.OUT),
 ) -> None:
     """Run every step: draw, prepare, train a base, fine-tune each arm, evaluate, report."""
-    from the_experiment.base.extras import needed
-    from the_experiment.base.logs import log_to_folder, stderr
+    from the_experiment.base.logs import log_to_folder
+    from the_experiment.base.names import refuse_no_name
+    from the_experiment.cli.experiments import run_and_report
+    from the_experiment.experiments.declaration import find_experiment
 
     log_to_folder()
-    needed("trl", "peft", "accelerate", "networkx")
-    from the_experiment.experiments.traces.report import PAGE, results_view
-    from the_experiment.experiments.traces.runner import run_traces
-    from the_experiment.experiments.traces.scale import scale
-    from the_experiment.report.terminal import stdout
-
-    results = run_traces(scale(quick=quick), name, out)
-    stdout.print(results_view(results))
-    stderr.print(f"report: {out / 'traces' / name / PAGE}", markup=False, soft_wrap=True)
+    refuse_no_name("results", name)
+    shipped = find_experiment("causal-traces", "traces")
+    shipped.check_models()
+    named = shipped.model_copy(update={"name": name})
+    run_and_report(named, out, jobs=0, quick=quick, as_json=False)

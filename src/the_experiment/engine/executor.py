@@ -40,10 +40,11 @@ class LocalExecutor:
 
     def run(self, cells: Sequence[Cell], store: Store, done: Done = lambda _: None) -> None:
         """Land every cell. Raises `ExperimentError` for what fails, once all else is there."""
-        order = list(in_order(cells))
-        there = {cell for cell in order if cell in store}
-        done(len(there))
-        work = _Work(store, [cell for cell in order if cell not in there], there)
+        left = list(in_order(cells, store))
+        needed = {needed for cell in left for needed in cell.needs.values()}
+        there = {*needed, *cells} - {*left}
+        done(len(list(in_order(cells))) - len(left))
+        work = _Work(store, left, there)
         with running_workers(min(self.jobs or cores(), len(work.left))) as idle:
             work.go(idle, done)
         work.report()
@@ -55,21 +56,27 @@ class SerialExecutor:
 
     def run(self, cells: Sequence[Cell], store: Store, done: Done = lambda _: None) -> None:
         """Land every cell. Raises what the first that fails raises."""
-        for cell in in_order(cells):
+        left = list(in_order(cells, store))
+        done(len(list(in_order(cells))) - len(left))
+        for cell in left:
             store.compute(cell)
             done(1)
 
 
-def in_order(cells: Sequence[Cell]) -> Iterator[Cell]:
-    """Each cell once, after those that it needs."""
+def in_order(cells: Sequence[Cell], store: Store | None = None) -> Iterator[Cell]:
+    """Each cell once, after those that it needs.
+
+    With a store only those that are missing: not what only those need that are there.
+    """
     seen: set[Cell] = set()
 
     def each(cell: Cell) -> Iterator[Cell]:
         if cell not in seen:
             seen.add(cell)
-            for needed in cell.needs.values():
-                yield from each(needed)
-            yield cell
+            if store is None or cell not in store:
+                for needed in cell.needs.values():
+                    yield from each(needed)
+                yield cell
 
     for cell in cells:
         yield from each(cell)

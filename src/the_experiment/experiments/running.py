@@ -62,10 +62,10 @@ def write_report(experiment: Experiment, outcome: Outcome, out: Path, *, quick: 
 
 
 def progress_of(experiment: Experiment, out: Path, *, quick: bool = False) -> tuple[int, int]:
-    """How many cells there are, those that others need among them, and how many are computed."""
-    cells = list(in_order(list(experiment.cells(out, quick=quick).values())))
+    """How many cells there are, those that others need among them, and how many are left."""
+    cells = list(experiment.cells(out, quick=quick).values())
     store = Store(experiment.folder(out) / CELLS)
-    return len(cells), sum(cell in store for cell in cells)
+    return len(list(in_order(cells))), len(list(in_order(cells, store)))
 
 
 def refuse_not_begun(experiment: Experiment, out: Path) -> None:

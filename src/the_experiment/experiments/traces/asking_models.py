@@ -38,6 +38,13 @@ class PuzzleSet:
     name: str
     puzzles: list[Puzzle]
 
+    def graded(self, texts: Sequence[str]) -> list[Answer]:
+        """What was written to each puzzle, and whether it is right."""
+        return [
+            Answer(written=text, right=is_right(puzzle, text))
+            for puzzle, text in zip(self.puzzles, texts, strict=True)
+        ]
+
 
 def read_puzzles(path: Path, name: str) -> PuzzleSet:
     """The puzzles of a file, or of a folder of them. Raises `ExperimentError` with the line."""
@@ -73,10 +80,7 @@ def answers_of(
     texts = Store(folder / CELLS).result(
         cell, lambda: texts_of(model, asked.puzzles, out, max_new_tokens)
     )
-    return [
-        Answer(written=text, right=is_right(puzzle, text))
-        for puzzle, text in zip(asked.puzzles, texts, strict=True)
-    ]
+    return asked.graded(texts)
 
 
 def weighed_cell(

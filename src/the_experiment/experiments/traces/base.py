@@ -13,7 +13,7 @@ from the_experiment.base.files import replaced_folder
 from the_experiment.base.runs import Run
 from the_experiment.data.plain_texts import packed, plain_texts
 from the_experiment.data.tokenizer import subword_tokenizer
-from the_experiment.experiments.traces.scale import BaseScale
+from the_experiment.experiments.traces.config import BaseScale
 from the_experiment.worlds.causal.drawing import draw_puzzles
 from the_experiment.worlds.causal.puzzle import Puzzle
 

@@ -13,6 +13,7 @@ from the_experiment.base.runs import TRACES
 from the_experiment.data.trace_folder import source_of
 from the_experiment.data.traces import TEST
 from the_experiment.evaluation.statistics import Rate
+from the_experiment.experiments.traces.analysis import outcome_of
 from the_experiment.experiments.traces.asking_models import (
     CELLS,
     MAX_NEW_TOKENS,
@@ -23,8 +24,8 @@ from the_experiment.experiments.traces.asking_models import (
 )
 from the_experiment.experiments.traces.benchmarks import benchmarked
 from the_experiment.experiments.traces.harness import harness_model, through_lm_eval
-from the_experiment.experiments.traces.report import write_report
 from the_experiment.experiments.traces.results import TraceResults
+from the_experiment.report.outcome import write_outcome
 
 ANSWERED, HARNESS = "answers.json", "lm-eval.json"
 
@@ -77,7 +78,7 @@ def with_benchmarks(
 
 def _written(results: TraceResults, folder: Path) -> TraceResults:
     results.write(folder / ANSWERED)
-    write_report(results, folder, folder.name)
+    write_outcome(outcome_of(results, folder.name), folder)
     return results
 
 

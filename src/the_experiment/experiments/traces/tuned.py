@@ -14,7 +14,7 @@ from the_experiment.data.trace_folder import MANIFEST, source_of
 from the_experiment.data.trace_rows import asked_in
 from the_experiment.data.traces import TEST
 from the_experiment.experiments.traces.base import pretrained_base
-from the_experiment.experiments.traces.scale import QUICK
+from the_experiment.experiments.traces.config import QUICK
 from the_experiment.training.progress import training_bar
 from the_experiment.training.tuning import tune
 from the_experiment.training.tuning_config import PRESETS, TuneConfig
