@@ -18,7 +18,7 @@ from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_jsonl
 from the_experiment.data.tokenizer import word_tokenizer
 from the_experiment.engine.executor import SerialExecutor
-from the_experiment.engine.store import Store
+from the_experiment.engine.store import CELLS, Store
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.bet import cells as bet_cells
 from the_experiment.experiments.bet.analysis import HOW_TO_READ
@@ -33,7 +33,7 @@ from the_experiment.experiments.bet.people import People, another_capital, draw_
 from the_experiment.experiments.bet.pretrained import PretrainedBackend
 from the_experiment.experiments.bet.prompts import BET, CAPITAL_FIRST, IN_WORDS, PHRASINGS
 from the_experiment.experiments.declaration import find_experiment
-from the_experiment.experiments.running import CELLS, compute, run, write_report
+from the_experiment.experiments.running import compute, run, write_report
 from the_experiment.models.architectures import Shape, build
 from the_experiment.models.pretrained import load_pretrained
 from the_experiment.worlds.places.tables import (

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import string
 import subprocess
 import sys
 import time
@@ -17,10 +18,12 @@ import yaml
 from rich.console import Console
 
 from conftest import Command
+from looked_into import random_model
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.seeds import Stream
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
+from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.engine.executor import LocalExecutor
 from the_experiment.engine.store import Store
 from the_experiment.evaluation.verdict import fewest_cases
@@ -66,10 +69,18 @@ def test_every_shipped_experiment_reads_and_has_cells(name: str, tmp_path: Path)
     assert experiment.summary()
 
 
+def random_folder(folder: Path) -> None:
+    """A random model that knows all characters, as Hugging Face lays it out."""
+    tokenizer = character_tokenizer(string.printable)
+    random_model("gpt2", len(tokenizer)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
 @pytest.mark.parametrize("kind", KINDS.names())
 def test_a_file_of_each_kind_is_begun_and_read(
     kind: str, tmp_path: Path, the_experiment: Command
 ) -> None:
+    random_folder(tmp_path / "out" / "tiny-gpt2-binding")  # what some files name
     done = the_experiment("experiments", "new", "mine.yaml", "--kind", kind)
     assert done.returncode == 0, done.stderr
     experiment = find_experiment(str(tmp_path / "mine.yaml"))

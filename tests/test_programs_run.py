@@ -20,14 +20,16 @@ from looked_into import random_model
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.cli.app import app
 from the_experiment.data.tokenizer import character_tokenizer
-from the_experiment.evaluation.programs.drawing import programs_of
-from the_experiment.evaluation.programs.errors import kind_of_error, wrong_answers
-from the_experiment.evaluation.programs.runner import Sample, run_programs
-from the_experiment.evaluation.programs.summary import COMMONEST, FIRST, rows_of
-from the_experiment.models.kept import KeptModels
+from the_experiment.experiments.programs.analysis import errors_of
+from the_experiment.experiments.programs.cells import run_programs
+from the_experiment.experiments.programs.drawing import programs_of
+from the_experiment.experiments.programs.errors import kind_of_error, wrong_answers
+from the_experiment.experiments.programs.samples import Sample
+from the_experiment.experiments.programs.summary import rows_of
 from the_experiment.programs import ExperimentRunner, generators, prompts, quick_experiment
 from the_experiment.programs.parsers import Parsed
-from the_experiment.report.programs import errors_view
+from the_experiment.report.outcome import outcome_view
+from the_experiment.worlds.programs.shortcuts import COMMONEST, FIRST
 
 TEMPLATE = "{% for m in messages %}user: {{ m['content'] }}\n{% endfor %}:"
 binding: Any = generators.make_variable_binding_program
@@ -79,10 +81,10 @@ def test_the_first_listing(
     assert "wrote:" in said
     folder = tmp_path / "out" / "programs" / "range_tracking"
     assert (folder / "accuracy.png").read_bytes().startswith(b"\x89PNG")
-    samples = json.loads((folder / "results.json").read_text())
+    samples = json.loads((folder / "samples.json").read_text())
     assert len(samples) == len(result.samples) == 2 * 3 * 4
     assert samples[0]["prompt"] == prompts.RANGE_TRACKING.replace("{code}", samples[0]["program"])
-    rows = json.loads((folder / "summary.json").read_text())["rows"]
+    rows = json.loads((folder / "results.json").read_text())["rows"]
     assert {(Path(row["model"]).name, row["seq_len"]) for row in rows} == {
         (model, length) for model in ("llama", "qwen3") for length in (2, 3, 4)
     }
@@ -91,6 +93,7 @@ def test_the_first_listing(
 
 def test_models_are_kept_until_they_are_let_go(models: list[str], tmp_path: Path) -> None:
     runner = ExperimentRunner(tmp_path)
+    runner.unload_all_models()  # those of other tests
     runner.preload_models(models)
     assert runner.list_loaded_models() == sorted(models)
     runner.unload_model(models[0])
@@ -123,7 +126,7 @@ def test_a_generator_and_a_prompt_of_ones_own(models: list[str], tmp_path: Path)
 def test_programs_are_the_same_for_every_model_and_others_for_another_seed(
     models: list[str], tmp_path: Path
 ) -> None:
-    samples = run_programs(small(models), KeptModels(tmp_path)).samples
+    samples = run_programs(small(models), tmp_path).samples
     by_model = [[one.program for one in samples if one.model == model] for model in models]
     assert by_model[0] == by_model[1] == by_model[2]
     other = [one.text for group in programs_of(small([], seed=7)).values() for one in group]
@@ -139,7 +142,7 @@ def killed_after_two_cells(models: list[str], out: Path) -> None:
         if len(told) == 2:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    run_programs(small(models), KeptModels(out), progress=progress)
+    run_programs(small(models), out, progress=progress)
 
 
 def test_a_killed_run_goes_on_with_what_is_missing(models: list[str], tmp_path: Path) -> None:
@@ -151,15 +154,15 @@ def test_a_killed_run_goes_on_with_what_is_missing(models: list[str], tmp_path: 
     assert killed.exitcode == -signal.SIGKILL
     before = cell_times(tmp_path)
     assert len(before) == 2
-    samples = run_programs(small(models[:1]), KeptModels(tmp_path)).samples
+    samples = run_programs(small(models[:1]), tmp_path).samples
     after = cell_times(tmp_path)
     assert len(after) == 4
     assert before.items() < after.items()
-    assert samples == run_programs(small(models[:1]), KeptModels(tmp_path / "new")).samples
+    assert samples == run_programs(small(models[:1]), tmp_path / "new").samples
 
 
 def test_only_what_changed_is_asked_again(models: list[str], tmp_path: Path) -> None:
-    kept = KeptModels(tmp_path)
+    kept = tmp_path
     run_programs(small(models[:1]), kept)
     first = cell_times(tmp_path)
     run_programs(small(models[:1], seq_lens=[3, 5]), kept)
@@ -177,7 +180,7 @@ def test_only_what_changed_is_asked_again(models: list[str], tmp_path: Path) -> 
 
 def test_other_weights_in_the_same_folder_are_asked_anew(tmp_path: Path) -> None:
     tokenizer = character_tokenizer(string.printable)
-    folder, kept = tmp_path / "model", KeptModels(tmp_path)
+    folder, kept = tmp_path / "model", tmp_path
     found = []
     for seed in (0, 1):
         random_model("gpt2", len(tokenizer), seed).save_pretrained(folder)
@@ -191,7 +194,7 @@ def test_programs_that_a_model_can_not_read_are_not_asked(tmp_path: Path) -> Non
     random_model("gpt2", len(tokenizer)).save_pretrained(tmp_path / "model")
     tokenizer.save_pretrained(tmp_path / "model")
     config = small([str(tmp_path / "model")], seq_lens=[1, 3], num_hops=[0])
-    for one in run_programs(config, KeptModels(tmp_path)).samples:
+    for one in run_programs(config, tmp_path).samples:
         lost = sorted({*one.program} - {*"ab=#:0123456789\n"})
         assert (one.response is None) == bool(lost)
         assert one.reason.startswith("not known to it: ") == bool(lost)
@@ -201,7 +204,7 @@ def test_programs_that_a_model_can_not_read_are_not_asked(tmp_path: Path) -> Non
 
 def test_a_program_without_room_fails_alone(models: list[str], tmp_path: Path) -> None:
     config = small(models[:1], seq_lens=[4, 16], num_hops=[1], max_new_tokens=4)  # 64 positions
-    samples = run_programs(config, KeptModels(tmp_path)).samples
+    samples = run_programs(config, tmp_path).samples
     assert [one.response is None for one in samples] == [False] * 3 + [True] * 3
     assert samples[-1].reason == "too long: 67 tokens and 4 of answer, for 64 positions"
     short, long = rows_of(samples)
@@ -210,7 +213,7 @@ def test_a_program_without_room_fails_alone(models: list[str], tmp_path: Path) -
     assert {one.seq_len for one in wrong_answers(samples)} <= {4}
     console = Console(width=100)
     with console.capture() as said:
-        console.print(errors_view(samples))
+        console.print(outcome_view(errors_of(samples)))
     assert f"{len(wrong_answers(samples))}/3 [" in said.get()
 
 
@@ -220,18 +223,18 @@ def test_a_model_that_fails_leaves_the_others_their_results(
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "config.json").write_text("{}")
-    outcome = run_programs(small([str(broken), models[0]]), KeptModels(tmp_path))
+    outcome = run_programs(small([str(broken), models[0]]), tmp_path)
     assert outcome.failed.keys() == {str(broken)}
     assert {one.model for one in outcome.samples} == {models[0]}
     with pytest.raises(ExperimentError, match="can't be used"):
-        run_programs(small([str(broken)]), KeptModels(tmp_path))
+        run_programs(small([str(broken)]), tmp_path)
 
 
 def test_a_missing_model_is_told_before_anything_is_asked(
     models: list[str], tmp_path: Path
 ) -> None:
     with pytest.raises(ExperimentError, match="no such folder"):
-        run_programs(small([models[0], str(tmp_path / "none")]), KeptModels(tmp_path))
+        run_programs(small([models[0], str(tmp_path / "none")]), tmp_path)
     assert not cell_times(tmp_path)
 
 

@@ -68,7 +68,7 @@ def test_programs_are_traced_there_as_they_are_here(there: There, tmp_path: Path
         main([*call[:2], "here", *call[2:], "--out", str(tmp_path / "out")])
     maps = []
     for name in ("here", "there"):
-        found = tmp_path / "out" / "programs" / name / "patch_results.json"
+        found = tmp_path / "out" / "tracing" / name / "results.json"
         (cell,) = json.loads(found.read_text()).values()
         maps.append(cell["maps"])
     for kind, pictures in maps[0].items():

@@ -19,19 +19,14 @@ from transformers import Qwen3ForCausalLM as Qwen3
 from looked_into import MAKERS, SMALL
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.data.tokenizer import character_tokenizer
-from the_experiment.inside import tracing_cells
+from the_experiment.experiments.tracing import cells as tracing_cells
+from the_experiment.experiments.tracing.cells import run_tracing
+from the_experiment.experiments.tracing.config import TracingRequest
 from the_experiment.inside.layout import layout_of
 from the_experiment.inside.opened import Opened
-from the_experiment.inside.program_pairs import (
-    Asking,
-    ProgramPair,
-    counterfactual_pair,
-    drawn_pair,
-    find_pairs,
-)
+from the_experiment.inside.program_pairs import Asking, find_pairs
 from the_experiment.inside.traced import OTHER, RANDOM
 from the_experiment.inside.tracing import roles_of, trace
-from the_experiment.inside.tracing_cells import TracingRequest, run_tracing
 from the_experiment.models.architectures import Shape, build, configured
 from the_experiment.models.decoding import greedy
 from the_experiment.models.kept import KeptModels
@@ -43,6 +38,7 @@ from the_experiment.programs.causal_tracing import (
     run_causal_tracing_experiment,
 )
 from the_experiment.worlds.programs.binding import make_ordered_binding_program
+from the_experiment.worlds.programs.pairs import ProgramPair, counterfactual_pair, drawn_pair
 
 ALPHABET = "".join(sorted("abcdefghijklmnopqrstuvwxyz0123456789=#:*\n QA"))
 TOKENIZER = character_tokenizer(ALPHABET)
@@ -294,7 +290,7 @@ def test_programs_of_another_generator_are_traced(
     call += ["--lengths", "2", "--hops", "1", "--pairs", "1", "--type", "residual_stream"]
     with pytest.raises(SystemExit, match="0"):
         main([*call, "--generator", "make_ordered_binding_program"])
-    every = json.loads((tmp_path / "programs/ordered/intervention_results.json").read_text())
+    every = json.loads((tmp_path / "tracing/ordered/intervention_results.json").read_text())
     assert every["2 lines, 1 hop"][0]["original"].startswith("a=")
     with pytest.raises(SystemExit, match="2"):
         main([*call, "--generator", "make_range_program"])
@@ -316,13 +312,13 @@ def test_what_is_traced_is_not_traced_again(
 
     monkeypatch.setattr(tracing_cells, "trace_cell", until_killed)
     with pytest.raises(KeyboardInterrupt):
-        run_tracing(request, KeptModels(), tmp_path)
-    results = run_tracing(request, KeptModels(), tmp_path)
+        run_tracing(request, tmp_path, tmp_path)
+    results = run_tracing(request, tmp_path, tmp_path)
     assert cells == ["2 lines, 1 hop", "2 lines, 0 hops", "2 lines, 0 hops"]
     assert [*results.patch_results, *results.failed] == ["2 lines, 1 hop", "2 lines, 0 hops"]
-    run_tracing(replace(request, num_hops=(1,)), KeptModels(), tmp_path)
+    run_tracing(replace(request, num_hops=(1,)), tmp_path, tmp_path)
     assert len(cells) == 3
-    run_tracing(replace(request, num_hops=(1,), pairs=3), KeptModels(), tmp_path)
+    run_tracing(replace(request, num_hops=(1,), pairs=3), tmp_path, tmp_path)
     assert len(cells) == 4
 
 
@@ -339,7 +335,7 @@ def test_a_model_is_traced_in_the_numbers_that_are_asked_for(
 
     monkeypatch.setattr(tracing_cells, "trace_cell", noted)
     for dtype in ("float32", "bfloat16"):
-        found = run_tracing(replace(request, dtype=dtype), KeptModels(), None)
+        found = run_tracing(replace(request, dtype=dtype), Path(), None)
         assert [*found.patch_results] == ["2 lines, 1 hop"]
     assert seen == [torch.float32, torch.bfloat16]
 
@@ -360,18 +356,18 @@ def test_the_command_keeps_every_patch_and_says_what_it_found(
     with pytest.raises(SystemExit, match="0"):
         main([*call, "--program", str(own), "--json"])
     printed = json.loads(capsys.readouterr().out)
-    folder = tmp_path / "programs" / "mine"
-    assert printed == json.loads((folder / "patch_results.json").read_text())
+    folder = tmp_path / "tracing" / "mine"
+    assert printed == json.loads((folder / "results.json").read_text())
     every = json.loads((folder / "intervention_results.json").read_text())["1 hop"]
     assert every[0]["original"] == COPY.format(4)
     assert len(every[0]["residual_stream"]["became_counterfactual"][0]) == len(COPY.format(4))
     (tokens, _) = printed["1 hop"]["maps"]["tokens"]
     assert tokens["columns"][4] == "4 · depth 1"
-    assert {path.name for path in folder.iterdir()} > {"maps.html", "1-hop-roles.png"}
+    assert {path.name for path in folder.iterdir()} > {"report.html", "1-hop-roles.png"}
     with pytest.raises(SystemExit, match="1"):  # what can't be traced is not left out silently
         main([*call, "--lengths", "2", "--hops", "1-2", "--pairs", "1"])
     assert "2 lines, 2 hops: a program of 2 lines" in capsys.readouterr().out
-    assert "a program of 2 lines" in (folder / "maps.html").read_text()
+    assert "a program of 2 lines" in (folder / "report.html").read_text()
 
 
 @pytest.mark.parametrize("name", ["llama", pytest.param("qwen3", marks=pytest.mark.slow)])

@@ -12,8 +12,16 @@ from the_experiment.base.names import name_from, refuse_no_name
 
 ARCHIVE = "archive"
 BETS, EXPERIMENTS, PROGRAMS = "bet", "experiments", "programs"
-QUESTIONS, TRACES = "questions", "traces"
-BESIDE = (ARCHIVE, BETS, EXPERIMENTS, PROGRAMS, QUESTIONS, TRACES)  # folders beside the runs
+QUESTIONS, TRACES, TRACING = "questions", "traces", "tracing"
+BESIDE = (
+    ARCHIVE,
+    BETS,
+    EXPERIMENTS,
+    PROGRAMS,
+    QUESTIONS,
+    TRACES,
+    TRACING,
+)  # beside the runs
 TRAIN = "run `the-experiment train`"
 
 

@@ -114,10 +114,9 @@ def run(
 ) -> None:
     """Ask models what programs compute, by length and hops, without repeating what is done."""
     from the_experiment.base.logs import log_to_folder, stderr
-    from the_experiment.evaluation.programs.config import ExperimentConfig
-    from the_experiment.evaluation.programs.runner import run_programs
-    from the_experiment.evaluation.programs.summary import summary
-    from the_experiment.report.programs import results_table, write_results
+    from the_experiment.experiments.programs.analysis import outcome_of
+    from the_experiment.experiments.programs.config import ExperimentConfig, folder_of
+    from the_experiment.report.outcome import outcome_view, write_outcome
     from the_experiment.report.terminal import counting, print_json, stdout
     from the_experiment.worlds.generators import PROGRAMS
     from the_experiment.worlds.programs.prompts import PROMPTS
@@ -137,17 +136,19 @@ def run(
         dtype=dtype,
         device=device,
     )
-    from the_experiment.models.kept import KeptModels  # slow; wrong settings are told before
+    from the_experiment.experiments.programs.cells import run_programs
 
-    with counting("cells", asked.cells) as progress:
-        outcome = run_programs(asked, KeptModels(out), keep=False, progress=progress)
-    folder = write_results(outcome, out)
+    cells = len(model) * len(asked.seq_lens) * max(1, len(asked.num_hops))
+    with counting("cells", cells) as progress:
+        results = run_programs(asked, out, progress=progress)
+    outcome, folder = outcome_of(results), folder_of(name, out)
+    write_outcome(outcome, folder)
     if as_json:
-        print_json(summary(outcome))
+        print_json(outcome.figures)
     else:
-        stdout.print(results_table(outcome))
+        stdout.print(outcome_view(outcome))
     stderr.print(f"results: {folder}/", markup=False)
-    if outcome.failed:
+    if results.failed:
         raise typer.Exit(1)
 
 
@@ -159,14 +160,15 @@ def run(
 )
 def plot(name: Name, out: Results = Path(defaults.OUT)) -> None:
     """Plot accuracy against length from the results."""
-    from the_experiment.evaluation.programs.config import folder_of
-    from the_experiment.evaluation.programs.runner import read_samples
-    from the_experiment.report.programs import PLOT, write_plot
+    from the_experiment.experiments.programs.analysis import PLOT, accuracy_figure
+    from the_experiment.experiments.programs.config import folder_of
+    from the_experiment.experiments.programs.samples import read_samples
+    from the_experiment.report.plots import write_figure
     from the_experiment.report.terminal import stdout
 
-    folder = folder_of(name, out)
-    write_plot(read_samples(name, out), folder)
-    stdout.print(str(folder / PLOT), markup=False)
+    place = folder_of(name, out) / f"{PLOT}.png"
+    write_figure(accuracy_figure(read_samples(name, out)), place)
+    stdout.print(str(place), markup=False)
 
 
 @app.command(
@@ -192,13 +194,14 @@ def errors(
     """Count the kinds of wrong answers."""
     from dataclasses import asdict
 
-    from the_experiment.evaluation.programs.errors import (
+    from the_experiment.experiments.programs.analysis import SHOWN, errors_of
+    from the_experiment.experiments.programs.errors import (
         kind_of_error,
         of_lengths,
         wrong_answers,
     )
-    from the_experiment.evaluation.programs.runner import read_samples
-    from the_experiment.report.programs import SHOWN, errors_view
+    from the_experiment.experiments.programs.samples import read_samples
+    from the_experiment.report.outcome import outcome_view
     from the_experiment.report.terminal import print_json, stdout
 
     samples = of_lengths(read_samples(name, out), min_length, max_length)
@@ -206,7 +209,7 @@ def errors(
         wrong = wrong_answers(samples)
         print_json([{"kind": kind_of_error(one), **asdict(one)} for one in wrong])
     else:
-        stdout.print(errors_view(samples, SHOWN if programs else 0))
+        stdout.print(outcome_view(errors_of(samples, SHOWN if programs else 0)))
 
 
 app.command("trace", epilog=programs_trace.EXAMPLES)(programs_trace.trace)

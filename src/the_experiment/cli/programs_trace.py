@@ -12,7 +12,7 @@ from the_experiment.base.choices import PatchTarget
 from the_experiment.cli import options
 
 if TYPE_CHECKING:
-    from the_experiment.inside.program_pairs import ProgramPair
+    from the_experiment.worlds.programs.pairs import ProgramPair
 
 EXAMPLES = options.examples(
     "the-experiment programs trace binding --model tiny-gpt2-binding --lengths 5 --hops 1-2",
@@ -87,10 +87,11 @@ def trace(
 ) -> None:
     """Causal tracing: which patches make the answer that of the counterfactual program?"""
     from the_experiment.base.logs import log_to_folder, stderr
-    from the_experiment.inside.tracing_cells import TracingRequest, run_tracing, tracing_folder
-    from the_experiment.models.kept import KeptModels
+    from the_experiment.experiments.tracing.analysis import outcome_of, write_pictures
+    from the_experiment.experiments.tracing.cells import run_tracing
+    from the_experiment.experiments.tracing.config import TracingRequest, tracing_folder
+    from the_experiment.report.outcome import outcome_view, write_outcome
     from the_experiment.report.terminal import print_json, stdout
-    from the_experiment.report.tracing import tracing_view, write_tracing
     from the_experiment.worlds.programs.prompts import PROMPTS
 
     log_to_folder()
@@ -110,12 +111,14 @@ def trace(
         dtype=dtype,
     )
     folder = tracing_folder(name, out)
-    results = run_tracing(request, KeptModels(out), folder)
-    write_tracing(results, folder)
+    results = run_tracing(request, out, folder)
+    outcome = outcome_of(results)
+    write_outcome(outcome, folder)
+    write_pictures(results, folder)
     if as_json:
-        print_json(results.patch_results)
+        print_json(outcome.figures)
     else:
-        stdout.print(tracing_view(results))
+        stdout.print(outcome_view(outcome))
     stderr.print(f"results: {folder}/", soft_wrap=True, markup=False)
     if results.failed:
         raise typer.Exit(1)
@@ -126,8 +129,8 @@ def _own(file: Path, seed: int) -> tuple[ProgramPair, ...]:
     import numpy as np
 
     from the_experiment.base.files import read_text
-    from the_experiment.inside.program_pairs import counterfactual_pair
     from the_experiment.worlds.programs.chain import another_constant
+    from the_experiment.worlds.programs.pairs import counterfactual_pair
 
     text = read_text(file).rstrip("\n")
     return (counterfactual_pair(text, another_constant(text, np.random.RandomState(seed))),)

@@ -23,13 +23,14 @@ from the_experiment.engine.store import Store
 TRIES = 3  # of a cell whose worker is killed
 
 Done = Callable[[int], None]  # told how many more cells are there
+Failures = dict[Cell, ExperimentError]
 
 
 class Executor(Protocol):
     """Computes cells, each after those that it needs."""
 
-    def run(self, cells: Sequence[Cell], store: Store, done: Done) -> None:
-        """Land every cell. Raises `ExperimentError` for what fails, once all else is there."""
+    def run(self, cells: Sequence[Cell], store: Store, done: Done = ...) -> Failures:
+        """Land every cell that can be; those that fail, with why."""
 
 
 @dataclass(frozen=True)
@@ -38,29 +39,43 @@ class LocalExecutor:
 
     jobs: int = 0  # 0: one for each core
 
-    def run(self, cells: Sequence[Cell], store: Store, done: Done = lambda _: None) -> None:
-        """Land every cell. Raises `ExperimentError` for what fails, once all else is there."""
-        left = list(in_order(cells, store))
+    def run(self, cells: Sequence[Cell], store: Store, done: Done = lambda _: None) -> Failures:
+        """Land every cell that can be; those that fail, with why."""
+        left = _left(cells, store, done)
         needed = {needed for cell in left for needed in cell.needs.values()}
         there = {*needed, *cells} - {*left}
-        done(len(list(in_order(cells))) - len(left))
         work = _Work(store, left, there)
         with running_workers(min(self.jobs or cores(), len(work.left))) as idle:
             work.go(idle, done)
-        work.report()
+        return work.failed
 
 
 @dataclass(frozen=True)
 class SerialExecutor:
-    """This process, one cell after the other."""
+    """This process, one cell after the other: what loads a model finds it in memory again."""
 
-    def run(self, cells: Sequence[Cell], store: Store, done: Done = lambda _: None) -> None:
-        """Land every cell. Raises what the first that fails raises."""
-        left = list(in_order(cells, store))
-        done(len(list(in_order(cells))) - len(left))
+    def run(self, cells: Sequence[Cell], store: Store, done: Done = lambda _: None) -> Failures:
+        """Land every cell that can be; those that fail, with why."""
+        left, failed = _left(cells, store, done), Failures()
         for cell in left:
-            store.compute(cell)
-            done(1)
+            why = NEEDS_FAILED if _needs_any(cell, failed) else land(cell, store.folder)
+            if why:
+                failed[cell] = why
+            else:
+                done(1)
+        return failed
+
+
+def refuse_failures(failed: Failures) -> None:
+    """Raise `ExperimentError` that tells what failed, if anything did."""
+    if len(failed) == 1:
+        raise next(iter(failed.values()))
+    if failed:
+        first, why = next(iter(failed.items()))
+        raise ExperimentError(
+            f"{counted(len(failed), 'cell')} failed; {first.name}: {why.what}",
+            f"{why.mend or 'mend the cause'}; all others are kept, and the same call goes on",
+        )
 
 
 def in_order(cells: Sequence[Cell], store: Store | None = None) -> Iterator[Cell]:
@@ -82,6 +97,15 @@ def in_order(cells: Sequence[Cell], store: Store | None = None) -> Iterator[Cell
         yield from each(cell)
 
 
+def _left(cells: Sequence[Cell], store: Store, done: Done) -> list[Cell]:
+    """Those that are missing; `done` is told of the others."""
+    left = list(in_order(cells, store))
+    there = len(list(in_order(cells))) - len(left)
+    if there:
+        done(there)
+    return left
+
+
 @dataclass
 class _Work:
     """What is left to do, and what failed."""
@@ -89,9 +113,9 @@ class _Work:
     store: Store
     left: list[Cell]
     there: set[Cell]
-    running: dict[Future[str], tuple[Worker, Cell]] = field(default_factory=dict)
+    running: dict[Future[ExperimentError | None], tuple[Worker, Cell]] = field(default_factory=dict)
     tries: dict[Cell, int] = field(default_factory=dict)
-    failed: dict[Cell, str] = field(default_factory=dict)
+    failed: Failures = field(default_factory=dict)
 
     def go(self, idle: list[Worker], done: Done) -> None:
         """Do all of it that can be done, on these workers."""
@@ -107,15 +131,17 @@ class _Work:
 
     def _give_out(self, idle: list[Worker]) -> None:
         for cell in [*self.left]:
-            if any(needed in self.failed for needed in cell.needs.values()):
+            if _needs_any(cell, self.failed):
                 self.left.remove(cell)
-                self.failed[cell] = "what it needs failed"
+                self.failed[cell] = NEEDS_FAILED
             elif idle and self.there.issuperset(cell.needs.values()):
                 self.left.remove(cell)
                 worker = idle.pop()
                 self.running[worker.submit(land, cell, self.store.folder)] = (worker, cell)
 
-    def _ended_well(self, cell: Cell, future: Future[str], worker: Worker) -> bool:
+    def _ended_well(
+        self, cell: Cell, future: Future[ExperimentError | None], worker: Worker
+    ) -> bool:
         try:
             why = future.result()
         except BrokenProcessPool:
@@ -125,32 +151,33 @@ class _Work:
                 logger.warning("{}: its process was killed, and it begins again", cell.name)
                 self.left.insert(0, cell)
                 return False
-            why = f"its process was killed {TRIES} times, as the system does where memory runs out"
+            why = ExperimentError(
+                f"{cell.name}: its process was killed {TRIES} times, as the system does where "
+                "memory runs out",
+                "run less at a time",
+            )
         if why:
             self.failed[cell] = why
             logger.error("{} failed: {}", cell.name, why)
         return not why
 
-    def report(self) -> None:
-        """Raise `ExperimentError` that tells what failed, if anything did."""
-        if self.failed:
-            first, why = next(iter(self.failed.items()))
-            raise ExperimentError(
-                f"{counted(len(self.failed), 'cell')} failed; {first.name}: {why}",
-                "all others are kept; run the same again once the cause is gone",
-            )
+
+NEEDS_FAILED = ExperimentError("what it needs failed")
 
 
-def land(cell: Cell, folder: Path) -> str:
-    """Compute a cell, in a worker, and land it; why that failed, or nothing."""
-    store = Store(folder)
+def _needs_any(cell: Cell, failed: Failures) -> bool:
+    return any(needed in failed for needed in cell.needs.values())
+
+
+def land(cell: Cell, folder: Path) -> ExperimentError | None:
+    """Compute a cell and land it; why that failed, if it did."""
     try:
-        store.compute(cell)
+        Store(folder).compute(cell)
     except ExperimentError as error:
-        return f"{error.what} ({error.mend})" if error.mend else error.what
+        return error
     except Exception as error:
         log = folder / "logs" / f"{cell.key}.log"
         with suppress(ExperimentError):  # a full disk has no room for it either
             write_text(log, traceback.format_exc())
-        return f"{type(error).__name__}: {error} (see {log})"
-    return ""
+        return ExperimentError(f"{type(error).__name__}: {error} (see {log})")
+    return None

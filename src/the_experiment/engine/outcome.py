@@ -108,6 +108,7 @@ class Outcome:
     tables: Sequence[Table] = ()
     charts: Sequence[Chart] = ()
     texts: Mapping[str, str] = field(default_factory=dict)  # by title: as it was written
+    files: Mapping[str, Any] = field(default_factory=dict)  # by name: JSON that lies beside
 
     def as_json(self) -> dict[str, Any]:
         """What a card keeps of it, as plain values."""

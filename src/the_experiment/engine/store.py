@@ -16,6 +16,8 @@ from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import alone, read_json, write_json
 from the_experiment.engine.cell import Cell, canonical
 
+CELLS = "cells"  # the store of an experiment, in its folder
+
 
 class Landed(BaseModel):
     """A cell's file."""

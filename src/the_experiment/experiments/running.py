@@ -8,13 +8,19 @@ from pathlib import Path
 from the_experiment.base.errors import UsageError
 from the_experiment.base.files import write_text
 from the_experiment.engine.cell import Cell
-from the_experiment.engine.executor import Executor, LocalExecutor, in_order
+from the_experiment.engine.executor import (
+    Executor,
+    LocalExecutor,
+    SerialExecutor,
+    in_order,
+    refuse_failures,
+)
 from the_experiment.engine.outcome import Outcome
-from the_experiment.engine.store import Store
+from the_experiment.engine.store import CELLS, Store
 from the_experiment.experiments.experiment import QUICK, Experiment
 from the_experiment.report.outcome import write_outcome
 
-CELLS, DECLARED = "cells", "experiment.json"
+DECLARED = "experiment.json"
 
 
 def run(
@@ -44,7 +50,14 @@ def compute(
     """Compute some of an experiment's cells, as `run` does."""
     folder = experiment.folder(out)
     write_text(folder / DECLARED, experiment.model_dump_json(indent=2) + "\n")
-    (executor or LocalExecutor(experiment.jobs)).run(cells, Store(folder / CELLS), progress)
+    executor = executor or executor_of(experiment)
+    refuse_failures(executor.run(cells, Store(folder / CELLS), progress))
+
+
+def executor_of(experiment: Experiment, jobs: int = 0) -> Executor:
+    """So many processes; one for each core, or this one alone, as suits the experiment."""
+    jobs = jobs or experiment.jobs
+    return SerialExecutor() if jobs == 1 else LocalExecutor(jobs)
 
 
 def outcome_of(experiment: Experiment, out: Path, *, quick: bool = False) -> Outcome:

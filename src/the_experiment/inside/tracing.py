@@ -18,9 +18,10 @@ from the_experiment.base.seeds import Stream
 from the_experiment.base.words import counted
 from the_experiment.inside.opened import Opened
 from the_experiment.inside.patching import Pair, Patched, Patching
-from the_experiment.inside.program_pairs import ANSWER, Asking, ProgramPair, Verdict, verdicts
+from the_experiment.inside.program_pairs import ANSWER, Asking, Verdict, verdicts
 from the_experiment.inside.texts import AND, Text
 from the_experiment.inside.traced import OTHER, RANDOM, Tables, Traced
+from the_experiment.worlds.programs.pairs import ProgramPair
 
 Places = Mapping[str, tuple[int, ...]]  # by role: the positions of its tokens
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -16,28 +17,35 @@ Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
 
 class KeptModels:
-    """Each model is loaded when it is first asked for; again if its folder holds other weights."""
+    """The models in this process's memory; one is loaded again if its folder has other weights."""
+
+    _kept: ClassVar[dict[tuple[Path, Device, Dtype], tuple[str, str, Loaded]]] = {}
 
     def __init__(self, out: Path = Path(defaults.OUT)) -> None:
         self.out = out  # where runs are looked for by name
-        self._kept: dict[tuple[str, Device, Dtype], tuple[str, Loaded]] = {}
 
-    def loaded(self, name: str, device: Device = "auto", dtype: Dtype = "auto") -> Loaded:
-        """Model and tokenizer. Raises what `load_pretrained` raises."""
+    def loaded(
+        self, name: str, device: Device = "auto", dtype: Dtype = "auto", *, alone: bool = False
+    ) -> Loaded:
+        """Model and tokenizer; `alone`: all others are let go. Raises as `load_pretrained` does."""
         folder = find_model(name, self.out)
-        weights, key = which_weights(folder), (str(name), device, dtype)
-        if key not in self._kept or self._kept[key][0] != weights:
-            self._kept.pop(key, None)  # before the next one needs its room
-            self._kept[key] = (weights, load_pretrained(folder, device, dtype))
-        return self._kept[key][1]
+        weights, key = which_weights(folder), (folder, device, dtype)
+        if self._kept.get(key, ("",))[0] != weights:
+            self._let_go([key, *self._kept] if alone else [key])  # the next one needs the room
+            self._kept[key] = (weights, str(name), load_pretrained(folder, device, dtype))
+        return self._kept[key][-1]
 
     def names(self) -> list[str]:
         """The models in memory."""
-        return sorted({name for name, _, _ in self._kept})
+        return sorted({name for _, name, _ in self._kept.values()})
 
     def unload(self, name: str) -> None:
         """Let go of this model, and give its memory back."""
-        self._kept = {key: one for key, one in self._kept.items() if key[0] != str(name)}
+        self._let_go([key for key, (_, kept, _) in self._kept.items() if kept == str(name)])
+
+    def _let_go(self, keys: list[tuple[Path, Device, Dtype]]) -> None:
+        for key in keys:
+            self._kept.pop(key, None)
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

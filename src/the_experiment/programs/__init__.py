@@ -3,7 +3,7 @@
 from the_experiment.programs import ExperimentRunner, generators, prompts, quick_experiment
 """
 
-from the_experiment.evaluation.programs.config import ExperimentConfig
+from the_experiment.experiments.programs.config import ExperimentConfig
 from the_experiment.programs import generators, parsers, prompts
 from the_experiment.programs.runner import ExperimentRunner
 

@@ -10,25 +10,22 @@ from the_experiment.base import defaults
 from the_experiment.base.choices import PatchTarget
 from the_experiment.base.errors import UsageError
 from the_experiment.base.words import counted
-from the_experiment.inside.tracing_cells import (
-    TracingRequest,
-    TracingResults,
-    run_tracing,
-    tracing_folder,
-)
-from the_experiment.models.kept import KeptModels
+from the_experiment.experiments.tracing.analysis import outcome_of, write_pictures
+from the_experiment.experiments.tracing.cells import run_tracing
+from the_experiment.experiments.tracing.config import TracingRequest, tracing_folder
+from the_experiment.experiments.tracing.results import TracingResults
 from the_experiment.programs.causal_tracing import checked_pairs
-from the_experiment.report.tracing import write_tracing, write_tracing_maps
+from the_experiment.report.outcome import write_outcome
 from the_experiment.worlds.programs.chain import chain_of, right_hand_sides
 
 NAME = "causal_tracing"
 
 
 class CausalExperimentRunner:
-    """Traces models, and keeps what it finds in `out/programs/NAME/`."""
+    """Traces models, and keeps what it finds in `out/tracing/NAME/`."""
 
     def __init__(self, out: str | Path = defaults.OUT) -> None:
-        self._models = KeptModels(Path(out))
+        self._out = Path(out)
 
     def run_intervention_experiment(
         self,
@@ -58,16 +55,17 @@ class CausalExperimentRunner:
             pairs = checked_pairs(programs)
             request = TracingRequest(model_id, intervention_type, programs=pairs, seed=seed)
         folder = self._folder(name)
-        results = run_tracing(request, self._models, folder)
-        write_tracing(results, folder)
+        results = run_tracing(request, self._out, folder)
+        write_outcome(outcome_of(results), folder)
+        write_pictures(results, folder)
         return results
 
     def plot_intervention_results(self, results: TracingResults, name: str = NAME) -> list[Path]:
         """Draw the maps again; return the pictures."""
-        return write_tracing_maps(results, self._folder(name))
+        return write_pictures(results, self._folder(name))
 
     def _folder(self, name: str) -> Path:
-        return tracing_folder(name, self._models.out)
+        return tracing_folder(name, self._out)
 
 
 def _check_sizes(

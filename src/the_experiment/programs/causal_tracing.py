@@ -15,18 +15,16 @@ import numpy as np
 from the_experiment.base import defaults
 from the_experiment.base.choices import PatchTarget
 from the_experiment.base.errors import UsageError
+from the_experiment.experiments.tracing.cells import run_tracing
+from the_experiment.experiments.tracing.config import TracingRequest
+from the_experiment.experiments.tracing.results import TracingResults
 from the_experiment.inside.opened import Opened
-from the_experiment.inside.program_pairs import (
-    Asking,
-    ProgramPair,
-    counterfactual_pair,
-    find_pairs,
-)
-from the_experiment.inside.tracing_cells import TracingRequest, TracingResults, run_tracing
+from the_experiment.inside.program_pairs import Asking, find_pairs
 from the_experiment.models.kept import KeptModels
 from the_experiment.worlds.generators import PROGRAMS
 from the_experiment.worlds.programs.chain import another_constant, chain_of
 from the_experiment.worlds.programs.interpreter import answer_of
+from the_experiment.worlds.programs.pairs import ProgramPair, counterfactual_pair
 
 KEYS = (
     "original",
@@ -55,7 +53,7 @@ def run_causal_tracing_experiment(
     request = TracingRequest(
         model_id, intervention_type, programs=checked_pairs(programs), layers=layers
     )
-    return run_tracing(request, KeptModels(out), None)
+    return run_tracing(request, out, None)
 
 
 def create_counterfactual_program(

@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING
 
 from the_experiment.base import defaults
 from the_experiment.base.choices import Device, Dtype
-from the_experiment.evaluation.programs.config import ExperimentConfig, folder_of
-from the_experiment.evaluation.programs.errors import of_lengths
-from the_experiment.evaluation.programs.runner import Outcome, read_samples, run_programs
+from the_experiment.experiments.programs.analysis import (
+    PLOT,
+    SHOWN,
+    accuracy_figure,
+    errors_of,
+    outcome_of,
+)
+from the_experiment.experiments.programs.cells import run_programs
+from the_experiment.experiments.programs.config import ExperimentConfig, folder_of
+from the_experiment.experiments.programs.errors import of_lengths
+from the_experiment.experiments.programs.samples import ProgramResults, read_samples
 from the_experiment.models.kept import KeptModels
-from the_experiment.report.programs import SHOWN, errors_view, write_plot, write_results
+from the_experiment.report.outcome import outcome_view, write_outcome
+from the_experiment.report.plots import write_figure
 from the_experiment.report.terminal import stdout
 
 if TYPE_CHECKING:
@@ -30,18 +39,22 @@ class ExperimentRunner:
         self.out = Path(out)
         self._models = KeptModels(self.out)
 
-    def run(self, config: ExperimentConfig, no_cache: bool = False) -> Outcome:
+    def run(self, config: ExperimentConfig, no_cache: bool = False) -> ProgramResults:
         """Ask the models what they have not been asked yet, and write the results.
 
         With `no_cache` each model is unloaded after it was asked.
         """
-        outcome = run_programs(config, self._models, keep=not no_cache)
-        write_results(outcome, self.out)
-        return outcome
+        results = run_programs(config, self.out, keep=True)
+        for model in config.models if no_cache else ():
+            self.unload_model(model)
+        write_outcome(outcome_of(results), folder_of(config.name, self.out))
+        return results
 
     def plot(self, name: str) -> Figure:
         """Accuracy against length; also written to `accuracy.png` beside the results."""
-        return write_plot(read_samples(name, self.out), folder_of(name, self.out))
+        figure = accuracy_figure(read_samples(name, self.out))
+        write_figure(figure, folder_of(name, self.out) / f"{PLOT}.png")
+        return figure
 
     def analyze_errors(
         self,
@@ -52,7 +65,7 @@ class ExperimentRunner:
     ) -> None:
         """Print which kinds of errors there are, of programs between these lengths."""
         samples = of_lengths(read_samples(name, self.out), min_seq_len, max_seq_len)
-        stdout.print(errors_view(samples, SHOWN if show_programs else 0))
+        stdout.print(outcome_view(errors_of(samples, SHOWN if show_programs else 0)))
 
     def preload_models(
         self, names: Sequence[str], device: Device = "auto", dtype: Dtype = "auto"

@@ -8,12 +8,12 @@ from pathlib import Path
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from the_experiment.base.files import replaced_file, write_json, write_text
+from the_experiment.base.files import write_json, write_text
 from the_experiment.engine.outcome import Outcome, Table
 from the_experiment.report.blocks import Blocks
 from the_experiment.report.heatmaps import heat_map_view, hover_map, write_picture
 from the_experiment.report.html import write_page
-from the_experiment.report.plots import svg
+from the_experiment.report.plots import svg, write_figure
 
 RESULTS, PAGE, MAPS = "results.json", "report.html", "maps.png"
 WIDEST, HIGHEST, MOST_MAPS = 40, 60, 8  # columns and rows of a map, and maps, in a terminal
@@ -53,11 +53,11 @@ def _maps_view(outcome: Outcome) -> Iterator[RenderableType]:
 
 def write_outcome(outcome: Outcome, folder: Path) -> Path:
     """Write `results.json`, a PNG for each chart, `maps.png` and `report.html`; return the page."""
-    write_json(folder / RESULTS, outcome.figures)
+    for name, content in {RESULTS: outcome.figures, **outcome.files}.items():
+        write_json(folder / name, content)
     figures = [(chart, chart.draw()) for chart in outcome.charts]
     for chart, figure in figures:
-        with replaced_file(folder / f"{chart.name}.png") as path:
-            figure.savefig(path, format="png", dpi=110)
+        write_figure(figure, folder / f"{chart.name}.png")
     if outcome.maps:
         write_picture(outcome.maps, folder / MAPS)
     write_page(

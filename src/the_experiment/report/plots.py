@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from the_experiment.base.files import replaced_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,6 +62,12 @@ def _draw(axes: Axes, title: str, bars: Sequence[Bar]) -> None:
     axes.invert_yaxis()
     axes.set_title(title, fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def write_figure(figure: Figure, path: Path) -> None:
+    """A PNG of the figure, whole or not at all."""
+    with replaced_file(path) as beside:
+        figure.savefig(beside, format="png", dpi=110)
 
 
 def svg(figure: Figure) -> str:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from the_experiment.base.words import counted
 from the_experiment.engine.outcome import Chart, HeatMap, Outcome, Table
-from the_experiment.evaluation.programs.summary import COMMONEST, FIRST
 from the_experiment.evaluation.statistics import Rate, short
 from the_experiment.experiments.dynamics.config import DynamicsExperiment, Scale
 from the_experiment.experiments.dynamics.looks import ALL, FOLLOWED, MISLED, Look
 from the_experiment.report.plots import BASELINE_COLOUR, INK
+from the_experiment.worlds.programs.shortcuts import COMMONEST, FIRST
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,11 +88,9 @@ def outcome_of(
 
 def _maps(models: Sequence[Learnt]) -> Iterator[HeatMap]:
     for model in models:
-        for hops, traced in model.traces.items():
-            for of_kind in traced["maps"].values():
-                for one in of_kind:
-                    title = f"seed {model.seed}, {hops}: {one['title']}"
-                    yield HeatMap.from_json({**one, "title": title})
+        for traced in model.traces.values():
+            for one in (one for of_kind in traced["maps"].values() for one in of_kind):
+                yield HeatMap.from_json({**one, "title": f"seed {model.seed}: {one['title']}"})
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from the_experiment.base.seeds import Integers, Stream
 from the_experiment.base.words import counted
-from the_experiment.evaluation.programs.summary import COMMONEST, FIRST, first_constant
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.worlds import World
 from the_experiment.worlds.generated import ANSWER
+from the_experiment.worlds.programs.shortcuts import COMMONEST, FIRST, first_constant
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -13,11 +13,10 @@ from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_jsonl
 from the_experiment.data.trace_rows import PUZZLES, puzzle_in
 from the_experiment.engine.cell import Cell
-from the_experiment.engine.store import Store
+from the_experiment.engine.store import CELLS, Store
 from the_experiment.worlds.causal.puzzle import Puzzle
 from the_experiment.worlds.causal.writing import is_right, prompt_of
 
-CELLS = "cells"
 MAX_NEW_TOKENS = 512
 MEND = "give the folder of puzzles that `the-experiment traces generate` drew, or its test.jsonl"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.extras import needed
-from the_experiment.engine.store import Store
-from the_experiment.experiments.traces.asking_models import CELLS, MAX_NEW_TOKENS, weighed_cell
+from the_experiment.engine.store import CELLS, Store
+from the_experiment.experiments.traces.asking_models import MAX_NEW_TOKENS, weighed_cell
 from the_experiment.experiments.traces.harness import (
     Harness,
     harness_model,

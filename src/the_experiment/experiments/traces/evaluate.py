@@ -12,10 +12,10 @@ from the_experiment.base.names import refuse_no_name
 from the_experiment.base.runs import TRACES
 from the_experiment.data.trace_folder import source_of
 from the_experiment.data.traces import TEST
+from the_experiment.engine.store import CELLS
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.traces.analysis import outcome_of
 from the_experiment.experiments.traces.asking_models import (
-    CELLS,
     MAX_NEW_TOKENS,
     Answer,
     PuzzleSet,

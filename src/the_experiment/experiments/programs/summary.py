@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from the_experiment.evaluation.programs.runner import Outcome, Sample
 from the_experiment.evaluation.statistics import Rate
-from the_experiment.worlds.programs.interpreter import queried
-
-FIRST_CONSTANT = re.compile(r"\w+\s*=\s*(-?\d+|True|False)\s*\n")
-COMMONEST, FIRST = "commonest answer", "first line's constant"
+from the_experiment.experiments.programs.samples import ProgramResults, Sample
+from the_experiment.worlds.programs.shortcuts import COMMONEST, FIRST, first_constant
 
 
 @dataclass(frozen=True)
@@ -51,14 +47,15 @@ def rows_by_hops(samples: Sequence[Sample]) -> list[Row]:
     return list(_rows(samples, lambda one: (None, one.num_hops)))
 
 
-def summary(outcome: Outcome) -> dict[str, Any]:
+def summary(results: ProgramResults) -> dict[str, Any]:
     """The configuration and every row, as plain values."""
+    samples = results.samples
     return {
-        "config": outcome.config.as_json(),
-        "failed": outcome.failed,
-        "rows": [row.as_json() for row in rows_of(outcome.samples)],
-        "all_lengths": [row.as_json() for row in rows_by_hops(outcome.samples)],
-        "models": [row.as_json() for row in _rows(outcome.samples, lambda _: (None, None))],
+        "config": results.config.as_json(),
+        "failed": results.failed,
+        "rows": [row.as_json() for row in rows_of(samples)],
+        "all_lengths": [row.as_json() for row in rows_by_hops(samples)],
+        "models": [row.as_json() for row in _rows(samples, lambda _: (None, None))],
     }
 
 
@@ -92,13 +89,3 @@ def baselines_on(samples: Sequence[Sample]) -> dict[str, Rate]:
         right = sum(first == str(one.expected) for first, one in zip(firsts, samples, strict=True))
         rates[FIRST] = Rate(right, len(samples))
     return rates
-
-
-def first_constant(program: str) -> str:
-    """The constant on the first line of a program that ends with a query; empty where none is.
-
-    >>> first_constant("x=3\\ny=x\\n#y:"), first_constant("x = 3\\nx += 1")
-    ('3', '')
-    """
-    found = FIRST_CONSTANT.match(program)
-    return found[1] if found and queried(program) else ""

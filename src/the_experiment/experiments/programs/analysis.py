@@ -1,60 +1,60 @@
-"""What came out of an experiment on programs: files, a plot, and tables for the terminal."""
+"""What came out of an experiment on programs: accuracy by length and hops, and kinds of errors."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Group
-from rich.markup import escape
-
-from the_experiment.base.files import replaced_file, write_json
 from the_experiment.base.words import counted
-from the_experiment.evaluation.programs.cells import NOT_KNOWN, TOO_LONG
-from the_experiment.evaluation.programs.config import folder_of
-from the_experiment.evaluation.programs.errors import kind_of_error, wrong_answers
-from the_experiment.evaluation.programs.runner import RESULTS, Outcome, Sample
-from the_experiment.evaluation.programs.summary import (
-    COMMONEST,
-    FIRST,
-    Row,
-    rows_by_hops,
-    rows_of,
-    summary,
-)
+from the_experiment.engine.outcome import Chart, Outcome, Table
 from the_experiment.evaluation.statistics import Rate
-from the_experiment.report.blocks import Blocks
+from the_experiment.experiments.programs.errors import kind_of_error, wrong_answers
+from the_experiment.experiments.programs.samples import (
+    NOT_KNOWN,
+    SAMPLES,
+    TOO_LONG,
+    ProgramResults,
+    Sample,
+)
+from the_experiment.experiments.programs.summary import Row, rows_by_hops, rows_of, summary
 from the_experiment.report.plots import INK
+from the_experiment.worlds.programs.shortcuts import COMMONEST, FIRST
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PLOT, SUMMARY = "accuracy.png", "summary.json"
+PLOT = "accuracy"  # its file, without the ending
 MARKERS = "osD^v"  # by number of hops
 DASHES = {COMMONEST: "--", FIRST: ":"}
-RIGHT = "right"
 SHOWN = 10  # wrong answers in full, where they are asked for
 
 
-def write_results(outcome: Outcome, out: Path) -> Path:
-    """Write `results.json`, `summary.json` and `accuracy.png`; return the folder they lie in."""
-    folder = folder_of(outcome.config.name, out)
-    write_json(folder / RESULTS, [asdict(sample) for sample in outcome.samples])
-    write_json(folder / SUMMARY, summary(outcome))
-    write_plot(outcome.samples, folder)
-    return folder
+def outcome_of(results: ProgramResults) -> Outcome:
+    """Right answers by length and hops, beside answers that need no model."""
+    config, samples = results.config, results.samples
+    failed = [f"{model}: {why}" for model, why in results.failed.items()]
+    return Outcome(
+        title=config.name,
+        about=[f"Programs of {config.generator}, asked as {config.prompt_template!r}"],
+        sentences=[*_not_asked(samples), *failed],
+        tables=[_accuracy_table(samples), _errors_table(samples, in_terminal=False)],
+        charts=[Chart(PLOT, "Accuracy by length", partial(accuracy_figure, samples))],
+        figures=summary(results),
+        files={SAMPLES: [asdict(sample) for sample in samples]},
+    )
 
 
-def write_plot(samples: Sequence[Sample], folder: Path) -> Figure:
-    """Write `accuracy.png` into the folder, and return the figure."""
-    figure = accuracy_figure(samples)
-    with replaced_file(folder / PLOT) as path:
-        figure.savefig(path, format="png", dpi=110)
-    return figure
+def errors_of(samples: Sequence[Sample], programs: int = 0) -> Outcome:
+    """Kinds of errors by model, and so many of the wrong samples in full."""
+    shown = enumerate(wrong_answers(samples)[:programs], start=1)
+    return Outcome(
+        tables=[_errors_table(samples)], sentences=[_shown(number, one) for number, one in shown]
+    )
 
 
 def accuracy_figure(samples: Sequence[Sample]) -> Figure:
@@ -117,21 +117,25 @@ def _draw_baselines(axes: Axes, rows: Sequence[Row], markers: Mapping[int | None
         )
 
 
-def results_table(outcome: Outcome) -> Group:
-    """Right answers by model and hops (rows) and length (columns), for the terminal."""
-    rows, names = rows_of(outcome.samples), short_names(outcome.samples)
+def _accuracy_table(samples: Sequence[Sample]) -> Table:
+    """Right answers by model and hops (rows) and length (columns)."""
+    rows, names = rows_of(samples), short_names(samples)
     lengths = sorted({row.seq_len for row in rows if row.seq_len is not None})
-    table = Blocks(["right answers", *(f"length {length}" for length in lengths), "all"])
-    for told, style in ((_told, "bold"), (_baselines_told, "dim")):
-        lines: dict[str, dict[int | None, str]] = {}
-        for row in [*rows, *rows_by_hops(outcome.samples)]:
+    cells: list[dict[str, dict[int | None, str]]] = [{}, {}]  # of models, and of baselines
+    for row in [*rows, *rows_by_hops(samples)]:
+        for lines, told in zip(cells, (_told, _baselines_told), strict=True):
             for line, cell in told(names[row.model], row).items():
                 lines.setdefault(line, {})[row.seq_len] = cell
-        for line, cells in lines.items():
-            shown = [cells.get(length, "") for length in [*lengths, None]]
-            table.add_row([*map(escape, [line, *shown])], style=style)
-    note = "Each cell: right/asked [Wilson 95% interval]. Baselines answer the same programs."
-    return Group(table, "", f"[dim]{escape(note)}[/]", *_not_asked(outcome.samples))
+    return Table(
+        ["right answers", *(f"length {length}" for length in lengths), "all"],
+        [
+            [line, *(of_line.get(length, "") for length in [*lengths, None])]
+            for lines in cells
+            for line, of_line in lines.items()
+        ],
+        baselines=cells[1].keys(),
+        note="Each cell: right/asked [Wilson 95% interval]. Baselines answer the same programs.",
+    )
 
 
 def _not_asked(samples: Sequence[Sample]) -> list[str]:
@@ -141,7 +145,7 @@ def _not_asked(samples: Sequence[Sample]) -> list[str]:
     mends = {TOO_LONG: SHORTEN, NOT_KNOWN: "ask a model that was trained on such programs"}
     reasons = [one.reason for one in samples if one.response is None]
     first = {reason.partition(":")[0]: reason for reason in reversed(reasons)}
-    return [f"[yellow]{escape(reason)}: {mends[kind]}[/]" for kind, reason in first.items()]
+    return [f"{reason}: {mends[kind]}" for kind, reason in first.items()]
 
 
 def _told(name: str, row: Row) -> dict[str, str]:
@@ -159,26 +163,23 @@ def _baselines_told(_: str, row: Row) -> dict[str, str]:
     return {_line_name(name, row.num_hops): str(rate) for name, rate in row.baselines.items()}
 
 
-def errors_view(samples: Sequence[Sample], programs: int = 0) -> Group:
-    """Kinds of errors by model, and so many of the wrong samples in full."""
-    wrong = wrong_answers(samples)
-    kinds = Counter((one.model, kind_of_error(one)) for one in wrong)
+def _errors_table(samples: Sequence[Sample], *, in_terminal: bool = True) -> Table:
+    """Kinds of errors by model."""
+    kinds = Counter((one.model, kind_of_error(one)) for one in wrong_answers(samples))
     columns = sorted({kind for _, kind in kinds})
-    table = Blocks(["wrong answers", *columns, "all"])
+    rows = []
     for model, name in short_names(samples).items():
         counts = [kinds[model, kind] for kind in columns]
         asked = [one for one in samples if one.model == model and one.response is not None]
-        rate = Rate(sum(counts), len(asked))
-        table.add_row([*map(escape, [name, *map(str, counts), str(rate)])], style="")
-    return Group(table, *(_shown(*one) for one in enumerate(wrong[:programs], start=1)))
+        rows.append([name, *map(str, counts), str(Rate(sum(counts), len(asked)))])
+    return Table(["wrong answers", *columns, "all"], rows, in_terminal=in_terminal)
 
 
 def _shown(number: int, wrong: Sample) -> str:
     read = wrong.reason if wrong.value is None else wrong.value
     return (
-        f"\n[bold]{number}. {escape(wrong.model)}[/]: {kind_of_error(wrong)}\n"
-        f"{escape(wrong.program)}\n"
-        f"right: {wrong.expected}, read: {escape(str(read))}, wrote: {escape(repr(wrong.response))}"
+        f"\n{number}. {wrong.model}: {kind_of_error(wrong)}\n{wrong.program}\n"
+        f"right: {wrong.expected}, read: {read}, wrote: {wrong.response!r}"
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from the_experiment.base.errors import ExperimentError, UsageError
-from the_experiment.evaluation.programs.runner import Sample
-from the_experiment.evaluation.programs.summary import first_constant
+from the_experiment.experiments.programs.samples import Sample
 from the_experiment.worlds.programs.interpreter import variables_of
+from the_experiment.worlds.programs.shortcuts import first_constant
 
 
 def of_lengths(samples: Sequence[Sample], least: int | None, most: int | None) -> list[Sample]:

@@ -12,7 +12,7 @@ from loguru import logger
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.seeds import derived_seed
 from the_experiment.base.words import counted
-from the_experiment.evaluation.programs.config import ExperimentConfig
+from the_experiment.experiments.programs.config import ExperimentConfig
 from the_experiment.worlds.generators import Answer
 
 TRIES = 50  # draws for each program wanted, before those there are must do

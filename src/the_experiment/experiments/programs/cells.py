@@ -1,0 +1,161 @@
+"""The cells of an experiment on programs: one model asked those of one length and hops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+
+from the_experiment.base.choices import Chat, Device, Dtype
+from the_experiment.base.errors import UsageError
+from the_experiment.engine.cell import Cell
+from the_experiment.engine.executor import SerialExecutor
+from the_experiment.engine.store import CELLS, Store
+from the_experiment.experiments.programs.config import ExperimentConfig, folder_of
+from the_experiment.experiments.programs.drawing import Program, programs_of
+from the_experiment.experiments.programs.samples import NOT_KNOWN, TOO_LONG, ProgramResults, Sample
+from the_experiment.worlds.programs.parsers import parser_for
+from the_experiment.worlds.programs.prompts import filled
+
+Response = Mapping[str, Any]  # `text` and `reason`: why there is none
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What one model is asked of one length and number of hops."""
+
+    config: ExperimentConfig
+    model: str
+    folder: Path
+    weights: str  # which they are: a folder may hold others tomorrow
+    seq_len: int
+    num_hops: int | None
+    programs: Sequence[Program]
+    keep: bool  # the model in memory, beside those of other cells
+
+    @property
+    def prompts(self) -> list[str]:
+        """What is asked, program by program."""
+        return [filled(self.config.prompt_template, one.text) for one in self.programs]
+
+    @property
+    def cell(self) -> Cell:
+        """Everything that the responses depend on."""
+        hops = "" if self.num_hops is None else f" hops {self.num_hops}"
+        return Cell(
+            f"{Path(self.model).name} length {self.seq_len}{hops}",
+            "the_experiment.experiments.programs.cells:responses",
+            {
+                "prompts": self.prompts,
+                "weights": self.weights,
+                "answer_tokens": self.config.answer_tokens,
+                "chat": self.config.chat,
+                "dtype": self.config.dtype,
+            },
+            where={
+                "model": str(self.folder),
+                "device": self.config.device,
+                "keep": self.keep,
+            },
+        )
+
+    def samples(self, responses: Sequence[Response]) -> Iterator[Sample]:
+        """The responses read, program by program."""
+        template = self.config.prompt_template
+        for program, prompt, response in zip(self.programs, self.prompts, responses, strict=True):
+            value, reason = None, response["reason"]
+            if response["text"] is not None:
+                parser = self.config.parser or parser_for(template, program.expected)
+                parsed = parser(response["text"])
+                value, reason = parsed.value, parsed.reason
+            yield Sample(
+                model=self.model,
+                seq_len=self.seq_len,
+                num_hops=self.num_hops,
+                program=program.text,
+                prompt=prompt,
+                response=response["text"],
+                value=value,
+                reason=reason,
+                expected=program.expected,
+                right=type(value) is type(program.expected) and value == program.expected,
+                metadata=program.metadata,
+            )
+
+
+def asked_of(config: ExperimentConfig, out: Path, *, keep: bool = False) -> list[Asked]:
+    """All that is asked, model by model. Raises `ExperimentError` for a model that is not there."""
+    from the_experiment.models.pretrained import find_model, which_weights
+
+    if not config.models:
+        raise UsageError(f"{config.name} names no model", "give a folder, or a name on the hub")
+    groups = programs_of(config)
+    folders = {str(name): find_model(name, out) for name in config.models}
+    return [
+        Asked(config, name, folder, which_weights(folder), *group, drawn, keep)
+        for name, folder in folders.items()
+        for group, drawn in groups.items()
+    ]
+
+
+def responses(
+    prompts: Sequence[str],
+    weights: str,  # noqa: ARG001 - which they are; `model` says where
+    answer_tokens: int,
+    chat: Chat,
+    dtype: Dtype,
+    model: str,
+    device: Device,
+    keep: bool,
+) -> list[Response]:
+    """What the model responds to what it can be asked."""
+    from the_experiment.models.asking import ask, no_room
+    from the_experiment.models.kept import KeptModels
+    from the_experiment.models.texts import unknown_in
+
+    loaded, tokenizer = KeptModels().loaded(model, device, dtype, alone=not keep)
+
+    def why_not(prompt: str) -> str:
+        lost = unknown_in(tokenizer, prompt)
+        harm = no_room(loaded, tokenizer, prompt, answer_tokens, chat)
+        if lost:
+            return f"{NOT_KNOWN}: {lost}"
+        return f"{TOO_LONG}: {harm}" if harm else ""
+
+    reasons = [why_not(prompt) for prompt in prompts]
+    fitting = [prompt for prompt, why in zip(prompts, reasons, strict=True) if not why]
+    texts = iter(ask(loaded, tokenizer, fitting, answer_tokens, chat))
+    return [{"text": None if why else next(texts), "reason": why} for why in reasons]
+
+
+def run_programs(
+    config: ExperimentConfig,
+    out: Path,
+    *,
+    keep: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+) -> ProgramResults:
+    """Ask what is not in `out` yet, in this process, and read all the responses.
+
+    A killed run goes on where it was. With `keep`, models stay in memory. One that fails is logged,
+    and the others go on; raises its `ExperimentError` where none is left. `progress` is told how
+    many more cells are there.
+    """
+    asked = {one: one.cell for one in asked_of(config, out, keep=keep)}
+    store = Store(folder_of(config.name, out) / CELLS)
+    failed = SerialExecutor().run(list(asked.values()), store, progress)
+    samples = [
+        sample
+        for one, cell in asked.items()
+        if cell not in failed
+        for sample in one.samples(store.read(cell))
+    ]
+    if not samples:
+        raise next(iter(failed.values()))
+    reasons = {one.model: str(failed[cell]) for one, cell in asked.items() if cell in failed}
+    for model, why in reasons.items():
+        logger.error("{}: {}", model, why)
+    return ProgramResults(config, samples, reasons)

@@ -1,0 +1,170 @@
+"""Causal tracing of a model on programs of some lengths and hops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, get_args
+
+from pydantic import Field
+
+from the_experiment.base import defaults
+from the_experiment.base.choices import Chat, Device, Dtype, PatchTarget
+from the_experiment.base.errors import UsageError
+from the_experiment.base.names import refuse_no_name
+from the_experiment.base.runs import TRACING
+from the_experiment.base.words import counted
+from the_experiment.engine.cell import Cell
+from the_experiment.engine.outcome import Outcome
+from the_experiment.experiments.experiment import KINDS, Experiment, WrongKeyError
+from the_experiment.worlds.generators import PROGRAMS, takes_hops
+from the_experiment.worlds.programs.pairs import ProgramPair
+from the_experiment.worlds.programs.prompts import CODE, PROMPTS
+
+QUICK_PAIRS = 5
+TEMPLATE = """\
+# Which patches make a model's answer that of the counterfactual program? Run it:
+#   the-experiment experiments run FILE
+kind: tracing
+name: {name}
+question: Where in the model, and in the program, is the answer carried?
+model: tiny-gpt2-binding            # a folder, a trained model by name, or a name on the hub
+type: both                          # or residual_stream, or attention_heads
+lengths: [5]                        # lines
+hops: [1, 2]                        # references from the variable asked for to its constant
+pairs: 25                           # of each length and number of hops
+prompt: '{code}'                    # or one that `programs list` names
+"""
+
+
+@dataclass(frozen=True)
+class TracingRequest:
+    """What is traced, of which model, and how it is asked: all that the figures depend on."""
+
+    model: str
+    intervention_type: PatchTarget = "both"
+    seq_lens: tuple[int, ...] = (defaults.TRACED_LINES,)
+    num_hops: tuple[int, ...] = (defaults.TRACED_HOPS,)
+    generator: str = defaults.TRACED_PROGRAMS
+    pairs: int = defaults.TRACED_PAIRS  # for each length and number of hops
+    rng_seed: int | None = None  # trace the program of this seed, and no other
+    programs: tuple[ProgramPair, ...] = ()  # one's own, in place of drawn ones
+    layers: tuple[int, ...] | None = None
+    template: str = CODE
+    chat: Chat = "auto"
+    seed: int = 0  # the first that programs are drawn with; draws the control, too
+    device: Device = "auto"
+    dtype: Dtype = "float32"  # whatever the model was saved in
+
+    def __post_init__(self) -> None:
+        if self.intervention_type not in get_args(PatchTarget):
+            raise UsageError(
+                f"there is no intervention type {self.intervention_type!r}",
+                f"one of {', '.join(get_args(PatchTarget))}",
+            )
+        if not self.programs and not (self.seq_lens and self.num_hops):
+            raise UsageError("there is nothing to trace", "name a length and a number of hops")
+        if not takes_hops(PROGRAMS[self.generator]):
+            raise UsageError(
+                f"programs of {self.generator} have no chain to trace",
+                "choose one that takes num_hops, or give programs of your own",
+            )
+        if self.pairs < 1:
+            raise UsageError(f"{counted(self.pairs, 'pair')} can't be traced", "at least 1")
+
+    def cells(self) -> Iterator[TracingRequest]:
+        """What is traced together: programs of one length and number of hops."""
+        if self.programs:
+            for hops in sorted({pair.hops for pair in self.programs}):
+                same = tuple(pair for pair in self.programs if pair.hops == hops)
+                yield replace(self, seq_lens=(), num_hops=(hops,), programs=same)
+            return
+        for length in self.seq_lens:
+            for hops in self.num_hops:
+                yield replace(self, seq_lens=(length,), num_hops=(hops,))
+
+    @property
+    def title(self) -> str:
+        """Of one cell, such as `5 lines, 2 hops`."""
+        counts = [counted(length, "line") for length in self.seq_lens]
+        return ", ".join([*counts, *(counted(hops, "hop") for hops in self.num_hops)])
+
+
+Hops = Annotated[int, Field(ge=0)]
+
+
+@KINDS.register("tracing")
+class TracingExperiment(Experiment):
+    """Pairs of programs that a model answers right, patched layer by layer and head by head."""
+
+    template: ClassVar[str] = TEMPLATE
+    parent: ClassVar[str] = TRACING
+
+    kind: Literal["tracing"] = "tracing"
+    question: str = "Where in the model, and in the program, is the answer carried?"
+    model: str
+    type: PatchTarget = "both"
+    lengths: list[Annotated[int, Field(ge=1)]] = Field([defaults.TRACED_LINES], min_length=1)
+    hops: list[Hops] = Field([defaults.TRACED_HOPS], min_length=1)
+    generator: str = defaults.TRACED_PROGRAMS
+    pairs: int = Field(defaults.TRACED_PAIRS, ge=1)
+    prompt: str = CODE
+    chat: Chat = "auto"
+    seed: int = Field(0, ge=0)
+    dtype: Dtype = "float32"
+    device: Device = "auto"
+
+    @property
+    def jobs(self) -> int:
+        """One at a time, so that the model is loaded once."""
+        return 1
+
+    def request(self, *, quick: bool = False) -> TracingRequest:
+        """The same as a request; quickly: of the first length, and few pairs."""
+        return TracingRequest(
+            self.model,
+            self.type,
+            tuple(self.lengths[:1] if quick else self.lengths),
+            tuple(self.hops),
+            self.generator,
+            min(self.pairs, QUICK_PAIRS) if quick else self.pairs,
+            template=PROMPTS.get(self.prompt, self.prompt),
+            **self.model_dump(include={"chat", "seed", "dtype", "device"}),
+        )
+
+    def check(self) -> None:
+        """Raise `WrongKeyError` for a generator whose programs can't be traced."""
+        try:
+            self.request()
+        except UsageError as error:
+            raise WrongKeyError(error.what, error.mend) from None
+
+    def summary(self) -> Mapping[str, str]:
+        """What is patched in which model."""
+        return {
+            "model": self.model,
+            "patched": self.type,
+            "programs": f"{self.pairs} pairs of {self.generator} of each length and hops",
+            "lengths": ", ".join(map(str, self.lengths)),
+            "hops": ", ".join(map(str, self.hops)),
+        }
+
+    def cells(self, out: Path, *, quick: bool) -> Mapping[Any, Cell]:
+        """One for each length and number of hops."""
+        from the_experiment.experiments.tracing.cells import cells_of
+
+        return cells_of(self.request(quick=quick), out)
+
+    def outcome(self, results: Mapping[Any, Any], *, quick: bool) -> Outcome:
+        """Heat maps of each, and what they say."""
+        from the_experiment.experiments.tracing.analysis import outcome_of
+        from the_experiment.experiments.tracing.results import TracingResults
+
+        return outcome_of(TracingResults.of(self.request(quick=quick), results))
+
+
+def tracing_folder(name: str, out: Path) -> Path:
+    """Where the results of this name lie. Raises `UsageError` for what can be no name."""
+    refuse_no_name("results", name)
+    return out / TRACING / name
