@@ -19,7 +19,11 @@ from looked_into import close, random_model
 from test_inside_verbs import said
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.data.tokenizer import character_tokenizer
-from the_experiment.evaluation.failures import (
+from the_experiment.evaluation.paired import corrected, drop_in_share, mean_drop
+from the_experiment.experiments.questions import cells as question_cells
+from the_experiment.experiments.questions.asking import Form, Given
+from the_experiment.experiments.questions.config import QuestionsExperiment
+from the_experiment.experiments.questions.failures import (
     FORMAT,
     HALLUCINATION,
     INCOMPLETE,
@@ -30,12 +34,11 @@ from the_experiment.evaluation.failures import (
     by_chance,
     judged,
 )
-from the_experiment.evaluation.paired import corrected, drop_in_share, mean_drop
-from the_experiment.evaluation.questions import Form, Given
+from the_experiment.experiments.questions.request import Request
+from the_experiment.experiments.questions.results import Results, read_results
+from the_experiment.experiments.running import run
 from the_experiment.inside.interventions import pieces_of
 from the_experiment.inside.opened import Opened
-from the_experiment.inside.question_results import Results, read_results, results_of
-from the_experiment.inside.question_runs import QuestionRun, Request, prepared
 from the_experiment.inside.silenced import means_of, silenced
 from the_experiment.inside.sites import Site
 from the_experiment.models.decoding import greedy
@@ -398,79 +401,73 @@ def test_any_model_is_asked_without_each_of_its_pieces(
     words = ("-q", "arithmetic", "--name", "mine", "--mode", "mean", "--style", "plain")
     told, _ = said(capsys, *asked(saved(tmp_path / "model", name), *words))
     folder = tmp_path / "questions" / "mine"
-    results = json.loads((folder / "results.json").read_text())
+    results = json.loads((folder / "answers.json").read_text())
     assert len(results["without"]) == pieces
     assert all(len(given) == 2 for given in results["without"].values())
     assert "no ablation can lower the accuracy" in told
     assert said(capsys, "questions", "inspect", str(folder))[0] == told
-    for picture in ("heads.png", "layers.png", "failures.png"):
+    for picture in ("maps.png", "layers.png", "failures.png"):
         assert (folder / picture).read_bytes().startswith(b"\x89PNG")
     assert (folder / "report.html").read_text().count("plotly-graph-div") >= 3
-    summary = json.loads((folder / "summary.json").read_text())
+    summary = json.loads((folder / "results.json").read_text())
     assert summary["accuracy"]["all"]["right"]["n"] == 2
 
 
-def run_of(model: Path, questions: list[Question], name: str = "mine") -> QuestionRun:
-    request, asker = prepared(
-        str(model),
-        questions,
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = saved(tmp_path / "model", "cnn", FEW)
+    experiment = QuestionsExperiment(
+        name="mine",
+        model=str(model),
+        questions=["arithmetic"],
+        limit=2,
         style="bare",
         max_new_tokens=3,
-        mode="zero",
-        seed=0,
         device="cpu",
-        dtype="auto",
-        out=model.parent,
     )
-    return QuestionRun.of(request, asker, model.parent, name)
-
-
-def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
-    questions = read_questions("arithmetic")[:2]
-    model = saved(tmp_path / "model", "cnn", FEW)
     cells = tmp_path / "questions" / "mine" / "cells"
+    without = question_cells.Pieces.answers_without
 
-    def killed(_: int) -> None:
-        raise KeyboardInterrupt
+    def killed(self: question_cells.Pieces, piece: str) -> list[Given]:
+        if piece == "layer:1":
+            raise KeyboardInterrupt
+        return without(self, piece)
 
+    monkeypatch.setattr(question_cells.Pieces, "answers_without", killed)
     with pytest.raises(KeyboardInterrupt):
-        results_of(run_of(model, questions), lite=False, progress=killed)
-    assert {cell.name[:-18] for cell in cells.iterdir()} == {"nothing", "layer-0"}
+        run(experiment, tmp_path)
+    assert {cell.name[:-18] for cell in cells.glob("*.json")} == {"nothing", "layer-0"}
     with pytest.raises(ExperimentError, match="go on"):
         read_results(cells.parent)
-    whole = results_of(run_of(model, questions), lite=False, progress=lambda _: None)
-    assert len(whole.without) == len(list(cells.iterdir())) - 1 > 2
+    monkeypatch.setattr(question_cells.Pieces, "answers_without", without)
+    whole = run(experiment, tmp_path)
+    there = list(cells.glob("*.json"))
+    assert len(there) - 1 == len(whole.files["answers.json"]["without"]) > 2
 
-    times = {cell: cell.stat().st_mtime_ns for cell in cells.iterdir()}
+    times = {cell: cell.stat().st_mtime_ns for cell in there}
     changed = [*cells.glob("layer-0-*"), *cells.glob("layer-1-*")]
     changed[0].unlink()
     changed[1].write_text("[")
-    assert results_of(run_of(model, questions), lite=False, progress=lambda _: None) == whole
+    assert run(experiment, tmp_path).figures == whole.figures
     again = {cell.name for cell in times if cell.stat().st_mtime_ns != times[cell]}
     assert again == {cell.name for cell in changed}
 
-    with pytest.raises(UsageError, match="--name"):
-        run_of(model, read_questions("arithmetic")[2:4])
-    (model / "model.safetensors").unlink()
-    saved(model, "rnn", FEW)  # another model in the same place
-    with pytest.raises(UsageError, match="of another model"):
-        run_of(model, questions)
-    (cells.parent / "request.json").write_text(
-        run_of(model, questions, "other").request.model_dump_json(by_alias=True)
-    )
-    (model / "chat_template.jinja").write_text("another prompt")
-    with pytest.raises(UsageError, match="of another model"):
-        run_of(model, questions)
+    (model / "chat_template.jinja").write_text("another prompt")  # it is another model now
+    run(experiment, tmp_path)
+    assert len(list(cells.glob("*.json"))) == 2 * len(there)
 
 
 def test_asking_for_less_loses_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = asked(saved(tmp_path / "model", "cnn", FEW), "-q", "arithmetic", "--name", "mine")
+    folder = tmp_path / "questions" / "mine"
     lite, _ = said(capsys, *words, "--lite")
     assert "without" not in lite
+    assert said(capsys, "questions", "inspect", str(folder))[0] == lite
     whole, _ = said(capsys, *words)
     assert whole.splitlines()[1:4] == lite.splitlines()[1:4]
-    assert not (tmp_path / "questions" / "mine" / "heads.png").exists()
-    assert said(capsys, *words, "--lite")[0] == whole
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    assert said(capsys, *words, "--lite")[0] == lite
+    assert {path: path.read_bytes() for path in before} == before
+    assert said(capsys, "questions", "inspect", str(folder))[0] == whole
 
 
 def test_questions_that_are_too_long_are_left_out_and_told(

@@ -113,5 +113,5 @@ def test_models_of_any_shape_are_asked_programs_and_questions(
     printed(capsys, "programs", "run", "range_tracking", *shared)
     words = ("-q", "arithmetic", "--limit", "2", "--max-new-tokens", "2", "--style", "bare")
     printed(capsys, "questions", "run", *words, "--name", "mine", *shared)
-    results = json.loads((tmp_path / "questions" / "mine" / "results.json").read_text())
+    results = json.loads((tmp_path / "questions" / "mine" / "answers.json").read_text())
     assert len(results["without"]) == layers * (heads + 3)  # heads, attention, MLP, layer

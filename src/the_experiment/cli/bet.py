@@ -147,7 +147,6 @@ def _compute(
 ) -> None:
     """Compute some cells of a bet, and what they need."""
     from the_experiment.base.logs import stderr
-    from the_experiment.engine.executor import in_order
     from the_experiment.engine.store import CELLS
     from the_experiment.experiments.bet.cells import Graph
     from the_experiment.experiments.running import compute, executor_of
@@ -155,6 +154,5 @@ def _compute(
 
     bet = _bet(file)
     cells = some(Graph(bet.in_small() if quick else bet, out))
-    with counting("cells", len(list(in_order(cells)))) as progress:
-        compute(bet, cells, out, executor_of(bet, jobs), progress)
+    compute(bet, cells, out, executor_of(bet, jobs), counting)
     stderr.print(f"{len(cells)} {what}: {bet.folder(out) / CELLS}/", markup=False, soft_wrap=True)

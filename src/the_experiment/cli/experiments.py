@@ -205,13 +205,11 @@ def run_and_report(
     experiment: Experiment, out: Path, jobs: int, *, quick: bool, as_json: bool
 ) -> None:
     """Run what is missing, and show and write the report."""
-    from the_experiment.experiments.running import executor_of, progress_of, run
+    from the_experiment.experiments.running import executor_of, run
     from the_experiment.report.terminal import counting
 
-    cells, _ = progress_of(experiment, out, quick=quick)
-    with counting("cells", cells) as progress:
-        executor = executor_of(experiment, jobs)
-        outcome = run(experiment, out, quick=quick, executor=executor, progress=progress)
+    executor = executor_of(experiment, jobs)
+    outcome = run(experiment, out, quick=quick, executor=executor, counting=counting)
     show_report(experiment, outcome, out, quick=quick, as_json=as_json)
 
 

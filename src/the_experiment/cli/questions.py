@@ -95,36 +95,30 @@ def run(
 
     Run again, it goes on where it was.
     """
-    from the_experiment.base.logs import log_to_folder, stderr
+    from the_experiment.base.logs import log_to_folder
+    from the_experiment.base.names import refuse_no_name
+    from the_experiment.cli.experiments import run_and_report
+    from the_experiment.experiments.questions.config import QuestionsExperiment, default_name
     from the_experiment.worlds.questions.reading import read_sets
 
     log_to_folder()
-    asked = read_sets(questions, limit, seed)  # wrong words are told before a model is loaded
-    from the_experiment.inside.question_results import results_of
-    from the_experiment.inside.question_runs import QuestionRun, prepared
-    from the_experiment.report.questions import results_view, write_results
-    from the_experiment.report.terminal import counting, print_json, stdout
-
-    request, asker = prepared(
-        model,
-        asked,
+    read_sets(questions, limit, seed)  # wrong words are told before a model is loaded
+    refuse_no_name("results", name or "unnamed")
+    experiment = QuestionsExperiment(
+        name=name or "unnamed",
+        model=model,
+        questions=questions,
+        limit=limit,
+        mode=mode,
         style=style,
         max_new_tokens=max_new_tokens,
-        mode=mode,
         seed=seed,
-        device=device,
         dtype=dtype,
-        out=out,
+        device=device,
     )
-    this = QuestionRun.of(request, asker, out, name)
-    with counting("pieces", 0 if lite else len(this.pieces)) as progress:
-        results = results_of(this, lite, progress)
-    write_results(results, this.folder)
-    if as_json:
-        print_json(results.summary())
-    else:
-        stdout.print(results_view(results))
-    stderr.print(f"results: {this.folder}/", markup=False, soft_wrap=True)
+    if not name:
+        experiment = experiment.model_copy(update={"name": default_name(experiment)})
+    run_and_report(experiment, out, jobs=0, quick=lite, as_json=as_json)
 
 
 @app.command(
@@ -137,15 +131,16 @@ def inspect(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER")], as_json: options.AsJson = False
 ) -> None:
     """Print the results in a folder again: accuracy, failures with examples, and pieces."""
-    from the_experiment.inside.question_results import read_results
-    from the_experiment.report.questions import results_view
+    from the_experiment.experiments.questions.analysis import outcome_of
+    from the_experiment.experiments.questions.results import read_results
+    from the_experiment.report.outcome import outcome_view
     from the_experiment.report.terminal import print_json, stdout
 
-    results = read_results(folder)
+    outcome = outcome_of(read_results(folder))
     if as_json:
-        print_json(results.summary())
+        print_json(outcome.figures)
     else:
-        stdout.print(results_view(results))
+        stdout.print(outcome_view(outcome))
 
 
 @app.command(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from the_experiment.base.errors import UsageError
 from the_experiment.base.files import write_text
@@ -22,6 +24,13 @@ from the_experiment.report.outcome import write_outcome
 
 DECLARED = "experiment.json"
 
+# Of so many things: is told how many more are done.
+Counting = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+
+
+def _silently(_: str, __: int) -> AbstractContextManager[Callable[[int], None]]:
+    return nullcontext(lambda _: None)
+
 
 def run(
     experiment: Experiment,
@@ -29,15 +38,16 @@ def run(
     *,
     quick: bool = False,
     executor: Executor | None = None,
-    progress: Callable[[int], None] = lambda _: None,
+    counting: Counting = _silently,
 ) -> Outcome:
     """Compute the cells that are missing, in processes of this machine if nothing else is said.
 
-    A killed run goes on where it was. `progress` is told how many more are there. Raises
-    `ExperimentError` for those that fail, once the others are there.
+    A killed run goes on where it was. `counting` shows how many are there. Raises `ExperimentError`
+    for those that fail, once the others are there.
     """
-    compute(experiment, list(experiment.cells(out, quick=quick).values()), out, executor, progress)
-    return outcome_of(experiment, out, quick=quick)
+    cells = experiment.cells(out, quick=quick)
+    compute(experiment, list(cells.values()), out, executor, counting)
+    return experiment.outcome(_read(experiment, cells, out), quick=quick)
 
 
 def compute(
@@ -45,13 +55,25 @@ def compute(
     cells: Sequence[Cell],
     out: Path,
     executor: Executor | None = None,
-    progress: Callable[[int], None] = lambda _: None,
+    counting: Counting = _silently,
 ) -> None:
     """Compute some of an experiment's cells, as `run` does."""
     folder = experiment.folder(out)
+    refuse_foreign(folder)
     write_text(folder / DECLARED, experiment.model_dump_json(indent=2) + "\n")
     executor = executor or executor_of(experiment)
-    refuse_failures(executor.run(cells, Store(folder / CELLS), progress))
+    with counting("cells", len(list(in_order(cells)))) as progress:
+        failed = executor.run(cells, Store(folder / CELLS), progress)
+    refuse_failures(failed)
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise `UsageError` for a folder with something in it that no experiment of ours wrote."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if names and not names & {DECLARED, CELLS}:
+        raise UsageError(
+            f"{folder} already exists and is not an experiment folder", "choose another name"
+        )
 
 
 def executor_of(experiment: Experiment, jobs: int = 0) -> Executor:
@@ -62,10 +84,13 @@ def executor_of(experiment: Experiment, jobs: int = 0) -> Executor:
 
 def outcome_of(experiment: Experiment, out: Path, *, quick: bool = False) -> Outcome:
     """What the cells say that are there. Raises `NotThereError` where one is not computed yet."""
-    store = Store(experiment.folder(out) / CELLS)
     cells = experiment.cells(out, quick=quick)
-    results = {which: store.read(cell) for which, cell in cells.items()}
-    return experiment.outcome(results, quick=quick)
+    return experiment.outcome(_read(experiment, cells, out), quick=quick)
+
+
+def _read(experiment: Experiment, cells: Mapping[Any, Cell], out: Path) -> dict[Any, Any]:
+    store = Store(experiment.folder(out) / CELLS)
+    return {which: store.read(cell) for which, cell in cells.items()}
 
 
 def write_report(experiment: Experiment, outcome: Outcome, out: Path, *, quick: bool) -> Path:

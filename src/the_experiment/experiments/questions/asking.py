@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from the_experiment.base import defaults
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.words import counted
-from the_experiment.evaluation.failures import RIGHT, judged
 from the_experiment.evaluation.statistics import Rate
+from the_experiment.experiments.questions.failures import RIGHT, judged
 from the_experiment.worlds.questions.answers import in_words
 from the_experiment.worlds.questions.question import Question
 

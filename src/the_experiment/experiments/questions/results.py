@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,22 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json
 from the_experiment.base.problems import first_problem
-from the_experiment.evaluation.failures import FAILURES, by_chance
-from the_experiment.evaluation.questions import ALL, Form, Given, accuracies, by_kind, commonest
 from the_experiment.evaluation.statistics import Rate
-from the_experiment.inside.importance import Importance, importance, sentences
-from the_experiment.inside.question_runs import Answers, QuestionRun, Request
+from the_experiment.experiments.experiment import QUICK
+from the_experiment.experiments.questions.asking import (
+    ALL,
+    Form,
+    Given,
+    accuracies,
+    by_kind,
+    commonest,
+)
+from the_experiment.experiments.questions.failures import FAILURES, by_chance
+from the_experiment.experiments.questions.importance import Importance, importance, sentences
+from the_experiment.experiments.questions.request import WHOLE, Answers, Request
 from the_experiment.worlds.questions.question import Question
 
-RESULTS = "results.json"
+ANSWERS = "answers.json"
 
 
 class Results(BaseModel):
@@ -92,14 +100,15 @@ class Results(BaseModel):
             "sentences": self.sentences(),
         }
 
-
-def results_of(run: QuestionRun, lite: bool, progress: Callable[[int], None]) -> Results:
-    """Ask what is missing. With `lite` nothing is taken out, and what is there is left there."""
-    if lite and (run.folder / RESULTS).is_file():
-        return read_results(run.folder)
-    whole = run.baseline()
-    without = {} if lite else run.ablated(progress)
-    return Results(request=run.request, form=run.form, whole=whole, without=without)
+    @classmethod
+    def of(cls, request: Request, found: Mapping[str, Any]) -> Results:
+        """From the results of the cells, by piece."""
+        return cls(
+            request=request,
+            form=found[WHOLE]["form"],
+            whole=found[WHOLE]["given"],
+            without={piece: of["given"] for piece, of in found.items() if piece != WHOLE},
+        )
 
 
 def read_results(folder: Path) -> Results:
@@ -107,10 +116,10 @@ def read_results(folder: Path) -> Results:
     mend = "run `the-experiment questions run`, or the same call again to go on with it"
     if not folder.is_dir():
         raise ExperimentError(f"there is no folder {folder}", mend)
+    quick = folder / QUICK / ANSWERS
+    place = quick if quick.is_file() and not (folder / ANSWERS).is_file() else folder / ANSWERS
     try:
-        return Results.model_validate(read_json(folder / RESULTS, mend))
+        return Results.model_validate(read_json(place, mend))
     except ValidationError as error:
         problem = first_problem(error)
-        raise ExperimentError(
-            f"{folder / RESULTS} holds no answers to questions: {problem}", mend
-        ) from None
+        raise ExperimentError(f"{place} holds no answers to questions: {problem}", mend) from None

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from the_experiment.base.files import replaced_file
 from the_experiment.evaluation.paired import Drop
-from the_experiment.evaluation.questions import ALL
-from the_experiment.inside.importance import KINDS, UNITS, Importance
-from the_experiment.inside.question_results import Results
+from the_experiment.experiments.questions.asking import ALL
+from the_experiment.experiments.questions.importance import KINDS, UNITS, Importance
+from the_experiment.experiments.questions.results import Results
 from the_experiment.report.plots import BASELINE_COLOUR, INK, MODEL_COLOUR
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 PIECES = ("layer", "attention", "mlp")  # kinds of piece of which each layer has one
 COLOURS = ("#7bb274", "#3b62d6", "#e0b400", "#b04a8f", "#8a8a95", "#c3c6d1", "#c8553d")  # KINDS
 
 
-def write_failures(results: Results, path: Path) -> None:
-    """A PNG with a pie for each kind of question: right answers, and each kind of failure."""
+def failures_figure(results: Results) -> Figure:
+    """A pie for each kind of question: right answers, and each kind of failure."""
     from matplotlib.figure import Figure
 
     kinds = list(results.accuracy)
@@ -31,8 +30,7 @@ def write_failures(results: Results, path: Path) -> None:
         _pie(axes, kind, results.answer_kinds(kind))
     handles = [_patch(colour) for colour in COLOURS]
     figure.legend(handles, KINDS, loc="outside right center", fontsize=8, frameon=False)
-    with replaced_file(path) as beside:
-        figure.savefig(beside, format="png", dpi=110)
+    return figure
 
 
 def _patch(colour: str) -> Artist:
@@ -56,8 +54,8 @@ def _pie(axes: Axes, title: str, answers: Sequence[str]) -> None:
     axes.set_xlabel("\n".join(f"{count} {kind}" for kind, count in counts.items()), fontsize=8)
 
 
-def write_layers(found: Importance, path: Path) -> None:
-    """A PNG with bars: the drop without each layer, its attention and its MLP, by measure."""
+def layers_figure(found: Importance) -> Figure:
+    """Bars: the drop without each layer, its attention and its MLP, by measure."""
     from matplotlib.figure import Figure
 
     rows = [
@@ -70,8 +68,7 @@ def write_layers(found: Importance, path: Path) -> None:
         axes.set_xlabel(f"{UNITS[measure]}; blue: more than chance", fontsize=8)
         _bars(axes, {piece: drops[piece][ALL] for piece in rows})
     both[0].invert_yaxis()
-    with replaced_file(path) as beside:
-        figure.savefig(beside, format="png", dpi=110)
+    return figure
 
 
 def _bars(axes: Axes, drops: Mapping[str, Drop]) -> None:

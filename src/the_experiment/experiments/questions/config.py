@@ -1,0 +1,119 @@
+"""Questions put to a model as it is, and without each head, layer, attention and MLP of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+from typing_extensions import Self
+
+from the_experiment.base import defaults
+from the_experiment.base.choices import Device, Dtype, Style, ZeroOrMean
+from the_experiment.base.errors import ExperimentError
+from the_experiment.base.names import name_from
+from the_experiment.base.runs import QUESTIONS
+from the_experiment.engine.cell import Cell
+from the_experiment.engine.outcome import Outcome
+from the_experiment.experiments.experiment import KINDS, Experiment, WrongKeyError
+from the_experiment.worlds.questions.reading import read_sets
+
+if TYPE_CHECKING:
+    from the_experiment.experiments.questions.cells import Pieces
+
+TEMPLATE = """\
+# What a model answers, whole and without each of its pieces. Run it:
+#   the-experiment experiments run FILE --quick
+kind: questions
+name: {name}
+question: What does the model answer, and which of its heads and layers does that take?
+model: tiny-gpt2-binding            # a folder, a trained model by name, or a name on the hub
+questions: [arithmetic]             # sets that `questions list` names, or files of your own
+limit: 0                            # of each set, sampled with `seed`; 0: all
+mode: zero                          # or mean: what ablated activations are replaced with
+max_new_tokens: 32
+"""
+
+
+@KINDS.register("questions")
+class QuestionsExperiment(Experiment):
+    """Sets of questions, and the pieces of a model that answers take."""
+
+    template: ClassVar[str] = TEMPLATE
+    parent: ClassVar[str] = QUESTIONS
+
+    kind: Literal["questions"] = "questions"
+    question: str = "What does the model answer, and which of its pieces does that take?"
+    model: str
+    questions: list[str] = Field(min_length=1)
+    limit: int = Field(0, ge=0)
+    mode: ZeroOrMean = "zero"
+    style: Style = "auto"
+    max_new_tokens: int = Field(defaults.ANSWER_TOKENS, ge=1)
+    seed: int = Field(defaults.SEED, ge=0)
+    dtype: Dtype = "auto"
+    device: Device = "auto"
+
+    @property
+    def jobs(self) -> int:
+        """One at a time, so that the model is loaded once."""
+        return 1
+
+    def with_files(self, found: Callable[[str], str]) -> Self:
+        """The same with each set's file as `found` gives it."""
+        return self.model_copy(update={"questions": [found(one) for one in self.questions]})
+
+    def check(self) -> None:
+        """Raise `WrongKeyError` for a set that there is not."""
+        try:
+            read_sets(self.questions, self.limit, self.seed)
+        except ExperimentError as error:
+            raise WrongKeyError(f"questions: {error.what}", error.mend) from None
+
+    def summary(self) -> Mapping[str, str]:
+        """Who is asked what, and what is taken out."""
+        return {
+            "model": self.model,
+            "questions": f"{', '.join(self.questions)}; {self.limit or 'all'} of each",
+            "ablations": f"each piece set to {self.mode}",
+        }
+
+    def pieces(self, out: Path) -> tuple[Pieces, dict[str, Any]]:
+        """The model, ready to be asked, and where it is."""
+        from the_experiment.experiments.questions.cells import pieces_asked
+
+        return pieces_asked(
+            self.model,
+            read_sets(self.questions, self.limit, self.seed),
+            out=out,
+            **self.model_dump(
+                include={"style", "max_new_tokens", "mode", "seed", "device", "dtype"}
+            ),
+        )
+
+    def cells(self, out: Path, *, quick: bool) -> Mapping[Any, Cell]:
+        """The model as it is; and without each piece, unless it is to be quick."""
+        from the_experiment.experiments.questions.cells import cells_of
+
+        pieces, place = self.pieces(out)
+        cells = cells_of(pieces, place, lite=quick)
+        return {(pieces.request, piece): cell for piece, cell in cells.items()}
+
+    def outcome(self, results: Mapping[Any, Any], *, quick: bool) -> Outcome:  # noqa: ARG002
+        """Accuracy, failures, and what each piece is worth."""
+        from the_experiment.experiments.questions.analysis import outcome_of
+        from the_experiment.experiments.questions.results import Results
+
+        request = next(request for request, _ in results)
+        found = {piece: given for (_, piece), given in results.items()}
+        return outcome_of(Results.of(request, found))
+
+
+def default_name(experiment: QuestionsExperiment) -> str:
+    """A readable name, with a fingerprint of all that is asked."""
+    sets = "-".join(Path(one).stem for one in experiment.questions)
+    words = name_from(f"{Path(experiment.model).name}-{sets}"[:50], otherwise="questions")
+    asked = experiment.model_dump_json(exclude={"name"})
+    return f"{words}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
