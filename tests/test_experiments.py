@@ -98,6 +98,32 @@ def test_a_file_of_each_kind_is_begun_and_read(
     assert "is not computed yet" in refused.stderr
 
 
+def test_a_run_leaves_its_manifest_and_is_replayed(tmp_path: Path, the_experiment: Command) -> None:
+    random_folder(tmp_path / "out" / "model")
+    programs = "kind: programs\nname: mine\nmodels: [model]\nlengths: [2, 3]\nmax_new_tokens: 2\n"
+    (tmp_path / "mine.yaml").write_text(programs)
+    assert the_experiment("experiments", "run", "mine.yaml").returncode == 0
+    folder = tmp_path / "out" / "programs" / "mine"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["created"] <= manifest["finished"]
+    assert manifest["command"][-2:] == ["run", "mine.yaml"]
+    assert (manifest["arguments"]["seed"], manifest["arguments"]["lengths"]) == (42, [2, 3])
+    assert {"python", "the-experiment", "torch"} <= manifest["versions"].keys()
+    assert manifest["commit"] is None  # no git checkout
+    before = (folder / "manifest.json").read_bytes()
+    assert the_experiment("experiments", "run", "out/programs/mine").returncode == 0
+    assert (folder / "manifest.json").read_bytes() == before  # nothing was left to do
+
+    replayed = the_experiment("replay", "out/programs/mine")
+    assert replayed.returncode == 0, replayed.stderr
+    assert "the same figures as in out/programs/mine" in replayed.stdout
+    results = (folder / "results.json").read_text()
+    (folder / "results.json").write_text(results.replace('"n": 10', '"n": 11'))
+    replayed = the_experiment("replay", "out/programs/mine")
+    assert replayed.returncode == 1
+    assert "figures differ; the first is /rows/0/baselines/commonest answer/n: 11 then, 10" in replayed.stderr
+
+
 @pytest.mark.parametrize(("line", "told"), [("", "kind: is missing"), ("kind: nine", "'nine' is")])
 def test_what_kind_a_file_is_stands_in_it(tmp_path: Path, line: str, told: str) -> None:
     path = tmp_path / "mine.yaml"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from the_experiment.base.errors import ExperimentError
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -16,6 +18,7 @@ Values = npt.NDArray[np.float64]
 
 SHARES = (0.0, 1.0)  # the scale of shares, probabilities, accuracies and attention
 ARRAYS = ("values", "low", "high")
+NEAR = 1e-4  # figures this near each other are the same: other processors round differently
 
 
 @dataclass(frozen=True)
@@ -115,3 +118,29 @@ class Outcome:
         """What a card keeps of it, as plain values."""
         maps = [one.as_json() for one in self.maps]
         return {"maps": maps, "figures": dict(self.figures), "sentences": list(self.sentences)}
+
+
+def differences(one: Any, other: Any, path: str = "") -> list[str]:
+    """Where two findings differ by more than rounding, as paths with both values."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = dict.fromkeys([*one, *other])
+        return [
+            d for key in keys for d in differences(one.get(key), other.get(key), f"{path}/{key}")
+        ]
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        pairs = enumerate(zip(one, other, strict=True))
+        return [d for place, (a, b) in pairs for d in differences(a, b, f"{path}/{place}")]
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        same = abs(one - other) <= NEAR * max(1.0, abs(one))
+    else:
+        same = one == other
+    return [] if same else [f"{path or '/'}: {one!r} then, {other!r} now"]
+
+
+def refuse_other_figures(different: Sequence[str]) -> None:
+    """Raise `ExperimentError` with the first of the differences, where there are any."""
+    if different:
+        raise ExperimentError(
+            f"{len(different)} figures differ; the first is {different[0]}",
+            "another version of a library or another processor may round otherwise",
+        )

@@ -44,6 +44,11 @@ class Experiment(Strict, ABC):
         """How many cells are computed at a time if nobody says; 0: one for each core."""
         return 0
 
+    @property
+    def costs_money(self) -> bool:
+        """Whether somebody is paid for its answers."""
+        return False
+
     def folder(self, out: Path) -> Path:
         """Where its cells and its report lie; those of a quick run are in `quick` there."""
         return out / self.parent / self.name

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from the_experiment.base.errors import UsageError
-from the_experiment.base.files import write_text
+from the_experiment.base.files import write_json, write_text
 from the_experiment.engine.cell import Cell
 from the_experiment.engine.executor import (
     Executor,
@@ -17,18 +17,20 @@ from the_experiment.engine.executor import (
     in_order,
     refuse_failures,
 )
+from the_experiment.engine.manifest import begun
 from the_experiment.engine.outcome import Outcome
 from the_experiment.engine.store import CELLS, Store
 from the_experiment.experiments.experiment import QUICK, Experiment
 from the_experiment.report.outcome import write_outcome
 
-DECLARED = "experiment.json"
+DECLARED, MANIFEST = "experiment.json", "manifest.json"
 
 # Of so many things: is told how many more are done.
 Counting = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
-def _silently(_: str, __: int) -> AbstractContextManager[Callable[[int], None]]:
+def silently(_: str, __: int) -> AbstractContextManager[Callable[[int], None]]:
+    """Count without a word."""
     return nullcontext(lambda _: None)
 
 
@@ -38,7 +40,7 @@ def run(
     *,
     quick: bool = False,
     executor: Executor | None = None,
-    counting: Counting = _silently,
+    counting: Counting = silently,
 ) -> Outcome:
     """Compute the cells that are missing, in processes of this machine if nothing else is said.
 
@@ -55,15 +57,24 @@ def compute(
     cells: Sequence[Cell],
     out: Path,
     executor: Executor | None = None,
-    counting: Counting = _silently,
+    counting: Counting = silently,
 ) -> None:
     """Compute some of an experiment's cells, as `run` does."""
     folder = experiment.folder(out)
     refuse_foreign(folder)
     write_text(folder / DECLARED, experiment.model_dump_json(indent=2) + "\n")
-    executor = executor or executor_of(experiment)
+    store, manifest = Store(folder / CELLS), begun(experiment.model_dump(mode="json"))
+    if not list(in_order(cells, store)):
+        return
+    write_json(folder / MANIFEST, manifest.model_dump())
+    land_all(cells, store, executor or executor_of(experiment), counting)
+    write_json(folder / MANIFEST, manifest.ended().model_dump())
+
+
+def land_all(cells: Sequence[Cell], store: Store, executor: Executor, counting: Counting) -> None:
+    """Compute all of these that are missing. Raises `ExperimentError` for those that fail."""
     with counting("cells", len(list(in_order(cells)))) as progress:
-        failed = executor.run(cells, Store(folder / CELLS), progress)
+        failed = executor.run(cells, store, progress)
     refuse_failures(failed)
 
 

@@ -16,12 +16,11 @@ from the_experiment.base.files import read_json, sha256
 from the_experiment.base.problems import first_problem
 from the_experiment.base.registry import Registry
 from the_experiment.base.words import counted
-from the_experiment.engine.outcome import Outcome
+from the_experiment.engine.outcome import Outcome, differences
 from the_experiment.inside.subject import Subject
 
 CARD = "card.json"
 ANOTHER = "name the card.json that one of these verbs has written"
-NEAR = 1e-4  # figures this near each other are the same: other processors round differently
 
 
 Asked = TypeVar("Asked", bound="Request")
@@ -147,33 +146,7 @@ def replay(card: Card, subjects: Sequence[Subject]) -> tuple[Outcome, list[str]]
                 "train it again with the same seed, or name the model with --model",
             )
     finding = REQUESTS[card.verb].checked(**card.request).run_on(subjects)
-    return finding, list(differences(card.finding, finding.as_json()))
-
-
-def refuse_other_figures(different: Sequence[str]) -> None:
-    """Raise `ExperimentError` with the first of the differences, where there are any."""
-    if different:
-        raise ExperimentError(
-            f"{len(different)} figures differ from the card's; the first is {different[0]}",
-            "another version of a library or another processor may round otherwise",
-        )
-
-
-def differences(one: Any, other: Any, path: str = "") -> list[str]:
-    """Where two findings differ by more than rounding, as paths with both values."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        keys = dict.fromkeys([*one, *other])
-        return [
-            d for key in keys for d in differences(one.get(key), other.get(key), f"{path}/{key}")
-        ]
-    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        pairs = enumerate(zip(one, other, strict=True))
-        return [d for place, (a, b) in pairs for d in differences(a, b, f"{path}/{place}")]
-    if isinstance(one, int | float) and isinstance(other, int | float):
-        same = abs(one - other) <= NEAR * max(1.0, abs(one))
-    else:
-        same = one == other
-    return [] if same else [f"{path or '/'}: {one!r} then, {other!r} now"]
+    return finding, differences(card.finding, finding.as_json())
 
 
 def _weights(subject: Subject) -> str:

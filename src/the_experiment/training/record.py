@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import platform
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,6 @@ from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import explained, write_text
 from the_experiment.base.runs import TRAIN, Run
 from the_experiment.data.folder import read_manifest
-
-PACKAGES = ("the-experiment", "torch", "transformers")
 
 
 @dataclass(frozen=True)
@@ -92,9 +88,3 @@ def dataset_hashes(run: Run) -> dict[str, str]:
     The data itself may have been replaced since it was read.
     """
     return read_manifest(run.dataset).sha256 if run.dataset.is_file() else {}
-
-
-def versions(*more: str) -> dict[str, str]:
-    """Of what the numbers depend on, these packages among it."""
-    packages = (*PACKAGES, *more)
-    return {name: version(name) for name in packages} | {"python": platform.python_version()}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import torch
@@ -15,18 +13,16 @@ from transformers import PreTrainedModel, TrainerCallback
 from transformers.utils.logging import disable_progress_bar as silence_bars
 
 from the_experiment.base.extras import needed
-from the_experiment.base.files import replaced_folder, sha256, write_json
+from the_experiment.base.files import replaced_folder, sha256
 from the_experiment.base.runs import Run
 from the_experiment.base.seeds import derived_seed
 from the_experiment.models.architectures import count
 from the_experiment.models.scoring import score
-from the_experiment.training import checkpoint
-from the_experiment.training.checkpoint import Progress
-from the_experiment.training.hardware import computing_with, hardware
-from the_experiment.training.hold import Hold, claimed
+from the_experiment.training.hardware import computing_with
 from the_experiment.training.interrupt import Interrupt, delayed_interrupt
+from the_experiment.training.lifecycle import Lifecycle, refuse_other
 from the_experiment.training.progress import TrainProgress
-from the_experiment.training.record import Metrics, finite, last_metrics, versions
+from the_experiment.training.record import finite
 from the_experiment.training.tuning_config import TuneConfig
 from the_experiment.training.tuning_job import TuneJob, prepare
 
@@ -55,12 +51,9 @@ def tune(
 
 def _tune(config: TuneConfig, run: Run, resume: bool, progress: TrainProgress | None) -> Run:
     if resume and run.complete:
-        before = TuneConfig.from_file(run.config)
-        checkpoint.refuse_changes(run.folder, before.model_dump(), config.model_dump())
-        if Path(config.rows).is_file():
-            read = run.record()["rows_sha256"]
-            checkpoint.refuse_other_rows(run.folder, read, sha256(Path(config.rows)))
-        logger.info("{} is complete already", run.name)
+        rows = Path(config.rows)
+        now = sha256(rows) if rows.is_file() else None
+        refuse_other(run, config, run.record()["rows_sha256"], now)
         return run
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of peft and trl about transformers
@@ -70,7 +63,7 @@ def _tune(config: TuneConfig, run: Run, resume: bool, progress: TrainProgress | 
             tuning.go()
             tuning.finish()
         finally:
-            tuning.release()
+            tuning.lifecycle.release()
     return run
 
 
@@ -81,46 +74,35 @@ class Tuning(TrainerCallback):  # type: ignore[misc]  # transformers is Any here
     """
 
     def __init__(self, job: TuneJob, run: Run, progress: TrainProgress | None) -> None:
-        self.job, self.run, self.progress = job, run, progress
-        self.metrics = Metrics(run.metrics)
-        self.done = 0  # steps
-        self.losses: list[float] = []  # since the last line of metrics
-        self.loss = math.nan  # of the last line of metrics
-        self.seconds = 0.0
+        self.job, self.run = job, run
         self.state: dict[str, torch.Tensor] = {}  # that it goes on from
         self.interrupt = Interrupt()
         self.began = 0.0  # when it would have, had it never stopped
-        self.hold: Hold | None = None
+        self.lifecycle = Lifecycle(
+            run,
+            job.config,
+            total=job.steps,
+            fingerprint=job.fingerprint,
+            metrics_every=METRICS_EVERY,
+            progress_every=1,
+            progress=progress,
+        )
 
     def begin(self, *, resume: bool) -> None:
         """Take the run's folder; with `resume` go on from its checkpoint, where there is one."""
-        if resume and self.run.checkpoint.is_dir():
-            self.hold = Hold(self.run)
-            self._resume()
+        from the_experiment.training.tuning_trainer import load_weights
+
+        if resume and (found := self.lifecycle.resume()):
+            self.state, _ = found
+            load_weights(self.job, self.state)
             return
         trained, all_of_it = self.parameters
-        self.hold = claimed(
-            self.run,
-            {self.run.config: self.job.config.to_yaml()},
-            checkpoint.size(trained, all_of_it),
-        )
+        self.lifecycle.claim(trained, all_of_it)
         logger.info(
             "{}: {:,} of {:,} parameters are trained ({:.1%})",
             *(self.run.name, trained, all_of_it, trained / all_of_it),
         )
         self._tell_valid_loss()
-
-    def _resume(self) -> None:
-        from the_experiment.training.tuning_trainer import load_weights
-
-        self.state, saved = checkpoint.load(
-            self.run.checkpoint, self.job.config, self.job.fingerprint
-        )
-        load_weights(self.job, self.state)
-        self.done, self.losses, self.seconds = saved.step, saved.losses, saved.seconds
-        self.metrics.forget_after(self.done)
-        self.loss = (last_metrics(self.run.metrics) or {}).get("loss", math.nan)
-        logger.info("{} goes on from step {}", self.run.name, self.done)
 
     @property
     def parameters(self) -> tuple[int, int]:
@@ -131,56 +113,42 @@ class Tuning(TrainerCallback):  # type: ignore[misc]  # transformers is Any here
         """Make the steps that are left, if any."""
         from the_experiment.training.tuning_trainer import trainer_from
 
-        if self.done == self.job.steps:
+        if self.lifecycle.done == self.lifecycle.total:
             return
-        trainer = trainer_from(self.job, self.done, self.state, self, self.run.folder)
+        trainer = trainer_from(self.job, self.lifecycle.done, self.state, self, self.run.folder)
         self.state = {}
-        self.began = time.perf_counter() - self.seconds
+        self.began = time.perf_counter() - self.lifecycle.seconds
         with delayed_interrupt() as self.interrupt:
             trainer.train()
         if self.interrupt.pressed:
-            logger.info("{} stopped at step {}", self.run.name, self.done)
+            logger.info("{} stopped at step {}", self.run.name, self.lifecycle.done)
             raise KeyboardInterrupt
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
         """Dropout is drawn anew from seed and step."""
-        torch.manual_seed(derived_seed(self.job.config.seed, "dropout", self.done))
+        torch.manual_seed(derived_seed(self.job.config.seed, "dropout", self.lifecycle.done))
 
     def on_log(
         self, _args: Any, _state: Any, control: Any, logs: dict[str, float], **trained: Any
     ) -> None:
         """A step was made, if there is a loss: tell of it, and save where that is due."""
+        from the_experiment.training.tuning_trainer import state_of
+
         if "loss" not in logs:  # at the end trl tells of everything together
             return
-        self._check_folder()
-        self.done += 1
-        self.seconds = time.perf_counter() - self.began
-        self.losses.append(finite(logs["loss"], self.run, self.done))
-        self._tell(logs["learning_rate"])
-        if self.done % self.job.config.checkpoint_every == 0 or self.interrupt.pressed:
+        self.lifecycle.check_folder()
+        self.lifecycle.seconds = time.perf_counter() - self.began
+        loss = finite(logs["loss"], self.run, self.lifecycle.done + 1)
+        self.lifecycle.step_made(loss, logs["learning_rate"])
+        due = self.lifecycle.done % self.job.config.checkpoint_every == 0
+        if due or self.interrupt.pressed:
             self._tell_valid_loss()
-            self._save(trained["optimizer"])
+            self.lifecycle.save(state_of(self.job, trained["optimizer"]))
         control.should_training_stop |= self.interrupt.pressed
-
-    def _tell(self, rate: float) -> None:
-        total, speed = self.job.steps, self.done / self.seconds
-        if self.progress:
-            self.progress.on_step(self.done, total, self.losses[-1], rate, speed)
-        if self.done % METRICS_EVERY == 0 or self.done == total:
-            self.loss = fmean(self.losses)
-            self.losses.clear()
-            self.metrics.add(
-                step=self.done,
-                total=total,
-                epoch=self.job.config.epochs * self.done / total,
-                loss=self.loss,
-                learning_rate=rate,
-                steps_per_second=speed,
-            )
 
     def _tell_valid_loss(self) -> None:
         if self.job.valid is not None:
-            self.metrics.add(step=self.done, valid_loss=self._valid_loss())
+            self.lifecycle.metrics.add(step=self.lifecycle.done, valid_loss=self._valid_loss())
 
     def _valid_loss(self) -> float | None:
         """Mean cross-entropy (natural logarithm) of the completions' tokens, their end included."""
@@ -190,72 +158,40 @@ class Tuning(TrainerCallback):  # type: ignore[misc]  # transformers is Any here
         scores = score(self.job.model.eval(), self.job.tokenizer, self.job.valid.pairs)
         self.job.model.train(training)
         tokens = sum(len(one.logprobs) for one in scores)
-        return finite(-sum(one.logprob for one in scores) / tokens, self.run, self.done)
-
-    def _save(self, optimizer: Any) -> None:
-        from the_experiment.training.tuning_trainer import state_of
-
-        checkpoint.save(
-            self.run.checkpoint,
-            state_of(self.job, optimizer),
-            Progress(
-                step=self.done,
-                streak=0,
-                losses=self.losses,
-                seconds=self.seconds,
-                config=self.job.config.model_dump(),
-                fingerprint=self.job.fingerprint,
-            ),
-        )
+        return finite(-sum(one.logprob for one in scores) / tokens, self.run, self.lifecycle.done)
 
     def finish(self) -> None:
         """Write the adapter and the model, then `run.json`, which makes the run complete."""
         silence_bars()
         model = self.job.model.eval()
         record = self._record()  # raises where the model has diverged
-        self._check_folder()
+        self.lifecycle.check_folder()
         if self.job.config.method == "lora":
             with replaced_folder(self.run.adapter) as folder:
                 model.save_pretrained(folder, save_embedding_layers=False)
                 (folder / "README.md").unlink(missing_ok=True)  # a form that nobody filled in
             model = model.merge_and_unload(safe_merge=True)
         self._write(model, self.run.final)
-        write_json(self.run.run_json, record)
+        self.lifecycle.finish(record)
 
     def _write(self, model: PreTrainedModel, place: Path) -> None:
         with replaced_folder(place) as folder:
             model.save_pretrained(folder)
             self.job.tokenizer.save_pretrained(folder)
 
-    def _check_folder(self) -> None:
-        if self.hold:
-            self.hold.check()
-
-    def release(self) -> None:
-        """Let other trainings at the run's folder."""
-        if self.hold:
-            self.hold.release()
-
     def _record(self) -> dict[str, Any]:
         job, (trained, all_of_it) = self.job, self.parameters
-        return {
-            "name": self.run.name,
-            "base": job.config.base,
-            "method": job.config.method,
-            "parameters": all_of_it,
-            "trained_parameters": trained,
-            "trained_share": trained / all_of_it,
-            "rows": len(job.train.pairs),
-            "rows_sha256": sha256(Path(job.config.rows)),
-            "steps": self.done,
-            "epochs": float(job.config.epochs),
-            "loss": self.loss,
-            "valid_loss": self._valid_loss(),
-            "seconds": round(self.seconds, 3),
-            "device": str(job.device),
-            "precision": job.precision,
-            "hardware": hardware(job.device, job.precision),
-            "seed": job.config.seed,
-            "bos": job.tokenizer.bos_token,
-            "versions": versions(*PACKAGES),
-        }
+        return self.lifecycle.record(
+            job.device,
+            job.precision,
+            *PACKAGES,
+            base=job.config.base,
+            method=job.config.method,
+            parameters=all_of_it,
+            trained_parameters=trained,
+            trained_share=trained / all_of_it,
+            rows=len(job.train.pairs),
+            rows_sha256=sha256(Path(job.config.rows)),
+            valid_loss=self._valid_loss(),
+            bos=job.tokenizer.bos_token,
+        )

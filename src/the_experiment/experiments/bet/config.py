@@ -198,6 +198,11 @@ class BetExperiment(Experiment):
         """Small models one a core, others alone."""
         return 0 if isinstance(self.backend, LocalModel) else 1
 
+    @property
+    def costs_money(self) -> bool:
+        """An API is paid by the token."""
+        return isinstance(self.backend, APIModel)
+
     def summary(self) -> Mapping[str, str]:
         """The model, what it is tuned on, and how often."""
         model = getattr(self.backend, "model", "a small GPT-2 that is trained here first")

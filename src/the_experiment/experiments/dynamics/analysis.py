@@ -72,7 +72,7 @@ def outcome_of(
     sentences = [one for model in models for one in sentences_of(model)]
     return Outcome(
         title=experiment.name,
-        about=[experiment.question],
+        about=[experiment.question, *(f"Seed {one.seed}: {one.folder}/" for one in models)],
         sentences=sentences,
         tables=[_final_table(models), _phase_table(experiment, models)],
         charts=[Chart("course", "What is right, step by step", partial(_figure, models), CAPTION)],
@@ -207,7 +207,6 @@ def _model_json(model: Learnt) -> dict[str, Any]:
 
     return {
         "seed": model.seed,
-        "folder": model.folder,
         "lessons": list(model.lessons),
         "looks": {str(step): as_json(look) for step, look in model.looks.items()},
         "baselines": {name: as_json(look) for name, look in model.baselines.items()},

@@ -1,0 +1,54 @@
+"""Running an experiment again in a fresh store: are its figures the same?"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from the_experiment.base.errors import UsageError
+from the_experiment.base.files import read_json
+from the_experiment.engine.outcome import Outcome, differences
+from the_experiment.engine.store import Store
+from the_experiment.experiments.declaration import find_experiment
+from the_experiment.experiments.experiment import QUICK
+from the_experiment.experiments.running import (
+    DECLARED,
+    Counting,
+    executor_of,
+    land_all,
+    silently,
+)
+from the_experiment.report.outcome import RESULTS
+
+
+def is_experiment(folder: Path) -> bool:
+    """Whether it is the folder of an experiment, or that of its quick run."""
+    return (_declared(folder) / DECLARED).is_file()
+
+
+def replay(folder: Path, counting: Counting = silently) -> tuple[Outcome, list[str]]:
+    """What comes out now, and where it differs from the `results.json` in the folder.
+
+    Everything is computed once more, and nothing of it is kept. Raises `UsageError` for an
+    experiment whose answers cost money.
+    """
+    declared, quick = _declared(folder), _declared(folder) != folder
+    experiment, out = find_experiment(str(declared)), declared.parents[1]
+    if experiment.costs_money:
+        raise UsageError(
+            f"the answers of {experiment.name} were paid for and are not asked again",
+            f"`the-experiment experiments report {declared}` reads them again",
+        )
+    before = read_json(folder / RESULTS, f"run `the-experiment experiments run {declared}`")
+    cells = experiment.cells(out, quick=quick)
+    with tempfile.TemporaryDirectory(prefix="the-experiment-") as scratch:
+        store = Store(Path(scratch))
+        land_all(list(cells.values()), store, executor_of(experiment), counting)
+        results = {which: store.read(cell) for which, cell in cells.items()}
+        outcome = experiment.outcome(results, quick=quick)
+    return outcome, differences(before, json.loads(json.dumps(outcome.figures)))
+
+
+def _declared(folder: Path) -> Path:
+    return folder.parent if folder.name == QUICK else folder

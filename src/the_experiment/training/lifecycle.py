@@ -1,0 +1,187 @@
+"""What every training does besides its steps: its folder, metrics, checkpoints and record."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from loguru import logger
+
+from the_experiment.base.files import write_json
+from the_experiment.base.runs import Run
+from the_experiment.engine.manifest import begun, versions
+from the_experiment.training import checkpoint
+from the_experiment.training.checkpoint import Progress
+from the_experiment.training.config import TrainConfig
+from the_experiment.training.hardware import hardware
+from the_experiment.training.hold import Hold, claimed
+from the_experiment.training.precision import Precision
+from the_experiment.training.progress import TrainProgress
+from the_experiment.training.record import Metrics, finite, last_metrics
+from the_experiment.training.tuning_config import TuneConfig
+
+State = dict[str, torch.Tensor]
+AnyConfig = TrainConfig | TuneConfig
+
+
+class Lifecycle:
+    """A training's run folder, from its claim to `run.json`, whoever makes the steps."""
+
+    def __init__(
+        self,
+        run: Run,
+        config: AnyConfig,
+        *,
+        total: int,
+        fingerprint: str,
+        metrics_every: int,
+        progress_every: int,
+        progress: TrainProgress | None,
+    ) -> None:
+        self.run, self.config, self.progress = run, config, progress
+        self.total = total  # steps
+        self.fingerprint = fingerprint  # of the rows
+        self.metrics_every, self.progress_every = metrics_every, progress_every  # steps
+        self.metrics = Metrics(run.metrics)
+        self.done = 0  # steps
+        self.seconds = 0.0
+        self.loss = math.nan  # of the last line of metrics
+        self._losses: list[float | torch.Tensor] = []  # since then
+        self._hold: Hold | None = None  # of the run's folder, once it is ours
+        self._manifest = begun(config.model_dump(mode="json"))
+
+    @property
+    def claimed(self) -> bool:
+        """Whether the run's folder is ours."""
+        return self._hold is not None
+
+    def claim(self, trained: int, parameters: int, texts: Mapping[Path, str] | None = None) -> None:
+        """Take the run's folder, for so many parameters of which so many are trained.
+
+        What is there goes to the archive. `texts` are written beside the configuration.
+        """
+        files = {self.run.config: self.config.to_yaml(), **(texts or {})}
+        self._hold = claimed(self.run, files, checkpoint.size(trained, parameters))
+
+    def resume(self) -> tuple[State, Progress] | None:
+        """Go on from the checkpoint: weights and moments, and where it was; None without one."""
+        if not self.run.checkpoint.is_dir():
+            if self.run.folder.is_dir():
+                logger.info("{} has no checkpoint yet: starting over", self.run.name)
+            return None
+        self._hold = Hold(self.run)
+        state, saved = checkpoint.load(self.run.checkpoint, self.config, self.fingerprint)
+        self.done, self.seconds, self._losses = saved.step, saved.seconds, [*saved.losses]
+        self.metrics.forget_after(self.done)
+        self.loss = (last_metrics(self.run.metrics) or {}).get("loss", math.nan)
+        logger.info("{} goes on from step {}", self.run.name, self.done)
+        return state, saved
+
+    def check_folder(self) -> None:
+        """Raise `ExperimentError` where the run's folder is gone by now, or another one."""
+        if self._hold:
+            self._hold.check()
+
+    def step_made(self, loss: float | torch.Tensor, rate: float) -> None:
+        """Count a step, in which the learning rate was `rate`; progress and metrics now and then.
+
+        A loss on a device is read where it is written down, as reading it waits for the device.
+        """
+        self._losses.append(loss)
+        self.done += 1
+        last, speed = self.done == self.total, self.done / self.seconds
+        if self.progress and (self.done % self.progress_every == 0 or last):
+            self.progress.on_step(self.done, self.total, float(loss), rate, speed)
+        if self.done % self.metrics_every == 0 or last:
+            self.loss = self.mean_loss()
+            self._losses.clear()
+            self.metrics.add(
+                step=self.done,
+                total=self.total,
+                epoch=self.epochs,
+                loss=self.loss,
+                learning_rate=rate,
+                steps_per_second=speed,
+            )
+            left = timedelta(seconds=round((self.total - self.done) / speed))
+            logger.debug(
+                "{}: step {} of {}, loss {:.4f}, learning rate {:.1e}, {:.1f} steps/s, {} left",
+                *(self.run.name, self.done, self.total, self.loss, rate, speed, left),
+            )
+
+    @property
+    def epochs(self) -> float:
+        """How many passes over the rows are made."""
+        return self.config.epochs * self.done / self.total
+
+    def mean_loss(self) -> float:
+        """Over the steps since the last line of metrics, or what that said.
+
+        Raises `ExperimentError` for infinity and for what is no number.
+        """
+        losses = self._finite_losses()
+        return fmean(losses) if losses else self.loss
+
+    def _finite_losses(self) -> list[float]:
+        return [finite(float(loss), self.run, self.done) for loss in self._losses]
+
+    def save(self, state: State, streak: int = 0) -> None:
+        """Write a checkpoint, in place of the last one."""
+        checkpoint.save(
+            self.run.checkpoint,
+            state,
+            Progress(
+                step=self.done,
+                streak=streak,
+                losses=self._finite_losses(),
+                seconds=self.seconds,
+                config=self.config.model_dump(),
+                fingerprint=self.fingerprint,
+            ),
+        )
+
+    def record(
+        self, device: torch.device, precision: Precision, *packages: str, **more: Any
+    ) -> dict[str, Any]:
+        """What `run.json` will say. Raises `ExperimentError` where the training has diverged."""
+        manifest = self._manifest.ended().model_dump(exclude={"versions", "arguments"})
+        return {
+            "name": self.run.name,
+            **more,
+            "steps": self.done,
+            "epochs": self.epochs,
+            "loss": self.mean_loss(),
+            "seconds": round(self.seconds, 3),
+            "device": str(device),
+            "precision": precision,
+            "hardware": hardware(device, precision),
+            "seed": self.config.seed,
+            "versions": versions("the-experiment", "torch", "transformers", *packages),
+            "manifest": manifest,
+        }
+
+    def finish(self, record: Mapping[str, Any]) -> None:
+        """Write `run.json`, which makes the run complete."""
+        write_json(self.run.run_json, record)
+
+    def release(self) -> None:
+        """Let other trainings at the run's folder."""
+        if self._hold:
+            self._hold.release()
+
+
+def refuse_other(run: Run, config: AnyConfig, rows: object, rows_now: object) -> None:
+    """Raise `ExperimentError` where a complete run is of another configuration, or other rows.
+
+    `rows` are the fingerprints in its record; `rows_now` None where there are none any more.
+    """
+    before = type(config).from_file(run.config)
+    checkpoint.refuse_changes(run.folder, before.model_dump(), config.model_dump())
+    if rows_now is not None:
+        checkpoint.refuse_other_rows(run.folder, rows, rows_now)
+    logger.info("{} is complete already", run.name)
