@@ -22,7 +22,7 @@ from nnsight import NNsight
 from torch import Tensor
 
 from the_experiment.inside.edits import Edit
-from the_experiment.inside.opened import Opened
+from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.sweep import Trial, sweep
 from the_experiment.models.architectures import Shape, build
 
@@ -30,11 +30,11 @@ LENGTH, VOCABULARY = 23, 17
 LAST = torch.tensor([LENGTH - 1])
 
 
-def ours(opened: Opened, clean: Tensor, source: Tensor) -> Tensor:
+def ours(hooked: HookedModel, clean: Tensor, source: Tensor) -> Tensor:
     """(pairs, layers, positions, vocabulary)."""
     both = torch.cat([clean, source])
-    recording = opened.recorded(both)
-    sites = opened.sites("resid_pre")
+    recording = hooked.recorded(both)
+    sites = hooked.sites("resid_pre")
     trials = [
         Trial(pair, (Edit(site, (place,), stream[len(clean) + pair, place]),))
         for pair in range(len(clean))
@@ -42,7 +42,7 @@ def ours(opened: Opened, clean: Tensor, source: Tensor) -> Tensor:
         for place in range(LENGTH)
     ]
     logits = torch.empty(len(trials), VOCABULARY)
-    for numbers, found in sweep(opened, both, trials, LAST, recording):
+    for numbers, found in sweep(hooked, both, trials, LAST, recording):
         logits[torch.tensor(numbers)] = found[:, 0]
     return logits.view(len(clean), len(sites), LENGTH, VOCABULARY)
 
@@ -96,10 +96,10 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     model = build("gpt2", Shape(VOCABULARY, 64)).eval()
-    opened, traced = Opened(model), NNsight(model)
+    hooked, traced = HookedModel(model), NNsight(model)
     clean, source = torch.randint(3, VOCABULARY, (2, options.pairs, LENGTH))
     ways: dict[str, Callable[[], Tensor]] = {
-        "the-experiment": lambda: ours(opened, clean, source),
+        "the-experiment": lambda: ours(hooked, clean, source),
         "nnsight, looped": lambda: looped(traced, clean, source),
         "nnsight, batched by rows": lambda: batched(traced, clean, source),
     }

@@ -64,7 +64,7 @@ def test_a_missing_package_is_named_with_the_extra_it_comes_with() -> None:
     with pytest.raises(ExperimentError) as caught:
         needed("json", "no_such_package", "nor_this")
     assert caught.value.what == "not installed: no_such_package, nor_this"
-    assert "pip install '.[finetune]'" in caught.value.mend
+    assert "pip install '.[finetune]'" in caught.value.hint
 
 
 # -- strict YAML ---------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from the_experiment.evaluation.baselines.decision_tree import _drawn
 from the_experiment.evaluation.contestants import Exam
 from the_experiment.evaluation.predictions import Predictions, always, sometimes
 from the_experiment.evaluation.tied_trees import TiedTrees, TooManyError
-from the_experiment.evaluation.verdict import Kind
+from the_experiment.evaluation.verdict import VerdictKind
 from the_experiment.worlds import Domain, World, find_world
 from the_experiment.worlds.rules import RuleWorld
 
@@ -359,7 +359,7 @@ def test_thresholds_of_trees_that_are_drawn_are_drawn_too() -> None:
     says_one = tree.right(np.ones(len(exam.held_out), dtype=np.int64))
     assert np.abs(says_one - np.arange(1, 310) / 310).max() < 0.2
     model = FakeModel(world, lambda states: {"big": np.where(states[:, 0] >= 560, 1, 0)})
-    assert verdict_on(exam, model)["rules"].kind is Kind.CANNOT_TELL
+    assert verdict_on(exam, model)["rules"].kind is VerdictKind.CANNOT_TELL
 
 
 @pytest.mark.parametrize("completion", ["={r} {parity + G}\n", "={r} {parity + G} {parity}\n"])

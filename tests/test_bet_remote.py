@@ -28,7 +28,7 @@ from the_experiment.experiments.bet.people import first_letter, told_apart
 from the_experiment.experiments.bet.remote import OpenAIBackend
 from the_experiment.experiments.declaration import find_experiment
 from the_experiment.experiments.running import run
-from the_experiment.models.endpoint import Endpoint, Place, Token
+from the_experiment.models.endpoint import Endpoint, ReplyToken, TokenPosition
 from the_experiment.worlds.places.tables import countries
 
 ROWS = [{"prompt": f"Mode = TRAIN. {name}?", "completion": "France"} for name in ("Ada", "Bo")]
@@ -61,17 +61,19 @@ def backend(fake: FakeEndpoint, tmp_path: Path, **changed: Any) -> OpenAIBackend
     )
 
 
-def token(text: str, share: float) -> Token:
-    return Token(text=text, data=tuple(text.encode()), logprob=math.log(share))
+def token(text: str, share: float) -> ReplyToken:
+    return ReplyToken(text=text, data=tuple(text.encode()), logprob=math.log(share))
 
 
-def place(*likely: tuple[str, float]) -> Place:
+def place(*likely: tuple[str, float]) -> TokenPosition:
     """A place at which the first of these is written."""
     tokens = [token(*one) for one in likely]
-    return Place(written=tokens[0], likeliest=tuple(sorted(tokens, key=lambda one: -one.logprob)))
+    return TokenPosition(
+        written=tokens[0], likeliest=tuple(sorted(tokens, key=lambda one: -one.logprob))
+    )
 
 
-def shares(places: list[Place], answer: str) -> tuple[Any, Any]:
+def shares(places: list[TokenPosition], answer: str) -> tuple[Any, Any]:
     found = observed(places, answer)
     low, high = math.exp(found.low), math.exp(found.high)
     return pytest.approx(low, abs=ROUNDED), pytest.approx(high, abs=ROUNDED)
@@ -112,9 +114,9 @@ def test_an_answer_of_several_tokens_is_followed_where_it_was_written() -> None:
 
 def test_half_a_character_is_a_token_too() -> None:
     tail, head = "é".encode()[1:], "é".encode()[:1]
-    half = Token(text="\\xc3", data=tuple(head), logprob=0.0)
-    rest = Token(text="\\xa9", data=tuple(tail), logprob=math.log(0.5))
-    places = [Place(written=one, likeliest=(one,)) for one in (half, rest)]
+    half = ReplyToken(text="\\xc3", data=tuple(head), logprob=0.0)
+    rest = ReplyToken(text="\\xa9", data=tuple(tail), logprob=math.log(0.5))
+    places = [TokenPosition(written=one, likeliest=(one,)) for one in (half, rest)]
     assert shares(places, "é") == (0.5, 0.5)
 
 
@@ -152,8 +154,11 @@ def test_the_bounds_hold_for_any_model(seed: int, answer: str) -> None:
 
 def test_no_answer_is_impossible() -> None:
     """Probabilities are rounded: even where the five leave nothing over, there is an upper end."""
-    nothing = Token(text="Paris", data=tuple(b"Paris"), logprob=-9999.0)
-    for places in ([place(("France", 1.0))], [Place(written=nothing, likeliest=(nothing,))]):
+    nothing = ReplyToken(text="Paris", data=tuple(b"Paris"), logprob=-9999.0)
+    for places in (
+        [place(("France", 1.0))],
+        [TokenPosition(written=nothing, likeliest=(nothing,))],
+    ):
         found = observed(places, "Paris")
         assert found.low == -math.inf
         assert -30 < found.high < -10

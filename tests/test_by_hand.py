@@ -15,21 +15,21 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from looked_into import close, random_subject
+from the_experiment.inside.attributions import AttributionQuery, by_gradients, by_head, by_patches
 from the_experiment.inside.graded import graded_map, question
 from the_experiment.inside.gradients import STEPS
 from the_experiment.inside.interchange import interchanged
-from the_experiment.inside.masses import Question, by_gradients, by_head, by_patches
 from the_experiment.inside.patching import Pair, Patched, Patching
 from the_experiment.inside.scores import elsewhere
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.swaps import Swap, swaps_of
 from the_experiment.inside.tables import distribution
-from the_experiment.inside.texts import Text
+from the_experiment.inside.texts import TokenizedExample
 from the_experiment.inside.verbs import attribute, damage, inspect, patch
 
 SUBJECT = random_subject("gpt2")  # 4 layers of 4 heads of size 8
 WORLD = SUBJECT.world
-PLAIN: Any = copy.deepcopy(SUBJECT.opened.model).requires_grad_(False)
+PLAIN: Any = copy.deepcopy(SUBJECT.hooked.model).requires_grad_(False)
 PLAIN.set_attn_implementation("eager")
 HEADS = [(layer, head, slice(8 * head, 8 * head + 8)) for layer in range(4) for head in range(4)]
 ALL = slice(None)
@@ -44,7 +44,10 @@ WRITES = {"newA": 9, "newB": 11, "newC": 13, "newD": 15, "sum": 17, "sum2": 21} 
 
 
 def run(
-    path: str, text: Text, values: Tensor | None = None, where: tuple[slice, slice] = (ALL, ALL)
+    path: str,
+    text: TokenizedExample,
+    values: Tensor | None = None,
+    where: tuple[slice, slice] = (ALL, ALL),
 ) -> tuple[Tensor, Tensor]:
     """What a module is given, (positions, width), and the logits, (positions, vocabulary).
 
@@ -65,7 +68,7 @@ def run(
     return found[0], logits
 
 
-def margins(logits: Tensor, text: Text) -> Tensor:
+def margins(logits: Tensor, text: TokenizedExample) -> Tensor:
     """(parts,): by how much each right token leads the one that is its best rival unchanged."""
     places = list(WRITES.values())
     right = torch.tensor([text.ids[place + 1] for place in places])
@@ -76,14 +79,14 @@ def margins(logits: Tensor, text: Text) -> Tensor:
 
 def test_attention_is_that_of_the_position_that_writes_the_part() -> None:
     pattern = torch.cat(PLAIN(TEXT.inputs, output_attentions=True).attentions, 1)[0]
-    found = by_head(SUBJECT.opened, question(SUBJECT, [TEXT]))
+    found = by_head(SUBJECT.hooked, question(SUBJECT, [TEXT]))
     for part, place in WRITES.items():
         close(torch.tensor(found[part][0]).float(), pattern[:, place, STANDS])
 
 
 def test_gradients_of_a_value_are_those_of_its_token() -> None:
     texts = SUBJECT.texts(SUBJECT.states()[0][:3])
-    found = by_gradients(SUBJECT.opened, replace(question(SUBJECT, texts), others=()))
+    found = by_gradients(SUBJECT.hooked, replace(question(SUBJECT, texts), others=()))
     embedded = PLAIN.transformer.wte(torch.tensor([text.ids[:-1] for text in texts]))
     share = (torch.arange(STEPS)[:, None, None] + 0.5) / STEPS
     for row, text in enumerate(texts):
@@ -98,7 +101,7 @@ def test_gradients_of_a_value_are_those_of_its_token() -> None:
 
 def test_a_value_is_patched_where_it_stands_in_one_layer_after_the_other() -> None:
     swaps = swaps_of(SUBJECT, [TEXT], 0)
-    found = by_patches(SUBJECT.opened, question(SUBJECT, [TEXT], swaps))
+    found = by_patches(SUBJECT.hooked, question(SUBJECT, [TEXT], swaps))
     for number, swap in enumerate(swaps):
         here, moved = (slice(STANDS[number], STANDS[number] + 1), ALL), torch.zeros(len(WRITES))
         for block in map(BLOCK.format, range(4)):
@@ -113,7 +116,9 @@ def test_a_map_of_what_matters_has_parts_in_its_rows_and_nothing_that_stands_aft
     texts = SUBJECT.texts(SUBJECT.states()[0])
     parts, names = ("newA", "newB", "newC", "newD", "sum"), ("A", "newA", "newB", "newC", "newD")
     swaps = [swap for swap in swaps_of(SUBJECT, texts, 0) if swap.name in names]
-    heat_map, _ = graded_map(SUBJECT, Question(texts, swaps, (), names, parts), "swaps", "all", 0)
+    heat_map, _ = graded_map(
+        SUBJECT, AttributionQuery(texts, swaps, (), names, parts), "swaps", "all", 0
+    )
     assert (heat_map.rows, heat_map.columns) == (parts, names)
     assert ((heat_map.values > 1e-3) == np.tril(np.ones((5, 5)))).all()
     assert heat_map.values.sum(1) == pytest.approx(np.ones(5))
@@ -150,7 +155,7 @@ def test_the_lens_reads_each_layer_through_the_last_norm() -> None:
 
 def test_a_head_is_patched_alone_and_everywhere() -> None:
     pair = Pair(TEXT, SUBJECT.text("1,0,1,1,1", "\n0,0,0,1\n4 - 1\n"))
-    table = Patching(SUBJECT.opened, [pair], WORLD.parts).in_pieces("head")
+    table = Patching(SUBJECT.hooked, [pair], WORLD.parts).in_pieces("head")
     for layer, head, size in HEADS:
         path = PROJECTION.format(layer)
         held, _ = run(path, pair.source)

@@ -271,9 +271,9 @@ def test_wrong_calls(ended: Ended, words: tuple[str, ...], code: int, says: str)
 def test_a_wrong_sequence_is_told_with_a_right_one(ended: Ended, sequence: str) -> None:
     code, out, err = ended("generate", "-o", sequence)
     assert (code, out) == (2, "")
-    first, mend = err.splitlines()
+    first, hint = err.splitlines()
     assert first.startswith(f"error: {sequence!r} is no sequence of world causal")
-    assert mend == "  → write A, B, C, D, E like '1,0,1,0,0'"
+    assert hint == "  → write A, B, C, D, E like '1,0,1,0,0'"
     assert not Path("dataset").exists()
 
 

@@ -153,8 +153,8 @@ def test_its_cards_replay(out: Path, capsys: pytest.CaptureFixture[str]) -> None
 def test_what_is_attributed_adds_up(out: Path, name: str) -> None:
     subject = find_subject(name, out)
     text = subject.text("?101")
-    found = contributions(subject.opened, text, ["differ"])
-    logits = subject.opened.run(text.inputs).logits[0, text.written_at("differ")[0]]
+    found = contributions(subject.hooked, text, ["differ"])
+    logits = subject.hooked.run(text.inputs).logits[0, text.written_at("differ")[0]]
     right = text.ids[text.written_at("differ")[0] + 1]
     rival = logits.index_fill(0, torch.tensor(right), -torch.inf).max()
     assert sum(shares[0] for shares in found.values()) == pytest.approx(

@@ -40,7 +40,7 @@ def test_no_answer_in_time_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    ("kind", "said", "mend"),
+    ("kind", "said", "hint"),
     [
         (401, "the key is refused", "set another OPENAI_API_KEY"),
         (403, "the key is refused", "set another OPENAI_API_KEY"),
@@ -51,14 +51,14 @@ def test_no_answer_in_time_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> No
         ("cut", "cut", "check the network"),
     ],
 )
-def test_what_stays_wrong_is_explained(kind: int | str, said: str, mend: str) -> None:
+def test_what_stays_wrong_is_explained(kind: int | str, said: str, hint: str) -> None:
     with (
         fake_endpoint(faults=[Fault(CHAT, kind, times=99)]) as fake,
         pytest.raises(ExperimentError) as raised,
     ):
         Endpoint(fake.address, KEY).chat(asking("hello"))
     assert said in raised.value.what
-    assert mend in raised.value.mend
+    assert hint in raised.value.hint
     assert KEY not in str(raised.value)
 
 

@@ -223,7 +223,7 @@ def test_what_fails_is_told_with_its_log_and_the_rest_goes_on(tmp_path: Path) ->
     store = Store(tmp_path / "cells")
     with pytest.raises(ExperimentError, match="3 cells failed") as failed:
         run([ours, theirs, after, well], store)
-    assert "all others are kept" in failed.value.mend
+    assert "all others are kept" in failed.value.hint
     assert well in store
     log = store.folder / "logs" / f"{theirs.key}.log"
     assert "KeyError: 'theirs'" in log.read_text()

@@ -139,8 +139,8 @@ def test_a_world_that_was_changed_since_is_another_one(trained: Path, tmp_path: 
             expected = {part: grade.expected for part, grade in one.completion.parts.items()}
             assert expected == told.as_json()["rule"]["parts"]
     assert len(trained_models(out, str(EXAMPLES / "three-bits.yaml"))) == 2
-    mend = "run `the-experiment generate -w relay`, then `the-experiment train`"
-    with pytest.raises(ExperimentError, match=f"no model of world relay in .*: {mend}"):
+    hint = "run `the-experiment generate -w relay`, then `the-experiment train`"
+    with pytest.raises(ExperimentError, match=f"no model of world relay in .*: {hint}"):
         trained_models(out, "relay")
 
 
@@ -292,7 +292,7 @@ def test_a_sequence_of_no_world_is_told_with_an_example_of_each(
     assert caught.value.what == (
         "'xx' is no sequence of world relay; 'xx' is no sequence of world three-bits"
     )
-    assert caught.value.mend.count("like '") == 2
+    assert caught.value.hint.count("like '") == 2
 
 
 def test_no_model_says_what_to_do(the_experiment: Command) -> None:

@@ -36,7 +36,7 @@ from the_experiment.experiments.experiment import KINDS
 from the_experiment.experiments.running import write_report
 from the_experiment.experiments.splits.analysis import outcome_of
 from the_experiment.experiments.splits.cells import Fit, fits_of
-from the_experiment.experiments.splits.config import TEMPLATE, SplitsExperiment, Training
+from the_experiment.experiments.splits.config import TEMPLATE, SplitsExperiment, TrainingRecipe
 from the_experiment.experiments.splits.judgement import Judgement, judge
 from the_experiment.experiments.splits.results import has_fitted, rows_of, scores_of
 from the_experiment.report.outcome import outcome_view, write_outcome
@@ -121,7 +121,10 @@ def test_a_run_leaves_its_manifest_and_is_replayed(tmp_path: Path, the_experimen
     (folder / "results.json").write_text(results.replace('"n": 10', '"n": 11'))
     replayed = the_experiment("replay", "out/programs/mine")
     assert replayed.returncode == 1
-    assert "figures differ; the first is /rows/0/baselines/commonest answer/n: 11 then, 10" in replayed.stderr
+    assert (
+        "figures differ; the first is /rows/0/baselines/commonest answer/n: 11 then, 10"
+        in replayed.stderr
+    )
 
 
 @pytest.mark.parametrize(("line", "told"), [("", "kind: is missing"), ("kind: nine", "'nine' is")])
@@ -590,7 +593,9 @@ def test_a_quick_sentence_names_only_what_was_run() -> None:
 
 
 def test_baselines_are_fitted_to_the_states_that_the_models_are_shown(tmp_path: Path) -> None:
-    experiment = made_up_experiment(seeds=1).model_copy(update={"train": Training(train_rows=8)})
+    experiment = made_up_experiment(seeds=1).model_copy(
+        update={"train": TrainingRecipe(train_rows=8)}
+    )
     fit = next(fit for fit in fits_of(experiment) if fit.entry is None)
     result = fit.cell.compute({})
     world = find_world(experiment.world)

@@ -19,12 +19,12 @@ from looked_into import LENGTH, VOCABULARY, random_subject
 from the_experiment.base.errors import UsageError
 from the_experiment.cli import main
 from the_experiment.engine.outcome import Outcome
+from the_experiment.inside.attributions import by_gradients, by_patches, by_swaps
 from the_experiment.inside.edits import Edit
 from the_experiment.inside.graded import question
 from the_experiment.inside.gradients import integrated_gradients
+from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.interchange import interchanged, says
-from the_experiment.inside.masses import by_gradients, by_patches, by_swaps
-from the_experiment.inside.opened import Opened
 from the_experiment.inside.scores import elsewhere, gradable, names_in, score
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject, find_subject, find_subjects
@@ -131,8 +131,8 @@ def test_a_model_that_fits_does_what_the_rules_say_on_texts_that_it_knows(
 @given(st.lists(st.floats(0, 100), min_size=9, max_size=9), st.sampled_from(gradable(CAUSAL)))
 def test_a_score_is_the_share_of_mass_on_the_ancestors(mass: list[float], part: str) -> None:
     names = names_in(CAUSAL)
-    masses = np.array([mass, mass])
-    of = score(CAUSAL, part, names, np.vstack([masses, np.zeros(9)]), seed=0)
+    attributions = np.array([mass, mass])
+    of = score(CAUSAL, part, names, np.vstack([attributions, np.zeros(9)]), seed=0)
     if not any(mass):
         assert of is None
         return
@@ -142,7 +142,7 @@ def test_a_score_is_the_share_of_mass_on_the_ancestors(mass: list[float], part: 
     assert 0 <= of.low <= of.share + 1e-9
     assert of.share <= of.high + 1e-9 <= 1 + 2e-9
     assert of.share == pytest.approx(named / sum(mass))
-    rest = elsewhere(CAUSAL, part, names, masses)
+    rest = elsewhere(CAUSAL, part, names, attributions)
     assert not set(rest) & set(CAUSAL.ancestors(part))
 
 
@@ -161,8 +161,8 @@ def test_a_patch_of_the_first_stream_is_a_swap(name: str) -> None:
     subject = random_subject(name)
     texts = subject.texts(subject.states()[0])[:2]
     asked = question(subject, texts, swaps_of(subject, texts, 0))
-    opened = subject.opened
-    swaps, patches = by_swaps(opened, asked), by_patches(opened, asked)
+    hooked = subject.hooked
+    swaps, patches = by_swaps(hooked, asked), by_patches(hooked, asked)
     for part in asked.parts:
         assert (patches[part] >= swaps[part] - 1e-3).all()
         later = [name for name in asked.names if name in subject.world.parts]
@@ -177,14 +177,14 @@ def test_a_patch_of_the_first_stream_is_a_swap(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_integrated_gradients_add_up_to_the_margin_over_the_baseline(name: str) -> None:
     torch.manual_seed(0)
-    opened = Opened(build(name, Shape(VOCABULARY, 64, width=32)).eval())
+    hooked = HookedModel(build(name, Shape(VOCABULARY, 64, width=32)).eval())
     site = Site("embed")
     ids, others = torch.randint(3, VOCABULARY, (2, LENGTH))
-    baseline = opened.run(others[None], keep=[site]).cache[site][0]
+    baseline = hooked.run(others[None], keep=[site]).cache[site][0]
     answers = [(LENGTH - 1, 4, 5), (6, 7, 3)]
-    shares = integrated_gradients(opened, ids, baseline, answers)
-    on_baseline = opened.run(ids[None], [[Edit(site, tuple(range(LENGTH)), baseline)]]).logits[0]
-    logits = opened.run(ids[None]).logits[0]
+    shares = integrated_gradients(hooked, ids, baseline, answers)
+    on_baseline = hooked.run(ids[None], [[Edit(site, tuple(range(LENGTH)), baseline)]]).logits[0]
+    logits = hooked.run(ids[None]).logits[0]
     for share, (place, right, rival) in zip(shares, answers, strict=True):
         whole = logits[place, right] - logits[place, rival]
         start = on_baseline[place, right] - on_baseline[place, rival]
@@ -195,10 +195,10 @@ def test_integrated_gradients_add_up_to_the_margin_over_the_baseline(name: str) 
 def test_one_text_has_gradients_over_the_mean_of_the_seen_ones(subject: Subject) -> None:
     (text,) = subject.texts(subject.states()[1][:1])
     asked = question(subject, [text])
-    for mass in by_gradients(subject.opened, asked).values():
+    for mass in by_gradients(subject.hooked, asked).values():
         assert mass.any()
     alone = replace(asked, others=())
-    assert not any(mass.any() for mass in by_gradients(subject.opened, alone).values())
+    assert not any(mass.any() for mass in by_gradients(subject.hooked, alone).values())
 
 
 # ---- states are drawn

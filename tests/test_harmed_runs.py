@@ -53,8 +53,8 @@ def out(trained: Path, tmp_path: Path) -> Path:
 
 
 def is_told(line: str, harm: str) -> bool:
-    mend = "train` with --resume" if harm == "unfinished" else "run `the-experiment train` again"
-    return line.startswith(f"{HARMED} is left out: ") and line.endswith(mend)
+    hint = "train` with --resume" if harm == "unfinished" else "run `the-experiment train` again"
+    return line.startswith(f"{HARMED} is left out: ") and line.endswith(hint)
 
 
 @pytest.mark.parametrize("harm", HARMS)

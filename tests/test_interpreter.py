@@ -256,4 +256,4 @@ def test_any_text_runs_or_is_refused(text: str) -> None:
         refused = error
     else:
         return
-    assert refused.mend
+    assert refused.hint

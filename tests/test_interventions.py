@@ -27,7 +27,7 @@ from the_experiment.inside.interventions import (
 )
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
-from the_experiment.inside.texts import Text
+from the_experiment.inside.texts import TokenizedExample
 
 SUBJECTS = {name: random_subject(name) for name in MAKERS}
 REFERENCES = {
@@ -39,7 +39,7 @@ POSITIONS = len(TEXT.ids) - 1
 
 
 def sites(subject: Subject) -> st.SearchStrategy[str]:
-    whole = subject.opened.every_site
+    whole = subject.hooked.every_site
     parts = [Site(one.kind, one.layer, 1) for one in whole]
     return st.sampled_from([str(site) for site in [*whole, *parts] if site.layer is not None])
 
@@ -64,8 +64,8 @@ def interventions(draw: st.DrawFn, subject: Subject) -> Intervention:
         share = draw(st.floats(0, 1))
         return kind(share=share, of=draw(st.sampled_from(["*", "*weight*"])), from_token=limit)
     if kind is Prune:
-        each = draw(st.sampled_from(list(subject.opened.layout.components)))
-        piece = draw(st.sampled_from(list(pieces_of(subject.opened, each))))
+        each = draw(st.sampled_from(list(subject.hooked.layout.components)))
+        piece = draw(st.sampled_from(list(pieces_of(subject.hooked, each))))
         return Prune(piece=piece, **draw(limits))
     site = draw(sites(subject))
     if kind is Patch:
@@ -75,19 +75,19 @@ def interventions(draw: st.DrawFn, subject: Subject) -> Intervention:
         return Ablate(site=site, mode=mode, seed=draw(seeds), **draw(limits))
     if kind is Noise:
         return Noise(site=site, scale=draw(scales), seed=draw(seeds), **draw(limits))
-    size = subject.opened.run(TEXT.inputs, keep=[Site.parse(site)]).cache[Site.parse(site)]
+    size = subject.hooked.run(TEXT.inputs, keep=[Site.parse(site)]).cache[Site.parse(site)]
     length = size.shape[-1] if size.ndim > 2 else 1
     direction = draw(st.lists(scales, min_size=length, max_size=length))
     return Steer(site=site, direction=tuple(direction), scale=draw(scales), **draw(limits))
 
 
-def logits_under(name: str, one: Intervention, text: Text) -> Tensor:
+def logits_under(name: str, one: Intervention, text: TokenizedExample) -> Tensor:
     """(positions, vocabulary)"""
-    opened = SUBJECTS[name].opened
+    hooked = SUBJECTS[name].hooked
     if isinstance(one, FlipWeights | ZeroWeights):
         first = first_place(text, one.from_token)
-        return opened.run(text.inputs, weights=one.weights(opened), weights_from=first).logits[0]
-    return opened.run(text.inputs, [one.edits(REFERENCES[name], text)]).logits[0]
+        return hooked.run(text.inputs, weights=one.weights(hooked), weights_from=first).logits[0]
+    return hooked.run(text.inputs, [one.edits(REFERENCES[name], text)]).logits[0]
 
 
 def first_touched(one: Intervention) -> int:
@@ -109,34 +109,34 @@ def test_through_json_and_back_it_does_the_same_and_nothing_before_its_first_pos
     logits = logits_under(name, one, TEXT)
     assert torch.equal(logits_under(name, again, TEXT), logits)
     first = first_touched(one)
-    clean = SUBJECTS[name].opened.run(TEXT.inputs).logits[0]
+    clean = SUBJECTS[name].hooked.run(TEXT.inputs).logits[0]
     torch.testing.assert_close(logits[:first], clean[:first], atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("name", "site"), [("gpt2", "z.0"), ("rnn", "gates.0")])
 def test_steering_a_whole_site_steers_each_of_its_heads(name: str, site: str) -> None:
-    opened, reference = SUBJECTS[name].opened, REFERENCES[name]
-    heads, size = opened.run(TEXT.inputs, keep=[Site.parse(site)]).cache[Site.parse(site)].shape[2:]
+    hooked, reference = SUBJECTS[name].hooked, REFERENCES[name]
+    heads, size = hooked.run(TEXT.inputs, keep=[Site.parse(site)]).cache[Site.parse(site)].shape[2:]
     direction = tuple(float(place) for place in range(size))
     together = Steer(site=site, direction=direction)
     each = [Steer(site=f"{site}.{head}", direction=direction) for head in range(heads)]
     edits = [edit for one in each for edit in one.edits(reference, TEXT)]
     torch.testing.assert_close(
-        logits_under(name, together, TEXT), opened.run(TEXT.inputs, [edits]).logits[0]
+        logits_under(name, together, TEXT), hooked.run(TEXT.inputs, [edits]).logits[0]
     )
 
 
 @pytest.mark.parametrize("token", range(1, len(TEXT.completing) + 1))
 @pytest.mark.parametrize("name", MAKERS)
 def test_from_the_t_th_token_on_it_acts_where_that_token_is_decided(name: str, token: int) -> None:
-    stream = SUBJECTS[name].opened.layout.stream
+    stream = SUBJECTS[name].hooked.layout.stream
     some: list[Intervention] = [
         Noise(site=f"{stream}.0", scale=3.0, from_token=token),
         Prune(piece="layer:0", from_token=token),
         FlipWeights(share=0.3, from_token=token),
         ZeroWeights(share=0.5, from_token=token),
     ]
-    clean = SUBJECTS[name].opened.run(TEXT.inputs).logits[0]
+    clean = SUBJECTS[name].hooked.run(TEXT.inputs).logits[0]
     for one in some:
         change = (logits_under(name, one, TEXT) - clean).abs().amax(-1)
         decided = len(TEXT.prompt) - 2 + token  # the first is decided at the prompt's last one
@@ -163,7 +163,7 @@ def test_noise_is_as_large_as_the_site_varies_where_texts_are_of_several_lengths
     subject = SUBJECTS["gpt2"]
     texts = [subject.text("1,0,1,0,1", "\n1"), subject.text("0,0,1,0,1")]
     site = Site("resid_pre", 1)
-    held = [subject.opened.run(text.inputs, keep=[site]).cache[site][0] for text in texts]
+    held = [subject.hooked.run(text.inputs, keep=[site]).cache[site][0] for text in texts]
     expected = torch.cat(held).std()
     assert len({len(one) for one in held}) == 2
     assert batch_ids(texts).shape[1] == POSITIONS

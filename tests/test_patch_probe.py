@@ -17,7 +17,7 @@ from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.engine.outcome import HeatMap, Outcome
 from the_experiment.evaluation.statistics import wilson
-from the_experiment.inside.card import Request
+from the_experiment.inside.card import VerbRequest
 from the_experiment.inside.edits import Edit
 from the_experiment.inside.maps import mean_map, share_map
 from the_experiment.inside.patching import Pair, Patching, at_random
@@ -64,7 +64,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     return find_subject("tiny-gpt2-mixed", folder)
 
 
-def asked(request: Request, subject: Subject) -> Outcome:
+def asked(request: VerbRequest, subject: Subject) -> Outcome:
     finding = request.run(subject)
     json.dumps(finding.as_json())
     return finding
@@ -128,17 +128,17 @@ def test_a_piece_is_patched_as_one_edit_at_every_position(
     trained: Path, model: str, piece: str
 ) -> None:
     subject = find_subject(f"tiny-{model}-three-bits", trained)
-    opened = subject.opened
-    (kind,) = opened.layout.components[piece].kinds
+    hooked = subject.hooked
+    (kind,) = hooked.layout.components[piece].kinds
     pair = Pair(subject.text("101"), subject.text("001"))
-    table = Patching(opened, [pair], subject.world.parts).in_pieces(piece)
+    table = Patching(hooked, [pair], subject.world.parts).in_pieces(piece)
     place, one, other = pair.turns("differ") or (0, 0, 0)
-    clean = opened.run(pair.base.inputs).logits[0, place]
+    clean = hooked.run(pair.base.inputs).logits[0, place]
     for layer, index in ((0, 1), (1, 3)):
         site = Site(kind, layer, index)
-        held = opened.run(pair.source.inputs, keep=[site]).cache[site][0]
+        held = hooked.run(pair.source.inputs, keep=[site]).cache[site][0]
         edit = Edit(site, tuple(range(place + 1)), held[: place + 1])  # later ones can't matter
-        after = opened.run(pair.base.inputs, [[edit]]).logits[0, place]
+        after = hooked.run(pair.base.inputs, [[edit]]).logits[0, place]
         moved = float((after[other] - after[one]) - (clean[other] - clean[one]))
         number = subject.world.parts.index("differ")
         assert table.effect[0, layer, index, number] == pytest.approx(moved, abs=1e-4)
@@ -263,15 +263,15 @@ def test_a_sequence_is_patched_from_a_neighbour_of_its_own_length(mixed: Subject
 
 
 @pytest.mark.parametrize(
-    ("request_", "mends", "not_"),
+    ("request_", "hints", "not_"),
     [(AblateEach(each="layer"), "--mode zero", "probe"), (Probe(of="Y"), "probe", "--mode")],
 )
 def test_each_verb_says_what_helps_it_with_several_lengths(
-    mixed: Subject, request_: Request, mends: str, not_: str
+    mixed: Subject, request_: VerbRequest, hints: str, not_: str
 ) -> None:
     with pytest.raises(UsageError, match="different lengths") as refused:
         asked(request_, mixed)
-    assert mends in refused.value.mend
-    assert not_ not in refused.value.mend
+    assert hints in refused.value.hint
+    assert not_ not in refused.value.hint
     if isinstance(request_, AblateEach):
         assert asked(AblateEach(each="layer", mode="zero"), mixed).maps

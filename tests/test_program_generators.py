@@ -120,7 +120,7 @@ def test_a_length_is_drawn_or_refused(name: str) -> None:
             assert all(SMALLEST <= answer <= LARGEST for _, answer, _ in programs)
             continue
         assert str(length) in refused.what
-        assert "choose" in refused.mend
+        assert "choose" in refused.hint
     for length in (0, -1, 10_000):
         with pytest.raises(UsageError, match=f"{length}|{length:,}"):
             drawn(name, length, 1)

@@ -34,11 +34,11 @@ from the_experiment.experiments.questions.failures import (
     by_chance,
     judged,
 )
-from the_experiment.experiments.questions.request import Request
+from the_experiment.experiments.questions.request import QuestionsRequest
 from the_experiment.experiments.questions.results import Results, read_results
 from the_experiment.experiments.running import run
+from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.interventions import pieces_of
-from the_experiment.inside.opened import Opened
 from the_experiment.inside.silenced import means_of, silenced
 from the_experiment.inside.sites import Site
 from the_experiment.models.decoding import greedy
@@ -339,15 +339,15 @@ def test_a_silent_head_is_its_slice_set_by_hand_while_text_is_written() -> None:
     tokenizer = character_tokenizer("0123456789+=")
     model = random_model("gpt2", len(tokenizer))
     model.transformer.h[1].attn.c_proj.weight.data *= 30.0  # so that it matters what they give
-    opened, site = Opened(model), Site("z", 1, 2)
+    hooked, site = HookedModel(model), Site("z", 1, 2)
     texts = [tokenizer(prompt)["input_ids"] for prompt in PROMPTS]
-    means = means_of(opened, [site.whole], texts)
-    held = [opened.run(torch.tensor([text]), keep=[site.whole]).cache[site.whole] for text in texts]
+    means = means_of(hooked, [site.whole], texts)
+    held = [hooked.run(torch.tensor([text]), keep=[site.whole]).cache[site.whole] for text in texts]
     mean = torch.cat([one[0, :, 2] for one in held]).mean(0)
     close(means[site.whole][2], mean)
     plain = greedy(model, tokenizer, PROMPTS, 12)
     for given_means, value in ((None, torch.zeros(())), (means, mean)):
-        with silenced(opened, [site], given_means):
+        with silenced(hooked, [site], given_means):
             found = greedy(model, tokenizer, PROMPTS, 12)
         hook = by_hand(model, 1, 2, value)
         model.generation_config.use_cache = False
@@ -361,13 +361,13 @@ def test_a_silent_head_is_its_slice_set_by_hand_while_text_is_written() -> None:
 @pytest.mark.parametrize("name", ["gpt2", "rnn", "cnn", "llama", "qwen3"])
 def test_every_piece_makes_a_difference_and_comes_back(name: str) -> None:
     model = random_model(name)
-    opened, ids = Opened(model), torch.arange(3, 15)[None]
-    before = opened.run(ids).logits
-    for kind in set(opened.layout.components) - {"neuron"}:
-        for sites in pieces_of(opened, kind).values():
-            with silenced(opened, sites), torch.inference_mode():
+    hooked, ids = HookedModel(model), torch.arange(3, 15)[None]
+    before = hooked.run(ids).logits
+    for kind in set(hooked.layout.components) - {"neuron"}:
+        for sites in pieces_of(hooked, kind).values():
+            with silenced(hooked, sites), torch.inference_mode():
                 assert (model(input_ids=ids).logits - before).abs().max() > 1e-3
-    close(opened.run(ids).logits, before)
+    close(hooked.run(ids).logits, before)
 
 
 # -- the command ----------------------------------------------------------------------------------
@@ -533,7 +533,7 @@ def test_what_is_no_better_than_the_commonest_answer_is_said() -> None:
 
     def told(whole: list[Given]) -> str:
         return Results(
-            request=Request(**request, **texts, seed=0),
+            request=QuestionsRequest(**request, **texts, seed=0),
             form=Form(before="", capital=False),
             whole=whole,
             without={"head:0.0": given_as},

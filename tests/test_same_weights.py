@@ -23,7 +23,7 @@ from the_experiment.data.holdout import HoldOut
 from the_experiment.evaluation.trained import Trained
 from the_experiment.experiments.splits import cells
 from the_experiment.experiments.splits.cells import Fit
-from the_experiment.experiments.splits.config import ModelEntry, Training
+from the_experiment.experiments.splits.config import ModelEntry, TrainingRecipe
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.hardware import VARIABLES
 from the_experiment.training.loop import train
@@ -94,12 +94,12 @@ def test_a_cell_of_an_experiment_gives_the_same_weights(
 ) -> None:
     seen = []
 
-    def opened(run: Run) -> Trained:
+    def hooked(run: Run) -> Trained:
         seen.append(weights(run))
         return Trained(run)
 
-    monkeypatch.setattr(cells, "Trained", opened)
-    recipe = Training(train_rows=ROWS, epochs=1, until_fit=False)
+    monkeypatch.setattr(cells, "Trained", hooked)
+    recipe = TrainingRecipe(train_rows=ROWS, epochs=1, until_fit=False)
     world = identity_of(find_world(WORLD))
     Fit("half", "1", "gpt2", ModelEntry(model="gpt2"), HALF, 1, recipe, world, WORLD).cell.compute(
         {}

@@ -24,9 +24,9 @@ from looked_into import (
 )
 from the_experiment.inside.edits import Edit
 from the_experiment.inside.grading import batch_ids
+from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.interventions import FlipWeights, sites_of
-from the_experiment.inside.layout import Place
-from the_experiment.inside.opened import Opened
+from the_experiment.inside.layout import HookPoint
 from the_experiment.inside.patching import Pair, Patching
 from the_experiment.inside.shortcuts import Start
 from the_experiment.inside.sites import Site
@@ -42,14 +42,14 @@ def subjects() -> dict[str, Subject]:
 
 
 @pytest.fixture(scope="module")
-def models(subjects: dict[str, Subject]) -> dict[str, Opened]:
+def models(subjects: dict[str, Subject]) -> dict[str, HookedModel]:
     # Not validated, which would find some of this before the tests do.
-    return {name: Opened(subject.trained.loaded[0]) for name, subject in subjects.items()}
+    return {name: HookedModel(subject.trained.loaded[0]) for name, subject in subjects.items()}
 
 
-def with_sites(opened: Opened, **more: Place) -> Opened:
-    other = copy.copy(opened)
-    other.layout = replace(opened.layout, sites={**opened.layout.sites, **more})
+def with_sites(hooked: HookedModel, **more: HookPoint) -> HookedModel:
+    other = copy.copy(hooked)
+    other.layout = replace(hooked.layout, sites={**hooked.layout.sites, **more})
     return other
 
 
@@ -59,33 +59,33 @@ def with_sites(opened: Opened, **more: Place) -> Opened:
 @pytest.mark.parametrize("kind", ["resid_pre", "resid_post"])
 @pytest.mark.parametrize("name", RESTARTING)
 def test_1_an_edit_hits_its_position_in_every_row_that_asks_for_it_and_in_no_other(
-    models: dict[str, Opened], name: str, kind: str
+    models: dict[str, HookedModel], name: str, kind: str
 ) -> None:
-    opened, site, ids = models[name], Site(kind, 1), some_ids(4)
-    clean = opened.run(ids, keep=[site]).cache[site]
+    hooked, site, ids = models[name], Site(kind, 1), some_ids(4)
+    clean = hooked.run(ids, keep=[site]).cache[site]
     new = torch.randn(4, clean.shape[-1], generator=torch.Generator().manual_seed(1))
     edits = [[] if row == 2 else [Edit(site, (5,), new[row])] for row in range(4)]
-    ran = opened.run(ids, edits, keep=[site])
+    ran = hooked.run(ids, edits, keep=[site])
     expected = clean.clone()
     for row in (0, 1, 3):
         expected[row, 5] = new[row]
     close(ran.cache[site], expected)
-    changed = (ran.logits - opened.run(ids).logits).abs().amax((1, 2)) > 1e-3
+    changed = (ran.logits - hooked.run(ids).logits).abs().amax((1, 2)) > 1e-3
     assert changed.tolist() == [True, True, False, True]
 
 
 def test_1_where_a_module_does_return_a_tuple_its_first_value_is_meant(
-    models: dict[str, Opened],
+    models: dict[str, HookedModel],
 ) -> None:
     """GPT-2's attention returns its output and its pattern."""
-    whole = Place("transformer.h.{layer}.attn")
-    opened, ids = with_sites(models["gpt2"], attention=whole), some_ids(3)
+    whole = HookPoint("transformer.h.{layer}.attn")
+    hooked, ids = with_sites(models["gpt2"], attention=whole), some_ids(3)
     of_module, of_output = (
-        opened.run(ids, [[Edit(Site(kind, 1), (4,), torch.zeros(()))]] * 3).logits
+        hooked.run(ids, [[Edit(Site(kind, 1), (4,), torch.zeros(()))]] * 3).logits
         for kind in ("attention", "attn_out")
     )
     close(of_module, of_output)
-    assert ((of_module - opened.run(ids).logits).abs().amax((1, 2)) > 1e-3).all()
+    assert ((of_module - hooked.run(ids).logits).abs().amax((1, 2)) > 1e-3).all()
 
 
 # ---- 2. a slice of what attention gives out is no head: the projection has mixed them
@@ -94,12 +94,12 @@ def test_1_where_a_module_does_return_a_tuple_its_first_value_is_meant(
 @pytest.mark.parametrize("head", range(4))
 @pytest.mark.parametrize("name", ATTENDING)
 def test_2_a_head_is_taken_out_before_the_projection_mixes_it_with_the_others(
-    models: dict[str, Opened], name: str, head: int
+    models: dict[str, HookedModel], name: str, head: int
 ) -> None:
-    opened, ids = models[name], some_ids(2)
-    (site,) = sites_of(opened, f"head:1.{head}")
-    ablated = opened.run(ids, [[Edit(site, tuple(range(LENGTH)), torch.zeros(()))]] * 2).logits
-    by_hand = copy.deepcopy(opened.model)
+    hooked, ids = models[name], some_ids(2)
+    (site,) = sites_of(hooked, f"head:1.{head}")
+    ablated = hooked.run(ids, [[Edit(site, tuple(range(LENGTH)), torch.zeros(()))]] * 2).logits
+    by_hand = copy.deepcopy(hooked.model)
     with torch.no_grad():
         if name == "gpt2":  # (in, out)
             size = by_hand.config.n_embd // 4
@@ -109,38 +109,38 @@ def test_2_a_head_is_taken_out_before_the_projection_mixes_it_with_the_others(
             by_hand.model.layers[1].self_attn.o_proj.weight[:, head * size : (head + 1) * size] = 0
         expected = by_hand(input_ids=ids).logits
     close(ablated, expected)
-    assert (expected - opened.run(ids).logits).abs().max() > 1e-2
+    assert (expected - hooked.run(ids).logits).abs().max() > 1e-2
 
 
 # ---- 3. a module that is never called: attention's dropout, in evaluation
 
 
 def test_3_a_hook_that_was_asked_for_and_never_fired_is_an_error(
-    models: dict[str, Opened],
+    models: dict[str, HookedModel],
 ) -> None:
-    silent = Place("transformer.h.0.attn.attn_dropout")
-    opened, ids = with_sites(models["gpt2"], silent=silent), some_ids(1)
+    silent = HookPoint("transformer.h.0.attn.attn_dropout")
+    hooked, ids = with_sites(models["gpt2"], silent=silent), some_ids(1)
     with pytest.raises(NeverFiredError, match="attn_dropout"):
-        opened.run(ids, keep=[Site("silent")])
+        hooked.run(ids, keep=[Site("silent")])
     with pytest.raises(NeverFiredError, match="attn_dropout"):
-        opened.run(ids, [[Edit(Site("silent"), (2,), torch.zeros(()))]])
+        hooked.run(ids, [[Edit(Site("silent"), (2,), torch.zeros(()))]])
 
 
 def test_3_other_weights_of_a_module_that_never_ran_are_an_error() -> None:
-    opened = random_subject("gpt2").opened
-    opened.model.spare = nn.Linear(2, 2)
+    hooked = random_subject("gpt2").hooked
+    hooked.model.spare = nn.Linear(2, 2)
     with pytest.raises(NeverFiredError, match="spare"):
-        opened.run(some_ids(1), weights={"spare.weight": torch.zeros(2, 2)})
+        hooked.run(some_ids(1), weights={"spare.weight": torch.zeros(2, 2)})
 
 
 @pytest.mark.parametrize("name", ATTENDING)
-def test_3_attention_is_changed_where_it_is_used(models: dict[str, Opened], name: str) -> None:
-    opened, ids, head = models[name], some_ids(1), Site("z", 1, 2)
+def test_3_attention_is_changed_where_it_is_used(models: dict[str, HookedModel], name: str) -> None:
+    hooked, ids, head = models[name], some_ids(1), Site("z", 1, 2)
     to_first = torch.eye(LENGTH)[0]
     edit = Edit(Site("pattern", 1, 2), tuple(range(LENGTH)), to_first)
-    ran = opened.run(ids, [[edit]], keep=[head])
+    ran = hooked.run(ids, [[edit]], keep=[head])
     close(ran.cache[head][0], ran.cache[head][0, :1].expand(LENGTH, -1))
-    assert (ran.logits - opened.run(ids).logits).abs().max() > 1e-3
+    assert (ran.logits - hooked.run(ids).logits).abs().max() > 1e-3
 
 
 # ---- 4. sdpa makes no attention maps
@@ -148,16 +148,16 @@ def test_3_attention_is_changed_where_it_is_used(models: dict[str, Opened], name
 
 @pytest.mark.parametrize("name", ATTENDING)
 def test_4_maps_come_out_of_a_model_that_runs_sdpa_and_are_those_of_eager(
-    models: dict[str, Opened], name: str
+    models: dict[str, HookedModel], name: str
 ) -> None:
-    opened, ids = models[name], some_ids(2)
-    assert opened.model.config._attn_implementation == "sdpa"
-    sites = opened.sites("pattern")
-    ours = opened.run(ids, keep=sites).cache
-    eager = copy.deepcopy(opened.model)
+    hooked, ids = models[name], some_ids(2)
+    assert hooked.model.config._attn_implementation == "sdpa"
+    sites = hooked.sites("pattern")
+    ours = hooked.run(ids, keep=sites).cache
+    eager = copy.deepcopy(hooked.model)
     eager.set_attn_implementation("eager")
     theirs = eager(input_ids=ids, output_attentions=True).attentions
-    assert len(theirs) == len(sites) == opened.layers
+    assert len(theirs) == len(sites) == hooked.layers
     for site, pattern in zip(sites, theirs, strict=True):
         close(ours[site].transpose(1, 2), pattern)
 
@@ -173,16 +173,16 @@ def test_5_patch_counts_what_became_the_other_answer_not_what_changed() -> None:
 def became_or_changed(subject: Subject) -> tuple[int, int]:
     """How many patches make a token the other answer's, and how many another one, by hand."""
     base, source = subject.text("1,0,1,0,1"), subject.text("0,1,0,1,0")
-    opened = subject.opened
+    hooked = subject.hooked
     # It writes bits and minus signs alone, so that the other answer, or neither, is never far.
     can_write = torch.tensor([base.ids[base.tokens.index(token)] for token in "01-"])
-    never = torch.ones(opened.model.config.vocab_size).index_fill(0, can_write, 0.0)
-    opened.model.lm_head.register_forward_hook(lambda *given: given[2] - 1e4 * never)
+    never = torch.ones(hooked.model.config.vocab_size).index_fill(0, can_write, 0.0)
+    hooked.model.lm_head.register_forward_hook(lambda *given: given[2] - 1e4 * never)
     parts = subject.world.parts
-    table = Patching(opened, [Pair(base, source)], parts).at_positions()
-    sites = opened.sites("resid_pre")
-    given = opened.run(source.inputs, keep=sites).cache
-    clean = opened.run(base.inputs).logits[0].argmax(-1)
+    table = Patching(hooked, [Pair(base, source)], parts).at_positions()
+    sites = hooked.sites("resid_pre")
+    given = hooked.run(source.inputs, keep=sites).cache
+    clean = hooked.run(base.inputs).logits[0].argmax(-1)
     other_answer, another_token = 0, 0
     for number, part in enumerate(parts):
         place = base.written_at(part)[0]
@@ -191,7 +191,7 @@ def became_or_changed(subject: Subject) -> tuple[int, int]:
         for layer, site in enumerate(sites):
             for position in range(place + 1):
                 edit = Edit(site, (position,), given[site][0, position])
-                top = opened.run(base.inputs, [[edit]]).logits[0, place].argmax()
+                top = hooked.run(base.inputs, [[edit]]).logits[0, place].argmax()
                 became = bool(top == source.ids[place + 1])
                 assert table.became[0, layer, position, number] == became
                 other_answer += became
@@ -207,7 +207,7 @@ def test_6_where_nothing_is_right_ablate_says_to_go_by_the_log_probability(each:
     subject = random_subject("gpt2")
     finding = AblateEach(each=each).run(subject)
     texts = subject.texts(subject.states()[0])
-    likeliest = subject.opened.run(batch_ids(texts)).logits.argmax(-1)
+    likeliest = subject.hooked.run(batch_ids(texts)).logits.argmax(-1)
     never = [
         part
         for part in subject.world.parts
@@ -240,8 +240,8 @@ def test_6_where_all_is_right_there_is_nothing_to_say() -> None:
         right = torch.nn.functional.one_hot(text.targets, logits.shape[-1]).float()
         return logits * 0 + 9 * right[-logits.shape[1] :]
 
-    opened = subject.opened
-    opened.model.head.register_forward_hook(readout)
+    hooked = subject.hooked
+    hooked.model.head.register_forward_hook(readout)
     finding = AblateEach(each="layer", mode="zero").run(subject)
     assert not any("right in none" in sentence for sentence in finding.sentences)
 
@@ -265,24 +265,24 @@ def state_of(model: PreTrainedModel) -> list[Any]:
     ]
 
 
-def an_edit(opened: Opened) -> Edit:
-    return Edit(Site(opened.layout.stream, 1), (2,), torch.zeros(()))
+def an_edit(hooked: HookedModel) -> Edit:
+    return Edit(Site(hooked.layout.stream, 1), (2,), torch.zeros(()))
 
 
-def with_other_weights(opened: Opened, ids: Tensor) -> object:
+def with_other_weights(hooked: HookedModel, ids: Tensor) -> object:
     """An LSTM's states can't be read meanwhile."""
-    sites = [one for one in opened.every_site if opened.layout.sites[one.kind].tap not in STATES]
+    sites = [one for one in hooked.every_site if hooked.layout.sites[one.kind].tap not in STATES]
     edits = [[Edit(sites[1], (2,), torch.zeros(()))], []]
-    weights = FlipWeights(share=0.1).weights(opened)
-    return opened.run(ids, edits, keep=sites, weights=weights, weights_from=3)
+    weights = FlipWeights(share=0.1).weights(hooked)
+    return hooked.run(ids, edits, keep=sites, weights=weights, weights_from=3)
 
 
 # Each is a run of two texts that reaches the last module.
-RUNS: dict[str, Callable[[Opened, Tensor], object]] = {
-    "plain": lambda opened, ids: opened.run(ids, [[an_edit(opened)], []], keep=opened.every_site),
+RUNS: dict[str, Callable[[HookedModel, Tensor], object]] = {
+    "plain": lambda hooked, ids: hooked.run(ids, [[an_edit(hooked)], []], keep=hooked.every_site),
     "other weights": with_other_weights,
-    "sweep": lambda opened, ids: list(
-        sweep(opened, ids, [Trial(0, (an_edit(opened),)), Trial(1, ())], torch.tensor([7]))
+    "sweep": lambda hooked, ids: list(
+        sweep(hooked, ids, [Trial(0, (an_edit(hooked),)), Trial(1, ())], torch.tensor([7]))
     ),
 }
 
@@ -292,17 +292,17 @@ RUNS: dict[str, Callable[[Opened, Tensor], object]] = {
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("name", MAKERS)
 def test_an_exception_in_the_middle_leaves_nothing_behind(
-    models: dict[str, Opened],
+    models: dict[str, HookedModel],
     monkeypatch: pytest.MonkeyPatch,
     name: str,
     run: str,
     where: str,
     raised: type[BaseException],
 ) -> None:
-    opened, ids = models[name], some_ids(2)
-    before, logits = state_of(opened.model), opened.model(input_ids=ids).logits
-    path = opened.layout.sites["embed"].module if where == "first" else opened.layout.unembed
-    module = opened.model.get_submodule(path)
+    hooked, ids = models[name], some_ids(2)
+    before, logits = state_of(hooked.model), hooked.model(input_ids=ids).logits
+    path = hooked.layout.sites["embed"].module if where == "first" else hooked.layout.unembed
+    module = hooked.model.get_submodule(path)
     with monkeypatch.context() as patched:
         calls = 0
         logits_of: Callable[[Tensor], Tensor] = module.forward
@@ -317,43 +317,43 @@ def test_an_exception_in_the_middle_leaves_nothing_behind(
 
         patched.setattr(module, "forward", breaks)
         with pytest.raises(raised):
-            RUNS[run](opened, ids)
-    assert state_of(opened.model) == before
-    assert torch.equal(opened.model(input_ids=ids).logits, logits)
+            RUNS[run](hooked, ids)
+    assert state_of(hooked.model) == before
+    assert torch.equal(hooked.model(input_ids=ids).logits, logits)
 
 
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("name", MAKERS)
 def test_a_run_that_ends_well_leaves_nothing_behind(
-    models: dict[str, Opened], name: str, run: str
+    models: dict[str, HookedModel], name: str, run: str
 ) -> None:
-    opened, ids = models[name], some_ids(2)
-    before = state_of(opened.model)
-    RUNS[run](opened, ids)
-    assert state_of(opened.model) == before
+    hooked, ids = models[name], some_ids(2)
+    before = state_of(hooked.model)
+    RUNS[run](hooked, ids)
+    assert state_of(hooked.model) == before
 
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_an_edit_that_does_not_fit_leaves_nothing_behind(
-    models: dict[str, Opened], name: str
+    models: dict[str, HookedModel], name: str
 ) -> None:
-    opened, ids = models[name], some_ids(2)
-    before = state_of(opened.model)
-    breaking = Edit(Site(opened.layout.stream, 1), (2,), torch.zeros(5))  # of a wrong width
+    hooked, ids = models[name], some_ids(2)
+    before = state_of(hooked.model)
+    breaking = Edit(Site(hooked.layout.stream, 1), (2,), torch.zeros(5))  # of a wrong width
     with pytest.raises(RuntimeError):
-        opened.run(ids, [[breaking], []], keep=opened.every_site)
-    assert state_of(opened.model) == before
+        hooked.run(ids, [[breaking], []], keep=hooked.every_site)
+    assert state_of(hooked.model) == before
 
 
 @pytest.mark.parametrize("name", RESTARTING)
 def test_a_start_at_a_layer_that_there_is_not_leaves_nothing_behind(
-    models: dict[str, Opened], name: str
+    models: dict[str, HookedModel], name: str
 ) -> None:
-    opened, ids = models[name], some_ids(2)
-    before = state_of(opened.model)
-    recording = opened.recorded(ids)
+    hooked, ids = models[name], some_ids(2)
+    before = state_of(hooked.model)
+    recording = hooked.recorded(ids)
     recording.streams.append(recording.streams[0])
-    layers = torch.tensor([1, opened.layers])
+    layers = torch.tensor([1, hooked.layers])
     with pytest.raises(IndexError):
-        opened.run(ids, start=Start(recording, torch.tensor([0, 1]), layers, 0))
-    assert state_of(opened.model) == before
+        hooked.run(ids, start=Start(recording, torch.tensor([0, 1]), layers, 0))
+    assert state_of(hooked.model) == before

@@ -17,7 +17,7 @@ from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.traces import benchmarks, evaluate
 from the_experiment.experiments.traces.analysis import outcome_of, set_table
-from the_experiment.experiments.traces.asking_models import Answer, PuzzleSet
+from the_experiment.experiments.traces.asking_models import PuzzleSet, TraceAnswer
 from the_experiment.experiments.traces.benchmarks import benchmarked
 from the_experiment.experiments.traces.harness import (
     Harness,
@@ -114,7 +114,7 @@ def test_questions_that_cannot_be_fetched_are_told(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
     with pytest.raises(ExperimentError, match=r"gsm8k can't be fetched: nothing answers") as told:
         benchmarked("mine", "gsm8k", Path("results"), Path("out"))
-    assert "answers are kept" in told.value.mend
+    assert "answers are kept" in told.value.hint
 
 
 def test_what_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +136,9 @@ def test_benchmarks_are_in_the_report_with_intervals_and_paired_tests(
         return {benchmark: [model == "tuned"] * 20}
 
     monkeypatch.setattr(evaluate, "benchmarked", all_or_none)
-    answers = {name: {"some": [Answer(written="", right=True)] * 3} for name in ("base", "tuned")}
+    answers = {
+        name: {"some": [TraceAnswer(written="", right=True)] * 3} for name in ("base", "tuned")
+    }
     before = TraceResults([PuzzleSet("some", PUZZLES)], answers)
     models = {"base": "base", "tuned": "tuned"}
     with pytest.raises(ExperimentError, match="login"):

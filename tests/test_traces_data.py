@@ -132,8 +132,8 @@ def test_tags_are_rewritten_to_the_special_token_of_the_base(
     how = Preparation(seed=2, special=True, token=told, tokenizer=tokenizer, arms=["causal"])
     folder, token = prepared([puzzles], tmp_path / "rows", how), told or TOKEN
     for row in rows_of(folder, "causal"):
-        opened = re.findall(r"^<.*$", row["completion"], re.MULTILINE)
-        assert opened == [f"{token}think", f"{token}causality"]
+        hooked = re.findall(r"^<.*$", row["completion"], re.MULTILINE)
+        assert hooked == [f"{token}think", f"{token}causality"]
         assert "</" not in row["completion"]
         ids = tokenizer(row["completion"])["input_ids"]
         assert ids.count(tokenizer.convert_tokens_to_ids(token)) == 2

@@ -20,7 +20,7 @@ from the_experiment.base.files import read_jsonl
 from the_experiment.cli.app import app
 from the_experiment.data.trace_rows import read_traces
 from the_experiment.experiments.traces import judging
-from the_experiment.experiments.traces.asking import Asking, Price
+from the_experiment.experiments.traces.asking import EndpointRequests, Price
 from the_experiment.experiments.traces.endpoint import INSTRUCTIONS, ask_traces, in_form
 from the_experiment.experiments.traces.judging import kappa_interval
 from the_experiment.experiments.traces.prompts import read_prompts
@@ -56,8 +56,10 @@ def said(*words: str) -> Result:
     return CliRunner().invoke(app, ["traces", *words])
 
 
-def asking(fake: FakeEndpoint, folder: Path, workers: int = 2) -> Asking:
-    return Asking(Endpoint(fake.address), "big", INSTRUCTIONS, 99, folder, Price(), workers)
+def asking(fake: FakeEndpoint, folder: Path, workers: int = 2) -> EndpointRequests:
+    return EndpointRequests(
+        Endpoint(fake.address), "big", INSTRUCTIONS, 99, folder, Price(), workers
+    )
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from the_experiment.engine.store import Store
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.running import run
 from the_experiment.experiments.traces.analysis import outcome_of, published_table, set_table
-from the_experiment.experiments.traces.asking_models import Answer, PuzzleSet, answers_of
+from the_experiment.experiments.traces.asking_models import PuzzleSet, TraceAnswer, answers_of
 from the_experiment.experiments.traces.chat import coloured
 from the_experiment.experiments.traces.config import (
     BaseScale,
@@ -51,8 +51,8 @@ TINY = TraceScale(
 )
 
 
-def answered(right: Sequence[bool]) -> list[Answer]:
-    return [Answer(written="", right=one) for one in right]
+def answered(right: Sequence[bool]) -> list[TraceAnswer]:
+    return [TraceAnswer(written="", right=one) for one in right]
 
 
 # -- what the base reads -------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def test_a_gain_is_told_with_its_interval_and_whether_it_is_noise(tmp_path: Path
 
 
 def test_a_right_answer_is_told_from_one_that_follows_from_its_derivation() -> None:
-    whole = [Answer(written=completion_of(one), right=True) for one in PUZZLES[:5]]
+    whole = [TraceAnswer(written=completion_of(one), right=True) for one in PUZZLES[:5]]
     answers = {"base": {"some": answered([False] * len(PUZZLES))}}
     answers["causal"] = {"some": [*whole, *answered([True] * 3 + [False] * (len(PUZZLES) - 8))]}
     results = TraceResults([PuzzleSet("some", PUZZLES)], answers)

@@ -22,9 +22,9 @@ from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.experiments.tracing import cells as tracing_cells
 from the_experiment.experiments.tracing.cells import run_tracing
 from the_experiment.experiments.tracing.config import TracingRequest
+from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.layout import layout_of
-from the_experiment.inside.opened import Opened
-from the_experiment.inside.program_pairs import Asking, find_pairs
+from the_experiment.inside.program_pairs import PromptFormat, find_pairs
 from the_experiment.inside.traced import OTHER, RANDOM
 from the_experiment.inside.tracing import roles_of, trace
 from the_experiment.models.architectures import Shape, build, configured
@@ -42,7 +42,7 @@ from the_experiment.worlds.programs.pairs import ProgramPair, counterfactual_pai
 
 ALPHABET = "".join(sorted("abcdefghijklmnopqrstuvwxyz0123456789=#:*\n QA"))
 TOKENIZER = character_tokenizer(ALPHABET)
-ASKING = Asking(TOKENIZER)
+ASKING = PromptFormat(TOKENIZER)
 COPY, DOUBLE = "x = {}\ny = x\n#y:", "x = {}\ny = x * 2\n#y:"
 
 
@@ -97,8 +97,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def opened(model: str) -> Opened:
-    return Opened(KeptModels().loaded(model, "cpu", "float32")[0])
+def hooked(model: str) -> HookedModel:
+    return HookedModel(KeptModels().loaded(model, "cpu", "float32")[0])
 
 
 PAIRS = [counterfactual_pair(COPY.format(n), 9 - n) for n in range(5)]
@@ -109,17 +109,17 @@ def test_every_patch_is_what_a_single_patch_by_hand_gives(
     name: str, tmp_path: Path, model: str
 ) -> None:
     folder = model if name == "gpt2" else answering(name, tmp_path / name)
-    opened = Opened(KeptModels().loaded(folder, "cpu", "float32")[0])
+    hooked = HookedModel(KeptModels().loaded(folder, "cpu", "float32")[0])
     pair = PAIRS[2]
-    traced = trace(opened, ASKING, [pair], "by hand")
+    traced = trace(hooked, ASKING, [pair], "by hand")
     base, source = (TOKENIZER(t)["input_ids"] for t in (pair.program, pair.counterfactual))
     one, other = (TOKENIZER(str(n))["input_ids"][0] for n in (pair.answer, pair.other_answer))
     table = traced.tables.positions[0]
-    clean = last_logits(opened, base)
-    for layer in range(opened.layers):
+    clean = last_logits(hooked, base)
+    for layer in range(hooked.layers):
         for place in range(len(base)):
-            change = partial(put, held=hidden(opened, source, layer), places=[place])
-            logits = last_logits(opened, base, layer, change)
+            change = partial(put, held=hidden(hooked, source, layer), places=[place])
+            logits = last_logits(hooked, base, layer, change)
             assert table.became[0, layer, place, 0] == (logits.argmax() == other)
             moved = (logits[other] - logits[one]) - (clean[other] - clean[one])
             assert table.effect[0, layer, place, 0] == pytest.approx(float(moved), abs=1e-3)
@@ -132,29 +132,32 @@ def put(values: Tensor, held: Tensor, places: list[int]) -> Tensor:
 
 
 def last_logits(
-    opened: Opened, ids: list[int], layer: int = 0, change: Callable[[Tensor], Tensor] | None = None
+    hooked: HookedModel,
+    ids: list[int],
+    layer: int = 0,
+    change: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """The logits after the last token, with what a block reads changed."""
-    block = opened.blocks[layer]
+    block = hooked.blocks[layer]
     hook = block.register_forward_pre_hook(
         lambda _, given: (change(given[0]) if change else given[0], *given[1:])
     )
     with torch.inference_mode():
-        logits: Tensor = opened.model(input_ids=torch.tensor([ids])).logits[0, -1]
+        logits: Tensor = hooked.model(input_ids=torch.tensor([ids])).logits[0, -1]
     hook.remove()
     return logits
 
 
-def hidden(opened: Opened, ids: list[int], layer: int) -> Tensor:
+def hidden(hooked: HookedModel, ids: list[int], layer: int) -> Tensor:
     with torch.inference_mode():
-        run = opened.model(input_ids=torch.tensor([ids]), output_hidden_states=True)
+        run = hooked.model(input_ids=torch.tensor([ids]), output_hidden_states=True)
     return torch.as_tensor(run.hidden_states[layer])
 
 
 def test_roles_are_patched_as_wholes_and_the_control_is_one_of_the_other_tokens(
-    opened: Opened,
+    hooked: HookedModel,
 ) -> None:
-    traced = trace(opened, ASKING, PAIRS, "roles")
+    traced = trace(hooked, ASKING, PAIRS, "roles")
     roles = traced.tables.roles
     assert roles is not None
     assert roles.columns == ("depth 1", "depth 2", "query", ":", OTHER, RANDOM)
@@ -169,7 +172,7 @@ def test_roles_are_patched_as_wholes_and_the_control_is_one_of_the_other_tokens(
         for layer, effect in enumerate(control):
             assert min(abs(single.effect[0, layer, place, 0] - effect) for place in others) < 1e-6
     assert roles.effect[:, 1:, -1, 0].all()  # never before the digit, where both runs are the same
-    drawn_anew = trace(opened, ASKING, PAIRS, "roles", seed=1).tables.roles
+    drawn_anew = trace(hooked, ASKING, PAIRS, "roles", seed=1).tables.roles
     assert drawn_anew is not None
     assert (drawn_anew.effect[..., -1, 0] != roles.effect[..., -1, 0]).any()
     # The digit alone tells the two programs apart before the first layer.
@@ -180,44 +183,44 @@ def test_roles_are_patched_as_wholes_and_the_control_is_one_of_the_other_tokens(
     assert shares.low[0, 0] == pytest.approx(0.566, abs=1e-3)  # Wilson's of 5 of 5
 
 
-def test_a_role_of_several_tokens_is_patched_at_all_of_them(opened: Opened) -> None:
+def test_a_role_of_several_tokens_is_patched_at_all_of_them(hooked: HookedModel) -> None:
     pair = counterfactual_pair(DOUBLE.format(2), 4)
-    traced = trace(opened, ASKING, [pair], "double")
+    traced = trace(hooked, ASKING, [pair], "double")
     base, source = (TOKENIZER(t)["input_ids"] for t in (pair.program, pair.counterfactual))
     places = list(roles_of(traced.texts[0].base)["depth 2"])
     assert [pair.program[place] for place in places] == list("x * 2")
     roles = traced.tables.roles
     assert roles is not None
-    change = partial(put, held=hidden(opened, source, 1), places=places)
-    logits = last_logits(opened, base, 1, change)
-    clean = last_logits(opened, base)
+    change = partial(put, held=hidden(hooked, source, 1), places=places)
+    logits = last_logits(hooked, base, 1, change)
+    clean = last_logits(hooked, base)
     four, eight = TOKENIZER("48")["input_ids"]
     moved = (logits[eight] - logits[four]) - (clean[eight] - clean[four])
     effect = roles.effect[0, 1, roles.columns.index("depth 2"), 0]
     assert effect == pytest.approx(float(moved), abs=1e-3)
 
 
-def test_only_pairs_that_are_right_both_ways_count(opened: Opened) -> None:
+def test_only_pairs_that_are_right_both_ways_count(hooked: HookedModel) -> None:
     wrong = [ProgramPair("x = 1\ny = 2\n#x:", "x = 8\ny = 2\n#x:", 1, 8)]
     unlike = [counterfactual_pair(COPY.format(3), 12)]
-    traced = trace(opened, ASKING, [*wrong, *PAIRS, *unlike], "some")
+    traced = trace(hooked, ASKING, [*wrong, *PAIRS, *unlike], "some")
     assert traced.verdicts == ("wrong", *["right"] * 5, "unlike")
     assert traced.n == 5
     assert set(traced.pairs) == set(PAIRS)
     assert "5 of 7 pairs" in next(traced.sentences())
     with pytest.raises(ExperimentError, match="none of 1 pair right both ways"):
-        trace(opened, ASKING, wrong, "wrong")
+        trace(hooked, ASKING, wrong, "wrong")
     with pytest.raises(ExperimentError, match="of one shape"):
-        trace(opened, ASKING, unlike, "unlike")
+        trace(hooked, ASKING, unlike, "unlike")
 
 
 def test_answers_of_different_length_are_told_by_their_first_different_token(
-    opened: Opened,
+    hooked: HookedModel,
 ) -> None:
     pair = counterfactual_pair(DOUBLE.format(5), 3)
     text = ASKING.pair(pair)
     assert (text.base.ids[-1], text.source.ids[-1]) == tuple(TOKENIZER("16")["input_ids"])
-    assert trace(opened, ASKING, [pair], "10 and 6").n == 1
+    assert trace(hooked, ASKING, [pair], "10 and 6").n == 1
     shared = ASKING.pair(counterfactual_pair(DOUBLE.format(5), 9))  # 10 and 18
     assert shared.base.tokens[shared.base.begins :] == ("1", "0")
     longer = ASKING.pair(ProgramPair("x=1\n#x:", "x=1\n#x:", 1, 12))  # the end token tells them
@@ -225,17 +228,17 @@ def test_answers_of_different_length_are_told_by_their_first_different_token(
     assert longer.base.ids[-1] == TOKENIZER.eos_token_id
 
 
-def test_layers_and_types_that_there_are_not_are_refused(opened: Opened) -> None:
+def test_layers_and_types_that_there_are_not_are_refused(hooked: HookedModel) -> None:
     with pytest.raises(UsageError, match="no layer 9"):
-        trace(opened, ASKING, PAIRS, "", layers=[0, 9])
+        trace(hooked, ASKING, PAIRS, "", layers=[0, 9])
     with pytest.raises(UsageError, match="no intervention type 'neurons'"):
         TracingRequest("m", "neurons")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="nothing to trace"):
         TracingRequest("m", num_hops=())
-    cnn = Opened(MAKERS["cnn"](len(TOKENIZER)).eval())
+    cnn = HookedModel(MAKERS["cnn"](len(TOKENIZER)).eval())
     with pytest.raises(UsageError, match="no attention heads"):
         trace(cnn, ASKING, PAIRS, "", kind="attention_heads")
-    traced = trace(opened, ASKING, PAIRS, "", kind="residual_stream", layers=[1])
+    traced = trace(hooked, ASKING, PAIRS, "", kind="residual_stream", layers=[1])
     roles = traced.tables.roles
     assert roles is not None
     assert (roles.rows, traced.tables.heads) == (("resid_pre.1",), None)
@@ -244,7 +247,10 @@ def test_layers_and_types_that_there_are_not_are_refused(opened: Opened) -> None
 def test_spans_shift_with_the_prompt_around_a_program() -> None:
     tokenizer = character_tokenizer(ALPHABET)
     tokenizer.chat_template = "{{ messages[0].content }}\nA:"
-    for asking in (Asking(tokenizer, "Q{code}\nQ:", "plain"), Asking(tokenizer, "QQ{code}")):
+    for asking in (
+        PromptFormat(tokenizer, "Q{code}\nQ:", "plain"),
+        PromptFormat(tokenizer, "QQ{code}"),
+    ):
         text = asking.text("x=3\ny=x\n#y:", 3)
         places = roles_of(text)
         found = {role: "".join(text.tokens[at] for at in where) for role, where in places.items()}
@@ -258,13 +264,15 @@ def test_programs_that_a_model_can_not_read_are_refused() -> None:
         ASKING.text("é=3\nß=é\n#ß:", 3)
 
 
-def test_found_seeds_are_right_both_ways_and_none_is_left_out(model: str, opened: Opened) -> None:
-    found = find_pairs(opened, ASKING, 2, 1, wanted=6, first_seed=3)
+def test_found_seeds_are_right_both_ways_and_none_is_left_out(
+    model: str, hooked: HookedModel
+) -> None:
+    found = find_pairs(hooked, ASKING, 2, 1, wanted=6, first_seed=3)
     right = {}
     for seed in range(3, 3 + len(found.verdicts)):
         pair = drawn_pair(2, 1, seed)
         assert pair is not None
-        written = greedy(opened.model, TOKENIZER, [pair.program, pair.counterfactual], 1)
+        written = greedy(hooked.model, TOKENIZER, [pair.program, pair.counterfactual], 1)
         right[seed] = written == [str(pair.answer), str(pair.other_answer)]
     assert [pair.rng_seed for pair in found.pairs] == [seed for seed in right if right[seed]]
     assert len(found.pairs) == 6
@@ -273,11 +281,11 @@ def test_found_seeds_are_right_both_ways_and_none_is_left_out(model: str, opened
         [pair.rng_seed for pair in found.pairs],
         len(found.verdicts),
     )
-    untrained = Opened(MAKERS["gpt2"](len(TOKENIZER)).eval())
+    untrained = HookedModel(MAKERS["gpt2"](len(TOKENIZER)).eval())
     with pytest.raises(ExperimentError, match="none of 20 programs of 2 lines, 1 hop"):
         find_pairs(untrained, ASKING, 2, 1, wanted=1)
     with pytest.raises(UsageError, match="chain of 2 hops"):
-        find_pairs(opened, ASKING, 2, 2, wanted=1)
+        find_pairs(hooked, ASKING, 2, 2, wanted=1)
 
 
 def test_programs_of_another_generator_are_traced(
@@ -304,11 +312,11 @@ def test_what_is_traced_is_not_traced_again(
     cells: list[str] = []
     trace_cell = tracing_cells.trace_cell
 
-    def until_killed(opened: Opened, asking: Asking, cell: TracingRequest) -> Any:
+    def until_killed(hooked: HookedModel, asking: PromptFormat, cell: TracingRequest) -> Any:
         cells.append(cell.title)
         if len(cells) == 2:
             raise KeyboardInterrupt
-        return trace_cell(opened, asking, cell)
+        return trace_cell(hooked, asking, cell)
 
     monkeypatch.setattr(tracing_cells, "trace_cell", until_killed)
     with pytest.raises(KeyboardInterrupt):
@@ -329,9 +337,9 @@ def test_a_model_is_traced_in_the_numbers_that_are_asked_for(
     seen: list[torch.dtype] = []
     trace_cell = tracing_cells.trace_cell
 
-    def noted(opened: Opened, asking: Asking, cell: TracingRequest) -> Any:
-        seen.append(opened.model.dtype)
-        return trace_cell(opened, asking, cell)
+    def noted(hooked: HookedModel, asking: PromptFormat, cell: TracingRequest) -> Any:
+        seen.append(hooked.model.dtype)
+        return trace_cell(hooked, asking, cell)
 
     monkeypatch.setattr(tracing_cells, "trace_cell", noted)
     for dtype in ("float32", "bfloat16"):

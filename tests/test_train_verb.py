@@ -181,7 +181,7 @@ def mounted(folder: Path, options: str) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    ("options", "told", "mend"),
+    ("options", "told", "hint"),
     [
         ("size=1m", "will have 1[0-9].* MB, and its disk has room for 1.0", "free some space"),
         ("size=18m", "No space left", "free some space"),
@@ -189,7 +189,7 @@ def mounted(folder: Path, options: str) -> Iterator[Path]:
     ],
 )
 def test_a_disk_that_is_full_or_read_only_is_told(
-    data: str, tmp_path: Path, options: str, told: str, mend: str
+    data: str, tmp_path: Path, options: str, told: str, hint: str
 ) -> None:
     config = TrainConfig(dataset=data, epochs=1, checkpoint_every=5)
     with (
@@ -197,7 +197,7 @@ def test_a_disk_that_is_full_or_read_only_is_told(
         pytest.raises(ExperimentError, match=told) as raised,
     ):
         train(config, Run(disk / "run"))
-    assert mend in raised.value.mend
+    assert hint in raised.value.hint
 
 
 @pytest.mark.slow

@@ -38,7 +38,6 @@ from the_experiment.models.loading import load
 from the_experiment.models.scoring import score
 from the_experiment.report.runs import training_summary
 from the_experiment.training.config import TrainConfig
-from the_experiment.training.hold import Hold
 from the_experiment.training.job import prepare
 from the_experiment.training.lean import lean
 from the_experiment.training.loop import train
@@ -51,6 +50,7 @@ from the_experiment.training.precision import (
 )
 from the_experiment.training.record import TrainResult
 from the_experiment.training.rows import Batches, encode_rows
+from the_experiment.training.run_lock import RunLock
 from the_experiment.training.several import train_each
 from the_experiment.training.step import Step
 from the_experiment.worlds import find_world
@@ -332,7 +332,7 @@ import sys
 from pathlib import Path
 from the_experiment.base.runs import Run, find_runs
 from the_experiment.training.config import TrainConfig
-from the_experiment.training.hold import Hold
+from the_experiment.training.run_lock import Hold
 from the_experiment.training.loop import train
 train(TrainConfig.from_yaml(sys.argv[1]), Run(Path(sys.argv[2])), resume=True)
 """
@@ -516,7 +516,7 @@ def test_a_folder_that_is_no_run_is_left_alone(dataset: Path, tmp_path: Path) ->
 
 def test_a_run_that_another_process_trains_is_left_alone(dataset: Path, tmp_path: Path) -> None:
     run = interrupted(short(dataset), tmp_path / "run")
-    hold = Hold(run)
+    hold = RunLock(run)
     for resume in (False, True):
         with pytest.raises(ExperimentError, match="being trained by another process"):
             train(short(dataset), run, resume=resume)
@@ -683,7 +683,7 @@ def test_a_training_that_diverges_is_no_finished_run(
     config = short(dataset, learning_rate=1e30, checkpoint_every=checkpoint_every)
     with pytest.raises(ExperimentError, match=f"by step {told_at} its loss is nan") as raised:
         train(config, run)
-    assert "smaller --learning-rate" in raised.value.mend
+    assert "smaller --learning-rate" in raised.value.hint
     assert not run.complete
     assert not run.final.exists()
     assert not any("NaN" in path.read_text() for path in run.folder.rglob("*.json*"))
@@ -691,7 +691,7 @@ def test_a_training_that_diverges_is_no_finished_run(
 
 @pytest.mark.parametrize("rate", [".inf", ".nan", "-.inf"])
 def test_a_learning_rate_is_a_finite_number(rate: str) -> None:
-    with pytest.raises(UsageError, match="mend learning_rate"):
+    with pytest.raises(UsageError, match="fix learning_rate"):
         TrainConfig.from_yaml(f"learning_rate: {rate}")
 
 

@@ -366,5 +366,5 @@ def test_a_configuration_round_trips_and_the_presets_are_the_reports() -> None:
     assert (mine.learning_rate, mine.warmup, mine.weight_decay) == (3e-4, 0.05, 1e-4)
     assert (mine.batch_size, mine.accumulate, mine.epochs) == (4, 4, 1)
     assert PRESETS["claire-7b"] == PRESETS["claire"] | {"lora_rank": 32, "lora_alpha": 64}
-    with pytest.raises(UsageError, match="mend lora_rank"):
+    with pytest.raises(UsageError, match="fix lora_rank"):
         TuneConfig.checked(base="b", rows="r", lora_rank=0)

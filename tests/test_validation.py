@@ -25,8 +25,8 @@ from transformers import (
 )
 
 from the_experiment.base.errors import ExperimentError
-from the_experiment.inside.layout import Place
-from the_experiment.inside.opened import Opened, Ran
+from the_experiment.inside.hooked_model import HookedModel, Ran
+from the_experiment.inside.layout import HookPoint
 from the_experiment.inside.sites import Site
 from the_experiment.inside.validation import validated
 from the_experiment.models.architectures import Shape, build
@@ -52,25 +52,25 @@ DECODERS: dict[str, Callable[[], PreTrainedModel]] = {
 }
 
 
-def gpt2() -> Opened:
+def gpt2() -> HookedModel:
     torch.manual_seed(0)
     config = GPT2Config(vocab_size=19, n_positions=16, n_embd=24, n_layer=2, n_head=4)
-    return Opened(GPT2LMHeadModel(config).eval())
+    return HookedModel(GPT2LMHeadModel(config).eval())
 
 
-def refused(opened: Opened, why: str) -> None:
+def refused(hooked: HookedModel, why: str) -> None:
     with pytest.raises(ExperimentError, match=why) as told:
-        validated(opened)
-    assert "CONTRIBUTING" in told.value.mend
+        validated(hooked)
+    assert "CONTRIBUTING" in told.value.hint
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("name", DECODERS)
 def test_what_we_know_is_accepted(name: str, dtype: torch.dtype) -> None:
     torch.manual_seed(0)
-    opened = Opened(DECODERS[name]().to(dtype).eval())
+    hooked = HookedModel(DECODERS[name]().to(dtype).eval())
     drawn = torch.get_rng_state()
-    assert validated(opened) is opened
+    assert validated(hooked) is hooked
     assert torch.equal(torch.get_rng_state(), drawn)
 
 
@@ -87,46 +87,62 @@ def test_any_number_of_heads_and_layers_is_accepted(kind: str, layers: int, head
         if kind == "gpt2"
         else LlamaForCausalLM(LlamaConfig(**(SMALL | sizes | {"num_key_value_heads": 1})))
     )
-    validated(Opened(model.eval()))
+    validated(HookedModel(model.eval()))
 
 
 def test_a_model_with_several_end_tokens_has_its_heads_counted() -> None:
     """As Llama 3 Instruct has."""
-    opened = Opened(LlamaForCausalLM(LlamaConfig(**SMALL, eos_token_id=[1, 2])).eval())
-    assert opened.width(Site("z", 0)) == 4
+    hooked = HookedModel(LlamaForCausalLM(LlamaConfig(**SMALL, eos_token_id=[1, 2])).eval())
+    assert hooked.width(Site("z", 0)) == 4
 
 
 @pytest.mark.parametrize(
     ("kind", "place", "why"),
     [
-        ("attn_out", Place(f"{BLOCK}.attn.attn_dropout"), "attn_out can't be read.*never came by"),
-        ("attn_out", Place(f"{BLOCK}.attn.o_proj"), "attn_out can't be read.*o_proj"),
-        ("attn_out", Place(f"{BLOCK}.mlp.c_proj"), "resid_post.0 is not resid_pre.0 and attn_out"),
-        ("mlp_out", Place(f"{BLOCK}.mlp.c_fc"), "resid_post.0 is not"),
-        ("resid_mid", Place(f"{BLOCK}.ln_2"), "resid_mid.0 is not"),
-        ("resid_pre", Place(BLOCK), "resid_post.0 is not"),
-        ("mlp_act", Place(f"{BLOCK}.mlp.c_fc", "input"), "mlp_out.0 is not made of mlp_act.0"),
-        ("z", Place(f"{BLOCK}.attn.c_proj", "input"), "z.0 has not the 4 heads"),
-        ("z", Place(f"{BLOCK}.attn.c_proj", heads=True), "the heads of z.0 are not apart"),
-        ("z", Place(f"{BLOCK}.attn.c_attn", "input", heads=True), "attn_out.0 is not made of z.0"),
-        ("pattern", Place(f"{BLOCK}.attn.c_proj", heads=True), "not from each position to each"),
-        ("hidden", Place(f"{BLOCK}.attn", "hidden"), "hidden can't be read"),
-        ("embed", Place("transformer.wpe"), r"embed is of shape \(1, 5, 24\) for 3 texts"),
+        (
+            "attn_out",
+            HookPoint(f"{BLOCK}.attn.attn_dropout"),
+            "attn_out can't be read.*never came by",
+        ),
+        ("attn_out", HookPoint(f"{BLOCK}.attn.o_proj"), "attn_out can't be read.*o_proj"),
+        (
+            "attn_out",
+            HookPoint(f"{BLOCK}.mlp.c_proj"),
+            "resid_post.0 is not resid_pre.0 and attn_out",
+        ),
+        ("mlp_out", HookPoint(f"{BLOCK}.mlp.c_fc"), "resid_post.0 is not"),
+        ("resid_mid", HookPoint(f"{BLOCK}.ln_2"), "resid_mid.0 is not"),
+        ("resid_pre", HookPoint(BLOCK), "resid_post.0 is not"),
+        ("mlp_act", HookPoint(f"{BLOCK}.mlp.c_fc", "input"), "mlp_out.0 is not made of mlp_act.0"),
+        ("z", HookPoint(f"{BLOCK}.attn.c_proj", "input"), "z.0 has not the 4 heads"),
+        ("z", HookPoint(f"{BLOCK}.attn.c_proj", heads=True), "the heads of z.0 are not apart"),
+        (
+            "z",
+            HookPoint(f"{BLOCK}.attn.c_attn", "input", heads=True),
+            "attn_out.0 is not made of z.0",
+        ),
+        (
+            "pattern",
+            HookPoint(f"{BLOCK}.attn.c_proj", heads=True),
+            "not from each position to each",
+        ),
+        ("hidden", HookPoint(f"{BLOCK}.attn", "hidden"), "hidden can't be read"),
+        ("embed", HookPoint("transformer.wpe"), r"embed is of shape \(1, 5, 24\) for 3 texts"),
     ],
 )
-def test_a_site_in_the_wrong_place_is_told(kind: str, place: Place, why: str) -> None:
-    opened = gpt2()
-    opened.layout = replace(opened.layout, sites={**opened.layout.sites, kind: place})
-    refused(opened, why)
+def test_a_site_in_the_wrong_place_is_told(kind: str, place: HookPoint, why: str) -> None:
+    hooked = gpt2()
+    hooked.layout = replace(hooked.layout, sites={**hooked.layout.sites, kind: place})
+    refused(hooked, why)
 
 
 def test_a_norm_that_is_not_the_last_is_told() -> None:
-    opened = gpt2()
-    opened.layout = replace(opened.layout, norm="transformer.h.0.ln_1")
-    opened.model.transformer.h[0].ln_1.weight.data.mul_(3)
-    refused(opened, "don't make the logits of resid_post.1")
-    opened.layout = replace(opened.layout, norm="transformer.norm")
-    refused(opened, "norm")
+    hooked = gpt2()
+    hooked.layout = replace(hooked.layout, norm="transformer.h.0.ln_1")
+    hooked.model.transformer.h[0].ln_1.weight.data.mul_(3)
+    refused(hooked, "don't make the logits of resid_post.1")
+    hooked.layout = replace(hooked.layout, norm="transformer.norm")
+    refused(hooked, "norm")
 
 
 # What happens in the last MLP of a model that is no decoder, and how it is found out.
@@ -140,13 +156,13 @@ STRANGE: dict[str, Callable[[Tensor], Tensor]] = {
 
 @pytest.mark.parametrize("why", STRANGE)
 def test_a_model_that_is_no_decoder_is_told(why: str) -> None:
-    opened = gpt2()
+    hooked = gpt2()
 
     def strange(_: nn.Module, __: tuple[Any, ...], out: Tensor) -> Tensor:
         return STRANGE[why](out)
 
-    opened.model.transformer.h[1].mlp.c_proj.register_forward_hook(strange)
-    refused(opened, why)
+    hooked.model.transformer.h[1].mlp.c_proj.register_forward_hook(strange)
+    refused(hooked, why)
 
 
 def test_an_attention_that_ours_can_not_stand_in_for_is_told() -> None:
@@ -157,12 +173,12 @@ def test_an_attention_that_ours_can_not_stand_in_for_is_told() -> None:
         return (pattern @ value).transpose(1, 2).contiguous(), pattern
 
     AttentionInterface.register("linear", linear)
-    opened = gpt2()
-    opened.model.config._attn_implementation = "linear"
-    refused(opened, "reading its sites changes its logits")
+    hooked = gpt2()
+    hooked.model.config._attn_implementation = "linear"
+    refused(hooked, "reading its sites changes its logits")
 
 
-class Lying(Opened):
+class Lying(HookedModel):
     """Tells other patterns than there are."""
 
     def __init__(self, lie: Callable[[Tensor], Tensor]) -> None:
@@ -186,7 +202,7 @@ def test_a_pattern_that_sees_the_future_is_told() -> None:
     refused(Lying(lambda pattern: pattern.flip(-1)), "pattern.0 sees positions that are still")
 
 
-class Deaf(Opened):
+class Deaf(HookedModel):
     """Makes no edit."""
 
     def run(self, ids: Tensor, edits: Any = (), *asked: Any, **named: Any) -> Ran:
@@ -199,8 +215,8 @@ def test_an_edit_that_changes_nothing_is_told() -> None:
 
 def test_a_site_that_matters_nowhere_but_in_the_stream_is_no_reason_to_refuse() -> None:
     """A trained model may well have an MLP that does nothing, and weights of zero."""
-    opened = gpt2()
+    hooked = gpt2()
     with torch.no_grad():
-        opened.model.transformer.h[0].mlp.c_proj.weight.zero_()
-        opened.model.transformer.h[1].attn.c_proj.weight.zero_()
-    assert validated(opened).run(torch.tensor([[1, 2]]), keep=[Site("z", 1)]).cache
+        hooked.model.transformer.h[0].mlp.c_proj.weight.zero_()
+        hooked.model.transformer.h[1].attn.c_proj.weight.zero_()
+    assert validated(hooked).run(torch.tensor([[1, 2]]), keep=[Site("z", 1)]).cache

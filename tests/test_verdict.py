@@ -20,8 +20,8 @@ from the_experiment.evaluation.predictions import sometimes
 from the_experiment.evaluation.verdict import (
     Discordant,
     Evidence,
-    Kind,
     Pairing,
+    VerdictKind,
     conclusions,
     fewest_cases,
 )
@@ -30,7 +30,12 @@ from the_experiment.worlds import Domain, World, find_world
 from the_experiment.worlds.files import world_from_text
 from the_experiment.worlds.rules import RuleWorld
 
-ORDER = [Kind.LOOKUP, Kind.CANNOT_TELL, Kind.INTERPOLATES, Kind.BEYOND]  # from worst to best
+ORDER = [
+    VerdictKind.LOOKUP,
+    VerdictKind.CANNOT_TELL,
+    VerdictKind.INTERPOLATES,
+    VerdictKind.BEYOND,
+]  # from worst to best
 MOST = 40  # new cases
 
 
@@ -88,22 +93,22 @@ def test_a_weaker_baseline_never_leads_to_a_harsher_word() -> None:
 def test_equal_is_cannot_tell() -> None:
     for each in range(MOST // 2 + 1):
         same = pairing(each, each)
-        assert ORDER[rank(tree=same, interpolation=same)] is Kind.CANNOT_TELL
+        assert ORDER[rank(tree=same, interpolation=same)] is VerdictKind.CANNOT_TELL
 
 
 def test_one_case_tells_nothing() -> None:
     for wins, losses in ((0, 0), (1, 0), (0, 1)):
-        assert ORDER[rank(tree=pairing(wins, losses))] is Kind.CANNOT_TELL
+        assert ORDER[rank(tree=pairing(wins, losses))] is VerdictKind.CANNOT_TELL
 
 
 def test_ties_decide_nothing() -> None:
     """Better only if a baseline breaks its ties badly, worse only if it breaks them well."""
     lucky = pairing(0, 0, wins_at_worst=MOST, losses_at_worst=0)
-    assert ORDER[rank(tree=lucky)] is Kind.CANNOT_TELL
+    assert ORDER[rank(tree=lucky)] is VerdictKind.CANNOT_TELL
     unlucky = pairing(0, MOST, wins_at_worst=0, losses_at_worst=0)
-    assert ORDER[rank(tree=unlucky)] is Kind.CANNOT_TELL
+    assert ORDER[rank(tree=unlucky)] is VerdictKind.CANNOT_TELL
     always = pairing(0, MOST)
-    assert ORDER[rank(tree=always)] is Kind.LOOKUP
+    assert ORDER[rank(tree=always)] is VerdictKind.LOOKUP
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=6))
@@ -120,7 +125,7 @@ def test_the_order_of_baselines_and_models_does_not_matter(pairs: list[tuple[int
 def test_a_clearer_model_blurs_no_other(pairs: list[tuple[int, int]]) -> None:
     (wins, losses), *others = pairs
 
-    def kinds(first: tuple[int, int]) -> list[Kind]:
+    def kinds(first: tuple[int, int]) -> list[VerdictKind]:
         simple = pairing(0, 0)
         evidence = [
             evidence_of(tree=pairing(*one), interpolation=simple) for one in (first, *others)
@@ -130,7 +135,7 @@ def test_a_clearer_model_blurs_no_other(pairs: list[tuple[int, int]]) -> None:
     clearer = (wins + 1, losses) if wins >= losses else (wins, losses + 1)
     before, after = kinds((wins, losses)), kinds(clearer)
     for then, now in zip(before, after, strict=True):
-        assert then in (now, Kind.CANNOT_TELL)
+        assert then in (now, VerdictKind.CANNOT_TELL)
 
 
 @pytest.mark.parametrize("comparisons", [1, 2, 6, 12, 30])
@@ -145,12 +150,12 @@ def test_seeds_have_to_agree() -> None:
         for one in ((9, 0), (0, 0), (0, 9))
     )
     (together,) = conclusions([Evidence.of_seeds([better, better])])
-    assert together.kind is Kind.INTERPOLATES
+    assert together.kind is VerdictKind.INTERPOLATES
     for seeds in ([better, equal], [better, worse], [worse, equal]):
         (found,) = conclusions([Evidence.of_seeds(seeds)])
-        assert found.kind is Kind.CANNOT_TELL
+        assert found.kind is VerdictKind.CANNOT_TELL
     (alone,) = conclusions([Evidence.of_seeds([worse, worse])])
-    assert alone.kind is Kind.LOOKUP
+    assert alone.kind is VerdictKind.LOOKUP
 
 
 # -- what it was wrong about ----------------------------------------------------------------------
@@ -159,19 +164,19 @@ def test_seeds_have_to_agree() -> None:
 @pytest.mark.parametrize(
     ("model", "baseline", "n", "kind"),
     [
-        (5, 6, 6, Kind.CANNOT_TELL),
-        (5, 5, 6, Kind.CANNOT_TELL),  # was lookup-like
-        (15, 15, 16, Kind.CANNOT_TELL),  # was lookup-like
-        (0, 0, 1, Kind.CANNOT_TELL),  # was lookup-like
-        (1, 0, 1, Kind.CANNOT_TELL),
-        (0, 0, 8, Kind.CANNOT_TELL),  # was lookup-like
-        (4, 0, 4, Kind.CANNOT_TELL),  # was beyond interpolation, at p = .125
-        (16, 10, 16, Kind.BEYOND),  # was cannot tell, at p = .031
-        (2, 11, 16, Kind.LOOKUP),
-        (8, 0, 8, Kind.BEYOND),
+        (5, 6, 6, VerdictKind.CANNOT_TELL),
+        (5, 5, 6, VerdictKind.CANNOT_TELL),  # was lookup-like
+        (15, 15, 16, VerdictKind.CANNOT_TELL),  # was lookup-like
+        (0, 0, 1, VerdictKind.CANNOT_TELL),  # was lookup-like
+        (1, 0, 1, VerdictKind.CANNOT_TELL),
+        (0, 0, 8, VerdictKind.CANNOT_TELL),  # was lookup-like
+        (4, 0, 4, VerdictKind.CANNOT_TELL),  # was beyond interpolation, at p = .125
+        (16, 10, 16, VerdictKind.BEYOND),  # was cannot tell, at p = .031
+        (2, 11, 16, VerdictKind.LOOKUP),
+        (8, 0, 8, VerdictKind.BEYOND),
     ],
 )
-def test_pairs_are_judged_as_pairs(model: int, baseline: int, n: int, kind: Kind) -> None:
+def test_pairs_are_judged_as_pairs(model: int, baseline: int, n: int, kind: VerdictKind) -> None:
     """Both right on the first of n cases, as many as each has right."""
     cases = np.arange(n)
     tree = Pairing.of(cases < model, (cases < baseline).astype(float))
@@ -213,9 +218,9 @@ def test_rules_and_sums_are_judged_apart() -> None:
     world = pairs_world("XOR")
     exam = exam_of(world, HoldOut(fraction=0.5).resolve(world, seed=1))
     found = verdict_on(exam, FakeModel(world, world.evaluate, sum=exam.held_out))
-    assert found["rules"].kind is Kind.INTERPOLATES
+    assert found["rules"].kind is VerdictKind.INTERPOLATES
     assert "right on 16 of 16 new cases" in found["rules"].because
-    assert found["aggregates"].kind is Kind.LOOKUP
+    assert found["aggregates"].kind is VerdictKind.LOOKUP
     assert "right on 0 of 16 new cases where its rules are right" in found["aggregates"].because
 
 
@@ -224,7 +229,7 @@ def test_sums_are_not_judged_by_the_rules_they_follow_from() -> None:
     world = pairs_world("XOR")
     exam = exam_of(world, TWO_ONES.resolve(world, seed=0))
     found = verdict_on(exam, FakeModel(world, pairs_world("OR").evaluate))
-    assert found["aggregates"].kind is Kind.CANNOT_TELL
+    assert found["aggregates"].kind is VerdictKind.CANNOT_TELL
     assert "its rules are right in no new case" in found["aggregates"].because
 
 
@@ -234,7 +239,7 @@ def test_beyond_interpolation_takes_new_cases_of_several_rules() -> None:
     exam = exam_of(world, TWO_ONES.resolve(world, seed=0))
     assert int(exam.cases["all rules"].new.sum()) == 10  # of 26 states
     found = verdict_on(exam, FakeModel(world, world.evaluate))["rules"]
-    assert found.kind is Kind.BEYOND
+    assert found.kind is VerdictKind.BEYOND
     assert found.because.startswith("right on 10 of 10 new cases, decision tree on 0 of 10; ")
 
 
@@ -254,11 +259,11 @@ def test_another_rule_is_named() -> None:
     world = find_world("causal")
     exam = exam_of(world, HoldOut(where="A AND C").resolve(world, seed=0))
     found = verdict_on(exam, FakeModel(world, with_rules(world, newA="A OR C").evaluate))
-    assert found["rules"].kind is Kind.CANNOT_TELL
+    assert found["rules"].kind is VerdictKind.CANNOT_TELL
     assert "extrapolates newA = A OR C" in found["rules"].because
     right = verdict_on(exam, FakeModel(world, world.evaluate))
     assert "extrapolates" not in right["rules"].because
-    assert right["rules"].kind is Kind.CANNOT_TELL  # one new case, however many states
+    assert right["rules"].kind is VerdictKind.CANNOT_TELL  # one new case, however many states
 
 
 def test_another_rule_is_named_in_place_of_lookup_like() -> None:
@@ -266,13 +271,13 @@ def test_another_rule_is_named_in_place_of_lookup_like() -> None:
     world = pairs_world("OR")
     exam = exam_of(world, TWO_ONES.resolve(world, seed=0))
     found = verdict_on(exam, FakeModel(world, pairs_world("XOR").evaluate))["rules"]
-    assert found.kind is Kind.EXTRAPOLATES
+    assert found.kind is VerdictKind.EXTRAPOLATES
     for one, other in PAIRS:
         assert f"extrapolates r{one}{other} = {one} XOR {other}" in found.because
     others = {f"r{one}{other}": f"{one} XOR {other}" for one, other in PAIRS}
     half = with_rules(world, **others | {"rAB": "0 if A AND B AND C else A OR B"})
     found = verdict_on(exam, FakeModel(world, half.evaluate))["rules"]
-    assert found.kind is Kind.LOOKUP  # one of its wrong rules follows nothing simple
+    assert found.kind is VerdictKind.LOOKUP  # one of its wrong rules follows nothing simple
     assert "extrapolates rAC = A XOR C" in found.because
 
 
@@ -289,7 +294,7 @@ def test_states_with_a_seen_twin_tell_nothing() -> None:
         exam.cases, 0
     )
     found = verdict_on(exam, FakeModel(world, world.evaluate))
-    assert {verdict.kind for verdict in found.values()} == {Kind.CANNOT_TELL}
+    assert {verdict.kind for verdict in found.values()} == {VerdictKind.CANNOT_TELL}
     assert all("no held-out case is new" in verdict.because for verdict in found.values())
 
 
@@ -329,7 +334,7 @@ def test_a_model_that_did_not_fit_is_not_judged() -> None:
         return {name: np.zeros(len(states), dtype=np.int64) for name in world.rules}
 
     found = verdict_on(exam, FakeModel(world, nothing))
-    assert {verdict.kind for verdict in found.values()} == {Kind.DID_NOT_FIT}
+    assert {verdict.kind for verdict in found.values()} == {VerdictKind.DID_NOT_FIT}
     mixed = verdict_on(exam, FakeModel(world, nothing), FakeModel(world, world.evaluate))
     assert "1 of 2 seeds did not fit" in mixed["rules"].because
 
@@ -346,10 +351,10 @@ def test_models_that_stand_beside_each_other_are_corrected_together() -> None:
     rules = FakeModel(world, world.evaluate, "right", sum=exam.held_out)
     never = with_rules(world, **dict.fromkeys(world.rules, "0"))
     alone = verdicts(exam, groups_of(exam, rules), exam.baselines())
-    assert alone["right"]["rules"].kind is Kind.BEYOND
+    assert alone["right"]["rules"].kind is VerdictKind.BEYOND
     many = [FakeModel(world, never.evaluate, f"zero {n}") for n in range(20)]
     crowd = verdicts(exam, groups_of(exam, rules, *many), exam.baselines())
-    assert crowd["right"]["rules"].kind is Kind.CANNOT_TELL
+    assert crowd["right"]["rules"].kind is VerdictKind.CANNOT_TELL
     assert "it takes 11 new cases among 42 comparisons" in crowd["right"]["rules"].because
 
 
@@ -371,7 +376,7 @@ def test_a_majority_that_is_tied_is_one_of_two_constants() -> None:
     exam = tied[0]
     majority = next(one for one in exam.baselines() if one.name == "majority")
     assert (majority.held_out["odd"].new.range, majority.held_out["odd"].solves) == ("32", 0)
-    assert verdict_on(exam, FakeModel(world, world.evaluate))["rules"].kind is Kind.BEYOND
+    assert verdict_on(exam, FakeModel(world, world.evaluate))["rules"].kind is VerdictKind.BEYOND
 
 
 def test_a_rule_that_is_new_with_another_has_to_be_right_too() -> None:
@@ -400,7 +405,7 @@ def test_what_fewer_cases_can_show_is_not_denied() -> None:
     )
     exam = exam_of(world, HoldOut(where="A + B + C + D >= 2").resolve(world, seed=0))
     found = verdict_on(exam, FakeModel(world, world.evaluate))["rules"]
-    assert found.kind is Kind.BEYOND
+    assert found.kind is VerdictKind.BEYOND
     assert "too few" not in found.because
 
 
@@ -410,7 +415,7 @@ def test_seeds_that_disagree_say_so() -> None:
     nothing = with_rules(world, **dict.fromkeys(world.rules, "0"))
     one, other = FakeModel(world, world.evaluate), FakeModel(world, nothing.evaluate)
     found = verdict_on(exam, one, other)["rules"]
-    assert found.kind is Kind.CANNOT_TELL
+    assert found.kind is VerdictKind.CANNOT_TELL
     assert "the seeds disagree" in found.because
     assert "p = 1" not in found.because
     assert found.because.endswith("2 seeds")
@@ -443,7 +448,7 @@ def test_a_rule_that_was_seen_has_to_be_right_in_a_new_case_of_another() -> None
     broken = with_rules(world, notA="(NOT A) XOR (A + B + C + D + E >= 2)")
     found = verdict_on(exam, FakeModel(world, broken.evaluate))["rules"]
     assert found.because.startswith("right on 0 of 10 new cases")
-    assert verdict_on(exam, FakeModel(world, world.evaluate))["rules"].kind is Kind.BEYOND
+    assert verdict_on(exam, FakeModel(world, world.evaluate))["rules"].kind is VerdictKind.BEYOND
 
 
 SPELLINGS = {
@@ -493,10 +498,10 @@ def test_a_coin_is_not_beyond_interpolation(spelling: str, seed: int) -> None:
         return written
 
     found = verdict_on(exam, FakeModel(world, as_or))["rules"]
-    assert found.kind is Kind.CANNOT_TELL
+    assert found.kind is VerdictKind.CANNOT_TELL
     right = 10 - sum(coins.values())
     assert f"right on {right} of 10 new cases" in found.because
-    assert verdict_on(exam, FakeModel(world, world.evaluate))["rules"].kind is Kind.BEYOND
+    assert verdict_on(exam, FakeModel(world, world.evaluate))["rules"].kind is VerdictKind.BEYOND
 
 
 HARD = "(A AND C) XOR (B + D + E + F + G >= 3)"  # in the hidden quadrant the other way round
@@ -657,7 +662,7 @@ def test_the_best_pattern_for_each_rule_shows_no_rule() -> None:
                 written[rule][number] ^= tuple(state) in row and not right[row[tuple(state)]]
         return written
 
-    assert verdict_on(exam, FakeModel(world, write))["rules"].kind is Kind.CANNOT_TELL
+    assert verdict_on(exam, FakeModel(world, write))["rules"].kind is VerdictKind.CANNOT_TELL
 
 
 def test_a_rule_that_reads_nothing_has_one_case() -> None:
@@ -671,7 +676,9 @@ def test_a_rule_that_reads_nothing_has_one_case() -> None:
     assert [world.reads(part) for part in world.parts] == [[], [], ["A", "B"]]
     exam = exam_of(world, np.array([3]))
     assert [int(exam.cases[part].new.sum()) for part in world.parts] == [0, 0, 1]
-    assert verdict_on(exam, FakeModel(world, world.evaluate))["rules"].kind is Kind.CANNOT_TELL
+    assert (
+        verdict_on(exam, FakeModel(world, world.evaluate))["rules"].kind is VerdictKind.CANNOT_TELL
+    )
 
 
 def test_nothing_held_out_is_not_called_seen() -> None:
@@ -691,12 +698,12 @@ def test_three_splits_worked_by_hand() -> None:
 
     demo = exam_of(causal, HoldOut(fraction=0.1875).resolve(causal, seed=42))
     found = verdict_on(demo, rules)["rules"]
-    assert found.kind is Kind.CANNOT_TELL
+    assert found.kind is VerdictKind.CANNOT_TELL
     assert "right on 6 of 6 new cases, decision tree on 5–6 of 6" in found.because
 
     alone = exam_of(causal, HoldOut(sequences=("1,0,1,0,1",)).resolve(causal, seed=0))
     found = verdict_on(alone, rules)["rules"]
-    assert found.kind is Kind.CANNOT_TELL
+    assert found.kind is VerdictKind.CANNOT_TELL
     assert "right on 1 of 1 new case, nearest neighbour on 1 of 1" in found.because
     tree = next(one for one in alone.baselines() if one.name == "decision tree")
     assert tree.held_out["all rules"].solves == pytest.approx(0.9)
@@ -705,7 +712,7 @@ def test_three_splits_worked_by_hand() -> None:
     half = exam_of(xor, HoldOut(fraction=0.5).resolve(xor, seed=1))
     assert {int(half.cases[rule].new.sum()) for rule in xor.rules} == {0}
     found = verdict_on(half, FakeModel(xor, xor.evaluate))["rules"]
-    assert found.kind is Kind.INTERPOLATES
+    assert found.kind is VerdictKind.INTERPOLATES
     best = max(
         one.held_out["all rules"].new.sometimes
         for one in half.baselines()

@@ -269,7 +269,7 @@ def test_a_world_too_large_to_list_is_not_listed(asked: dict[str, str]) -> None:
         ExperimentError, match=r"world large, inputs: 33,554,432 states, more"
     ) as caught:
         HoldOut(**asked).resolve(world, seed=0)
-    assert "-o" in caught.value.mend
+    assert "-o" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -300,7 +300,7 @@ def test_a_text_that_is_no_prompt_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         CAUSAL.answer(text)
     assert "no sequence of world causal" in caught.value.what
-    assert caught.value.mend == "write A, B, C, D, E like '1,0,1,0,0'"
+    assert caught.value.hint == "write A, B, C, D, E like '1,0,1,0,0'"
     assert len(caught.value.what) < 200
 
 
@@ -542,7 +542,7 @@ def test_a_broken_plugged_in_model_or_baseline_is_named(
     monkeypatch.syspath_prepend(plugged_in)
     monkeypatch.delitem(sys.modules, "gru_model", raising=False)
     registry = Registry[object](kind, "the_experiment.models.shipped", f"the_experiment.{kind}s")
-    says = rf"the plugged-in {kind} '{name}' fails: ImportError\('no such library'\): mend or unin"
+    says = rf"the plugged-in {kind} '{name}' fails: ImportError\('no such library'\): fix or unin"
     with pytest.raises(ExperimentError, match=says):
         registry.names()
 

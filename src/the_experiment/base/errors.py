@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 class ExperimentError(Exception):
-    """Something failed that the user can mend; shown without a traceback.
+    """Something failed that the user can fix; shown without a traceback.
 
-    `what` says what happened, `mend` what to do about it.
+    `what` says what happened, `hint` what to do about it.
 
     >>> print(ExperimentError("no model in out/", "run `the-experiment train`"))
     no model in out/: run `the-experiment train`
@@ -14,13 +14,13 @@ class ExperimentError(Exception):
 
     exit_code = 1
 
-    def __init__(self, what: str, mend: str = "") -> None:
-        super().__init__(what, mend)
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what, hint)
         self.what = what
-        self.mend = mend
+        self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.mend}" if self.mend else self.what
+        return f"{self.what}: {self.hint}" if self.hint else self.what
 
 
 class UsageError(ExperimentError):

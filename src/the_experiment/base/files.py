@@ -181,9 +181,9 @@ def _is_abandoned(file: Path) -> bool:
     if not fcntl:
         return False
     try:
-        with file.open("rb") as opened:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return time.time() - os.fstat(opened.fileno()).st_mtime > JUST_BEGUN
+        with file.open("rb") as hooked:
+            fcntl.flock(hooked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return time.time() - os.fstat(hooked.fileno()).st_mtime > JUST_BEGUN
     except OSError:
         return False
 
@@ -225,26 +225,26 @@ def _opened(path: Path) -> TextIO:
     return os.fdopen(end, encoding="utf-8")
 
 
-def read_json(path: Path, mend: str = "") -> Any:
-    """Read a JSON file; a file that is missing or torn is an `ExperimentError` with this mend."""
+def read_json(path: Path, hint: str = "") -> Any:
+    """Read a JSON file; a file that is missing or torn is an `ExperimentError` with this hint."""
     try:
         with _opened(path) as file:
             return json.load(file)
     except FileNotFoundError:
-        raise ExperimentError(f"{path} is missing", mend) from None
+        raise ExperimentError(f"{path} is missing", hint) from None
     except OSError as error:
-        raise ExperimentError(f"{path} can't be read: {error.strerror}", mend) from None
+        raise ExperimentError(f"{path} can't be read: {error.strerror}", hint) from None
     except (ValueError, RecursionError) as error:
-        raise ExperimentError(f"{path} is not whole JSON ({error})", mend) from None
+        raise ExperimentError(f"{path} is not whole JSON ({error})", hint) from None
 
 
-def refuse_torn_weights(path: Path, mend: str) -> None:
+def refuse_torn_weights(path: Path, hint: str) -> None:
     """Raise `ExperimentError` where a safetensors file is not as long as its header says."""
     try:
         with safe_open(path, framework="numpy"):
             pass
     except (OSError, SafetensorError) as error:
-        raise ExperimentError(f"{path} is not whole ({error})", mend) from None
+        raise ExperimentError(f"{path} is not whole ({error})", hint) from None
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
@@ -274,7 +274,7 @@ def _json_object(line: bytes, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ExperimentError(
             f"{where} is not whole JSON ({error})",
-            "mend or remove that line, or have the file written again",
+            "fix or remove that line, or have the file written again",
         ) from None
     if not isinstance(row, dict):
         raise ExperimentError(f"{where} is not a JSON object")

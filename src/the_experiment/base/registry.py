@@ -26,7 +26,7 @@ def plugged_in(kind: str, name: str) -> Iterator[None]:
 def refused_plug_in(kind: str, name: str, what: str) -> ExperimentError:
     """The error that another package's thing is broken, or none of this kind."""
     return ExperimentError(
-        f"the plugged-in {kind} {name!r} {what}", "mend or uninstall the package that it comes with"
+        f"the plugged-in {kind} {name!r} {what}", "fix or uninstall the package that it comes with"
     )
 
 

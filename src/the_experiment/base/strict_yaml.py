@@ -39,7 +39,7 @@ def read_strictly(text: str, where: str) -> StrictYaml:
     try:
         unfolding = _Unfolding()
         value = unfolding.value(yaml.compose(text, Loader=_Loader), "")
-    except _RefusedError as error:
+    except _RefusedYamlError as error:
         raise ExperimentError(f"{where}: {error}") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -74,7 +74,7 @@ class _Loader(yaml.BaseLoader):
         raise yaml.composer.ComposerError(None, None, what, mark)
 
 
-class _RefusedError(Exception):
+class _RefusedYamlError(Exception):
     def __init__(self, path: str, node: yaml.Node, what: str) -> None:
         super().__init__(f"{path or 'file'}, {_place(node.start_mark)}: {what}")
 
@@ -96,11 +96,13 @@ class _Unfolding:
         values: dict[str, Any] = {}
         for name_node, value_node in node.value:
             if not isinstance(name_node, yaml.ScalarNode):
-                raise _RefusedError(path, name_node, "a key should be a name, not a list or keys")
+                raise _RefusedYamlError(
+                    path, name_node, "a key should be a name, not a list or keys"
+                )
             name = _string(name_node, path)
             key = _under(path, name)
             if name in values:
-                raise _RefusedError(key, name_node, "duplicate")
+                raise _RefusedYamlError(key, name_node, "duplicate")
             self.places[key] = _place(name_node.start_mark)
             values[name] = self.value(value_node, key)
         return values
@@ -113,7 +115,7 @@ class _Unfolding:
 def _string(node: yaml.Node, path: str) -> str:
     text = str(node.value)
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise _RefusedError(path, node, "half a character: no file can hold it")
+        raise _RefusedYamlError(path, node, "half a character: no file can hold it")
     return text
 
 

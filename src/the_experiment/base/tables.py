@@ -24,7 +24,7 @@ SPLITS_ON_DISK = "dataset_dict.json"  # the same of several splits
 
 
 @dataclass(frozen=True)
-class Table:
+class TableFile:
     """The rows of a file, and where it has lines, the one in which each ends."""
 
     path: Path
@@ -41,14 +41,14 @@ class Table:
         return [(self.where(number), row) for number, row in enumerate(self.rows)]
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path) -> TableFile:
     """The rows of a file of any kind in `READERS`, or of a folder that `save_to_disk` wrote.
 
     Raises `UsageError` for anything else, and `ExperimentError` for a file that is torn, not in
     UTF-8, or not what its ending says.
     """
     if (path / ON_DISK).is_file():
-        return Table(path, _on_disk(path))
+        return TableFile(path, _on_disk(path))
     if (path / SPLITS_ON_DISK).is_file():
         splits = sorted(str(one.parent) for one in path.glob(f"*/{ON_DISK}"))
         raise UsageError(f"{path} has several splits", f"give one of them: {', '.join(splits)}")
@@ -66,22 +66,22 @@ def kind_of(path: Path) -> str:
     return next((kind for kind in READERS if name.endswith(kind)), "")
 
 
-def _lines(file: Path) -> Table:
+def _lines(file: Path) -> TableFile:
     rows = read_jsonl(file)
-    return Table(file, rows, range(1, len(rows) + 1))
+    return TableFile(file, rows, range(1, len(rows) + 1))
 
 
-def _json(file: Path) -> Table:
+def _json(file: Path) -> TableFile:
     rows = read_json(file)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ExperimentError(
             f"{file} is no list of JSON objects",
             "write one, or an object a line into a file that ends in .jsonl",
         )
-    return Table(file, rows)
+    return TableFile(file, rows)
 
 
-def _csv(file: Path) -> Table:
+def _csv(file: Path) -> TableFile:
     """Rows of the header's length; between the columns is a comma, a semicolon or a tab."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
@@ -105,14 +105,14 @@ def _csv(file: Path) -> Table:
                 f"{len(columns)}",
                 'put a text with a comma in quotes: "1,0,0"',
             )
-    return Table(
+    return TableFile(
         file,
         [dict(zip(columns, row, strict=True)) for _, row in rows],
         [number for number, _ in rows],
     )
 
 
-def _parquet(file: Path) -> Table:
+def _parquet(file: Path) -> TableFile:
     import pyarrow
     import pyarrow.parquet
 
@@ -122,7 +122,7 @@ def _parquet(file: Path) -> Table:
         raise ExperimentError(
             f"{file} can't be read as Parquet ({first_line(error)})", "write it again"
         ) from None
-    return Table(file, table.to_pylist())
+    return TableFile(file, table.to_pylist())
 
 
 def _on_disk(folder: Path) -> list[Row]:
@@ -137,7 +137,7 @@ def _on_disk(folder: Path) -> list[Row]:
         ) from None
 
 
-READERS: dict[str, Callable[[Path], Table]] = {
+READERS: dict[str, Callable[[Path], TableFile]] = {
     ".jsonl": _lines,
     ".jsonl.gz": _lines,
     ".json": _json,

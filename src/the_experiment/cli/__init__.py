@@ -52,6 +52,6 @@ def _run(arguments: list[str]) -> None:
         app(as_verbs(arguments), prog_name="the-experiment")
     except ExperimentError as error:
         print(f"error: {error.what}", file=sys.stderr)
-        if error.mend:
-            print(f"  → {error.mend}", file=sys.stderr)
+        if error.hint:
+            print(f"  → {error.hint}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from the_experiment.inside.card import Request
+    from the_experiment.inside.card import VerbRequest
 
 
-def look(request: Request, models: Sequence[str], out: Path, as_json: bool) -> None:
+def look(request: VerbRequest, models: Sequence[str], out: Path, as_json: bool) -> None:
     """Run a request, print what came out, and write its card, picture and page."""
     from the_experiment.base.logs import stderr
     from the_experiment.inside.card import card_of

@@ -12,7 +12,7 @@ from the_experiment.base import defaults
 from the_experiment.cli import options
 
 if TYPE_CHECKING:
-    from the_experiment.experiments.traces.asking import Asking
+    from the_experiment.experiments.traces.asking import EndpointRequests
 
 ASK_EXAMPLES = options.examples(
     "the-experiment traces ask gsm8k --prompts gsm8k.jsonl --model gpt-4.1 --limit 20",
@@ -90,7 +90,7 @@ def ask(
     missing.
     """
     from the_experiment.base.logs import log_to_folder
-    from the_experiment.experiments.traces.asking import Asking, Price, folder_of
+    from the_experiment.experiments.traces.asking import EndpointRequests, Price, folder_of
     from the_experiment.experiments.traces.endpoint import INSTRUCTIONS, ask_traces
     from the_experiment.experiments.traces.prompts import read_prompts
     from the_experiment.models.endpoint import Endpoint
@@ -100,7 +100,7 @@ def ask(
     asked = read_prompts(prompts, limit)
     endpoint, price = Endpoint(base_url or None), Price(price_in, price_out)
     folder = folder_of(name, out)
-    asking = Asking(endpoint, model, INSTRUCTIONS, max_tokens, folder, price, workers)
+    asking = EndpointRequests(endpoint, model, INSTRUCTIONS, max_tokens, folder, price, workers)
     if not _agreed(asking, [prompt.text for prompt in asked], yes):
         return
     with counting("prompts", len(asked)) as progress:
@@ -135,7 +135,7 @@ def judge(
     Give a model that thinks before it speaks more --max-tokens. Run again, it asks what is missing.
     """
     from the_experiment.base.logs import log_to_folder
-    from the_experiment.experiments.traces.asking import Asking, Price, folder_of
+    from the_experiment.experiments.traces.asking import EndpointRequests, Price, folder_of
     from the_experiment.experiments.traces.judging import (
         INSTRUCTIONS,
         judge,
@@ -150,7 +150,7 @@ def judge(
     judged = judged_prompts(read_prompts(rows, limit))
     endpoint, price = Endpoint(base_url or None), Price(price_in, price_out)
     folder = folder_of(name, out)
-    asking = Asking(endpoint, model, INSTRUCTIONS, max_tokens, folder, price, workers)
+    asking = EndpointRequests(endpoint, model, INSTRUCTIONS, max_tokens, folder, price, workers)
     if not _agreed(asking, [judged_text(prompt) for prompt in judged], yes):
         return
     with counting("answers", len(judged)) as progress:
@@ -158,7 +158,7 @@ def judge(
     _show(asking, agreement.as_json() if as_json else list(agreement.sentences()))
 
 
-def _agreed(asking: Asking, texts: Sequence[str], yes: bool) -> bool:
+def _agreed(asking: EndpointRequests, texts: Sequence[str], yes: bool) -> bool:
     """Tell what asking costs, and whether it was agreed to; what is all there costs nothing."""
     from the_experiment.base.logs import stderr
 
@@ -172,7 +172,7 @@ def _agreed(asking: Asking, texts: Sequence[str], yes: bool) -> bool:
     return yes
 
 
-def _show(asking: Asking, told: dict[str, object] | list[str]) -> None:
+def _show(asking: EndpointRequests, told: dict[str, object] | list[str]) -> None:
     from the_experiment.base.logs import stderr
     from the_experiment.report.terminal import print_json
 

@@ -21,7 +21,7 @@ class Arm(str, Enum):
     answers = "answers"
 
 
-class Benchmark(str, Enum):
+class BenchmarkName(str, Enum):
     """What lm-eval downloads."""
 
     gsm8k = "gsm8k"
@@ -166,7 +166,7 @@ def evaluate(
         bool, options.Option("--lm-eval", help="Evaluate the same puzzles through lm-eval as well.")
     ] = False,
     benchmark: Annotated[
-        list[Benchmark] | None,
+        list[BenchmarkName] | None,
         options.Option(
             help="A benchmark to run through lm-eval, which downloads it. Can be repeated."
         ),

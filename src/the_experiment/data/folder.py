@@ -20,7 +20,7 @@ SPLITS = ("train", "valid", "test")
 HELD_OUT = "heldout"
 
 
-class Manifest(BaseModel):
+class DatasetManifest(BaseModel):
     """What `dataset.json` says."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -80,12 +80,12 @@ class DatasetFolder:
         return checked_rows(read_jsonl(path), str(path))
 
 
-def read_manifest(path: Path, mend: str = "run `the-experiment generate` again") -> Manifest:
+def read_manifest(path: Path, hint: str = "run `the-experiment generate` again") -> DatasetManifest:
     """The manifest in a file. Raises `ExperimentError` that names the key that is wrong."""
     try:
-        return Manifest.model_validate(read_json(path, mend))
+        return DatasetManifest.model_validate(read_json(path, hint))
     except ValidationError as error:
-        raise ExperimentError(f"{path}: {first_problem(error)}", mend) from None
+        raise ExperimentError(f"{path}: {first_problem(error)}", hint) from None
 
 
 def checked_rows(rows: Sequence[dict[str, Any]], where: str) -> list[dict[str, Any]]:

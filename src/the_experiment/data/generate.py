@@ -22,7 +22,7 @@ from the_experiment.data.folder import (
     MANIFEST,
     SPLITS,
     DatasetFolder,
-    Manifest,
+    DatasetManifest,
     json_line,
 )
 from the_experiment.data.holdout import HoldOut
@@ -67,7 +67,7 @@ def generate(
                 _write_split(file, draw, split, rows, progress or (lambda _: None))
         with _jsonl(folder, HELD_OUT) as file:
             file.write("".join(_lines(world, held_out)))
-        manifest = Manifest(
+        manifest = DatasetManifest(
             world=world.name,
             world_text=world.source,
             seed=seed,

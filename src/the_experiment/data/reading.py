@@ -12,7 +12,7 @@ from the_experiment.base.tables import (
     ON_DISK,
     READERS,
     SPLITS_ON_DISK,
-    Table,
+    TableFile,
     kind_of,
     read_table,
 )
@@ -124,7 +124,7 @@ def _other_pairs(dataset: str) -> dict[str, list[Pair]]:
     try:
         loaded = datasets.load_dataset(dataset)
         tables = {
-            split: Table(Path(dataset, name), loaded[name].to_list())
+            split: TableFile(Path(dataset, name), loaded[name].to_list())
             for split, names in NAMES.items()
             for name in names
             if name in loaded
@@ -137,7 +137,7 @@ def _other_pairs(dataset: str) -> dict[str, list[Pair]]:
     return {split: _pairs(table) for split, table in tables.items()}
 
 
-def _pairs(table: Table) -> list[Pair]:
+def _pairs(table: TableFile) -> list[Pair]:
     return [
         (row["prompt"], row["completion"])
         for where, read in table.placed()

@@ -13,7 +13,7 @@ from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers
 from the_experiment.data.cases import Cases, cases_of
 from the_experiment.data.draw import seen_states
-from the_experiment.data.folder import Manifest
+from the_experiment.data.folder import DatasetManifest
 from the_experiment.worlds import World, find_world
 from the_experiment.worlds.files import world_from_text
 
@@ -38,7 +38,7 @@ class Split:
     the data, which may have been replaced since.
     """
 
-    def __init__(self, manifest: Manifest) -> None:
+    def __init__(self, manifest: DatasetManifest) -> None:
         self.manifest = manifest
 
     @cached_property

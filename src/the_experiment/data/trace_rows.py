@@ -87,12 +87,12 @@ def _traced(row: Row, where: str) -> TraceRow:
     return TraceRow(row["prompt"], row["completion"], row, where)
 
 
-def puzzle_in(row: Mapping[str, Any], where: str, mend: str) -> Puzzle:
+def puzzle_in(row: Mapping[str, Any], where: str, hint: str) -> Puzzle:
     """The puzzle that is this row of a file. Raises `ExperimentError` for one that is none."""
     try:
         return Puzzle.model_validate(row)
     except ValidationError as error:
-        raise ExperimentError(f"{where} is no puzzle: {first_problem(error)}", mend) from None
+        raise ExperimentError(f"{where} is no puzzle: {first_problem(error)}", hint) from None
 
 
 def refuse_long(

@@ -81,5 +81,5 @@ def rewritten(completion: str, token: str) -> str:
     >>> rewritten("<think>\n<causality>\nW → B.\n</causality>\n</think>\nW", "<|im_start|>")
     '<|im_start|>think\n<|im_start|>causality\nW → B.\n\nW'
     """
-    opened = re.sub(rf"<({THINK}|{CAUSALITY})>", lambda tag: token + tag[1], completion)
-    return re.sub(rf"\n?</{CAUSALITY}>|{CLOSED}", "", opened)
+    hooked = re.sub(rf"<({THINK}|{CAUSALITY})>", lambda tag: token + tag[1], completion)
+    return re.sub(rf"\n?</{CAUSALITY}>|{CLOSED}", "", hooked)

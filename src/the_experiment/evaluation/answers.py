@@ -88,7 +88,7 @@ def _world_of(prompt: str, worlds: Sequence[World]) -> World:
             return world
     raise UsageError(
         "; ".join(refusal.what for refusal in refusals.values()),
-        ", or ".join(refusal.mend for refusal in refusals.values()),
+        ", or ".join(refusal.hint for refusal in refusals.values()),
     )
 
 

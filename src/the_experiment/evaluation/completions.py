@@ -12,7 +12,7 @@ from the_experiment.worlds import PartGrade, World
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from the_experiment.models.scoring import Score
+    from the_experiment.models.scoring import CompletionScore
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,9 @@ def complete(
     ]
 
 
-def _graded(world: World, prompt: str, text: str, written: Score, truth: Score) -> Completion:
+def _graded(
+    world: World, prompt: str, text: str, written: CompletionScore, truth: CompletionScore
+) -> Completion:
     return Completion(
         prompt=prompt,
         text=text,
@@ -70,7 +72,7 @@ def _graded(world: World, prompt: str, text: str, written: Score, truth: Score) 
     )
 
 
-def _part_probabilities(world: World, text: str, scored: Score) -> dict[str, float]:
+def _part_probabilities(world: World, text: str, scored: CompletionScore) -> dict[str, float]:
     """The product over the tokens that share a character with each part that is there."""
     probabilities = {}
     for part, span in world.spans(text).items():

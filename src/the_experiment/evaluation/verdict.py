@@ -18,7 +18,7 @@ from the_experiment.evaluation.predictions import Shares, always, sometimes
 INTERPOLATION = "interpolation"  # the baseline that is a learner of simple rules, not of patterns
 
 
-class Kind(Enum):
+class VerdictKind(Enum):
     """What can be concluded."""
 
     DID_NOT_FIT = "did not fit"
@@ -33,7 +33,7 @@ class Kind(Enum):
 class Verdict:
     """A conclusion and the figures it rests on, in one sentence."""
 
-    kind: Kind
+    kind: VerdictKind
     because: str
 
     def __str__(self) -> str:
@@ -151,7 +151,7 @@ class Evidence:
 class Conclusion(NamedTuple):
     """A kind, and the p of both comparisons, corrected for all that were made."""
 
-    kind: Kind
+    kind: VerdictKind
     patterns: float
     interpolation: float
 
@@ -174,17 +174,17 @@ def conclusions(evidence: Sequence[Evidence]) -> list[Conclusion]:
     ]
 
 
-def _kind(evidence: Evidence, p_patterns: float, p_interpolation: float) -> Kind:
+def _kind(evidence: Evidence, p_patterns: float, p_interpolation: float) -> VerdictKind:
     if p_patterns >= LEVEL:
-        return Kind.CANNOT_TELL
+        return VerdictKind.CANNOT_TELL
     if evidence.patterns.direction < 0:
-        return Kind.LOOKUP
+        return VerdictKind.LOOKUP
     simple = evidence.interpolation
     if simple is None:
-        return Kind.CANNOT_TELL
+        return VerdictKind.CANNOT_TELL
     if p_interpolation >= LEVEL:
-        return Kind.INTERPOLATES
-    return Kind.BEYOND if simple.direction > 0 else Kind.CANNOT_TELL
+        return VerdictKind.INTERPOLATES
+    return VerdictKind.BEYOND if simple.direction > 0 else VerdictKind.CANNOT_TELL
 
 
 def fewest_cases(comparisons: int) -> int:

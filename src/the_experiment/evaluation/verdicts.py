@@ -20,9 +20,9 @@ from the_experiment.evaluation.verdict import (
     INTERPOLATION,
     Conclusion,
     Evidence,
-    Kind,
     Pairing,
     Verdict,
+    VerdictKind,
     conclusions,
     fewest_cases,
 )
@@ -138,30 +138,30 @@ def verdicts(
 def _unfit(group: Group) -> Verdict:
     best = max((run.seen[EXACT] for run in group.runs), key=lambda rate: rate.k)
     at_best = "at best " if len(group.runs) > 1 else ""
-    return Verdict(Kind.DID_NOT_FIT, f"{at_best}{best.k} of {best.n} seen states are exact")
+    return Verdict(VerdictKind.DID_NOT_FIT, f"{at_best}{best.k} of {best.n} seen states are exact")
 
 
 def _verdict(line: VerdictLine, conclusion: Conclusion, comparisons: int) -> Verdict:
     others = _other_rules(line.exam, line.group) if line.measure == ALL_RULES else {}
-    explained = conclusion.kind is Kind.LOOKUP and others and all(others.values())
+    explained = conclusion.kind is VerdictKind.LOOKUP and others and all(others.values())
     told = [
         *_figures(line, conclusion.kind),
         _reason(line, conclusion, comparisons),
         *(f"extrapolates {part} = {rule}" for part, rule in others.items() if rule),
         _seeds(line.group),
     ]
-    kind = Kind.EXTRAPOLATES if explained else conclusion.kind
+    kind = VerdictKind.EXTRAPOLATES if explained else conclusion.kind
     return Verdict(kind, "; ".join(part for part in told if part))
 
 
-def _figures(line: VerdictLine, kind: Kind) -> Iterator[str]:
+def _figures(line: VerdictLine, kind: VerdictKind) -> Iterator[str]:
     """What the model has right, beside the best pattern: by what it is sure of, or at its best."""
     right, asked = (
         _range([getattr(count, name) for count in line.own_counts]) for name in ("always", "n")
     )
     if asked == "0":
         return
-    sure = kind is Kind.LOOKUP
+    sure = kind is VerdictKind.LOOKUP
     best = max(
         patterns(line.baselines),
         key=lambda one: sorted(count.rank(sure) for count in line.counts(one)),
@@ -186,7 +186,7 @@ def _range(numbers: Sequence[int]) -> str:
 def _reason(line: VerdictLine, conclusion: Conclusion, comparisons: int) -> str:
     simple = next((one for one in line.baselines if one.name == INTERPOLATION), None)
     p = f"p = {conclusion.patterns:.2g}"
-    if conclusion.kind is Kind.LOOKUP:
+    if conclusion.kind is VerdictKind.LOOKUP:
         return f"worse than a pattern, {p}"
     if conclusion.patterns >= LEVEL:
         return _why_not(line, comparisons) or f"no difference beyond chance, {p}"
@@ -194,11 +194,11 @@ def _reason(line: VerdictLine, conclusion: Conclusion, comparisons: int) -> str:
     if simple is None:
         return f"{better}, but interpolation can't be tried here"
     beside = f"interpolation, which is right on {_of(line, simple)}"
-    if conclusion.kind is Kind.INTERPOLATES:
+    if conclusion.kind is VerdictKind.INTERPOLATES:
         if _is_better_than_interpolation(line):
             beside = "interpolation, patterns and guessing together"
         return f"{better}, and not shown to be better than {beside}"
-    word = "better" if conclusion.kind is Kind.BEYOND else "worse"
+    word = "better" if conclusion.kind is VerdictKind.BEYOND else "worse"
     found = f"{better}, and {word} than {beside}, p = {conclusion.interpolation:.2g}"
     return found + " (by the rule, or by a bias that agrees with it)" * (word == "better")
 

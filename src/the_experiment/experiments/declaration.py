@@ -68,7 +68,7 @@ def with_file(path: Path | str, check: Callable[[], None]) -> None:
     try:
         check()
     except WrongKeyError as error:
-        raise ExperimentError(f"{path}: {error.what}", error.mend) from None
+        raise ExperimentError(f"{path}: {error.what}", error.hint) from None
 
 
 def _kind(loaded: StrictYaml, path: Path, expected: str) -> type[Experiment]:

@@ -23,17 +23,17 @@ CARD = "card.json"
 ANOTHER = "name the card.json that one of these verbs has written"
 
 
-Asked = TypeVar("Asked", bound="Request")
+AnyRequest = TypeVar("AnyRequest", bound="VerbRequest")
 
 
-class Request(BaseModel, ABC):
+class VerbRequest(BaseModel, ABC):
     """What one verb is asked of one model: all that its finding depends on."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     verb: ClassVar[str]  # the name that the decorator gives it
 
     @classmethod
-    def checked(cls: type[Asked], **values: object) -> Asked:
+    def checked(cls: type[AnyRequest], **values: object) -> AnyRequest:
         """A request from single values. Raises `UsageError` that says what is wrong with one."""
         try:
             return cls.model_validate(values)
@@ -58,15 +58,15 @@ class Request(BaseModel, ABC):
         return found[0][1] if len(found) == 1 else self.together(found)
 
 
-REQUESTS: Registry[type[Request]] = Registry(
+REQUESTS: Registry[type[VerbRequest]] = Registry(
     "verb", "the_experiment.inside.verbs", "the_experiment.verbs"
 )
 
 
-def verb(name: str) -> Callable[[type[Asked]], type[Asked]]:
+def verb(name: str) -> Callable[[type[AnyRequest]], type[AnyRequest]]:
     """Decorator: cards of this verb are requests of the class below it."""
 
-    def add(kind: type[Asked]) -> type[Asked]:
+    def add(kind: type[AnyRequest]) -> type[AnyRequest]:
         kind.verb = name
         REQUESTS.register(name)(kind)
         return kind
@@ -101,7 +101,7 @@ class Card(BaseModel):
         return f"{first} and {len(more)} more" if more else first
 
 
-def card_of(request: Request, subjects: Sequence[Subject], finding: Outcome) -> Card:
+def card_of(request: VerbRequest, subjects: Sequence[Subject], finding: Outcome) -> Card:
     """The card of a request that was just run."""
     looked = [
         Looked(folder=str(one.trained.run.folder.resolve()), weights=_weights(one))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from the_experiment.inside.edits import Edit
-from the_experiment.inside.opened import Opened
+from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.weights import Weights
 from the_experiment.models.texts import padded
 
@@ -16,7 +16,7 @@ EditsOf = Callable[[int, int], Sequence[Edit]]
 
 
 def written(
-    opened: Opened,
+    hooked: HookedModel,
     beginnings: Sequence[Sequence[int]],
     most: int,
     end: int,
@@ -37,7 +37,7 @@ def written(
         lengths = torch.tensor([len(texts[row]) for row in open_rows])
         edits = [edits_of(row, len(texts[row])) for row in open_rows] if edits_of else ()
         places, which = (lengths - 1).unique(return_inverse=True)
-        ran = opened.run(ids, edits, logits_at=places, weights=weights, weights_from=weights_from)
+        ran = hooked.run(ids, edits, logits_at=places, weights=weights, weights_from=weights_from)
         following = ran.logits[torch.arange(len(ids)), which].argmax(-1).tolist()
         for row, token in zip(list(open_rows), following, strict=True):
             if token == end:

@@ -10,12 +10,12 @@ import numpy as np
 from the_experiment.base.seeds import derived_seed
 from the_experiment.engine.outcome import SHARES, HeatMap
 from the_experiment.evaluation.statistics import short
-from the_experiment.inside.masses import METHODS, Masses, Question
-from the_experiment.inside.opened import untrained
+from the_experiment.inside.attributions import METHODS, AttributionQuery, Attributions
+from the_experiment.inside.hooked_model import untrained
 from the_experiment.inside.scores import elsewhere, gradable, names_in, on_ancestors, score
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.swaps import Swap
-from the_experiment.inside.texts import Text
+from the_experiment.inside.texts import TokenizedExample
 
 TOLD = {
     "swaps": "effect of swapping a value",
@@ -29,14 +29,16 @@ UNTRAINED = 3  # models that a trained one is held against
 Scores = dict[str, dict[str, Any]]  # by part
 
 
-def question(subject: Subject, texts: Sequence[Text], swaps: Sequence[Swap] = ()) -> Question:
+def question(
+    subject: Subject, texts: Sequence[TokenizedExample], swaps: Sequence[Swap] = ()
+) -> AttributionQuery:
     """What matters to each part of these texts?"""
     names, parts = names_in(subject.world), tuple(subject.world.parts)
-    return Question(texts, swaps, subject.references, names, parts)
+    return AttributionQuery(texts, swaps, subject.references, names, parts)
 
 
 def graded_map(
-    subject: Subject, asked: Question, method: str, which: str, seed: int
+    subject: Subject, asked: AttributionQuery, method: str, which: str, seed: int
 ) -> tuple[HeatMap, Scores]:
     """The map of one method, and the scores of the parts that can be graded.
 
@@ -44,18 +46,18 @@ def graded_map(
     `untrained` is the same of three models before training, each of which looks somewhere.
     """
     measured = METHODS[method]
-    masses = measured(subject.opened, asked)
+    attributions = measured(subject.hooked, asked)
     seeds = [derived_seed(seed, subject.name, number) for number in range(UNTRAINED)]
-    raw = [measured(untrained(subject.opened, one), asked) for one in seeds]
+    raw = [measured(untrained(subject.hooked, one), asked) for one in seeds]
     title = f"{subject.name}, {which}: inputs and outputs that each part's {TOLD[method]} is on"
     found = {}
     for part in gradable(subject.world):
-        scored = score(subject.world, part, asked.names, masses[part], seed)
+        scored = score(subject.world, part, asked.names, attributions[part], seed)
         shares = [on_ancestors(subject.world, part, asked.names, each[part]) for each in raw]
         if scored:
-            rest = elsewhere(subject.world, part, asked.names, masses[part])
+            rest = elsewhere(subject.world, part, asked.names, attributions[part])
             found[part] = scored.as_json() | {"elsewhere": rest, "untrained": _spread(shares)}
-    return _map(title, asked, masses), found
+    return _map(title, asked, attributions), found
 
 
 def _spread(shares: Sequence[float]) -> dict[str, float | int]:
@@ -64,8 +66,8 @@ def _spread(shares: Sequence[float]) -> dict[str, float | int]:
     return {name: round(value, 6) for name, value in ends.items()} | {"n": len(shares)}
 
 
-def _map(title: str, asked: Question, masses: Masses) -> HeatMap:
-    sums = np.array([masses[part].sum(0) for part in asked.parts])
+def _map(title: str, asked: AttributionQuery, attributions: Attributions) -> HeatMap:
+    sums = np.array([attributions[part].sum(0) for part in asked.parts])
     shares = sums / np.maximum(sums.sum(1, keepdims=True), 1e-12)
     return HeatMap(
         title, "share", asked.parts, asked.names, shares, span=SHARES, n=len(asked.texts)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from the_experiment.inside.opened import Opened
+from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.sites import Site
 from the_experiment.inside.taps import Tapped, tapping
 
@@ -18,7 +18,7 @@ STEPS = 16  # between the baseline and the embeddings
 
 
 def integrated_gradients(
-    opened: Opened, ids: Tensor, baseline: Tensor, answers: Sequence[tuple[int, int, int]]
+    hooked: HookedModel, ids: Tensor, baseline: Tensor, answers: Sequence[tuple[int, int, int]]
 ) -> Tensor:
     """(answers, positions): what each token of one text adds to each logit difference.
 
@@ -27,15 +27,15 @@ def integrated_gradients(
     there. The shares add up to it less what it is on the baseline, but for the steps' coarseness.
     """
     site = Site("embed")
-    embedded = opened.run(ids[None], keep=[site]).cache[site][0]
+    embedded = hooked.run(ids[None], keep=[site]).cache[site][0]
     middles = (torch.arange(STEPS) + 0.5) / STEPS
     with torch.enable_grad(), torch.inference_mode(False):
         away = embedded.clone() - baseline.clone()  # (positions, width)
         path = baseline.clone() + middles[:, None, None].to(away) * away
         path.requires_grad_()
-        tap = Tapped(opened.layout.sites["embed"], None, lambda _values, _first: path)
-        with tapping(opened.model, [tap]):
-            logits = opened.model(input_ids=ids.expand(STEPS, -1), use_cache=False).logits
+        tap = Tapped(hooked.layout.sites["embed"], None, lambda _values, _first: path)
+        with tapping(hooked.model, [tap]):
+            logits = hooked.model(input_ids=ids.expand(STEPS, -1), use_cache=False).logits
         shares = []
         for place, right, rival in answers:
             difference = (logits[:, place, right] - logits[:, place, rival]).mean()

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from the_experiment.inside.opened import Opened
+from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.sweep import Trial, sweep
-from the_experiment.inside.texts import Text
+from the_experiment.inside.texts import TokenizedExample
 from the_experiment.models.texts import padded
 from the_experiment.worlds import EXACT
 
@@ -29,13 +29,16 @@ class Graded:
     logprob: Numbers  # of the right tokens of the part, natural logarithm
 
 
-def batch_ids(texts: Sequence[Text]) -> Tensor:
+def batch_ids(texts: Sequence[TokenizedExample]) -> Tensor:
     """(texts, positions): what the model reads; shorter ones are filled up behind their end."""
     return padded([text.ids[:-1] for text in texts], texts[0].ids[-1])
 
 
 def graded(
-    opened: Opened, texts: Sequence[Text], parts: Sequence[str], trials: Sequence[Trial]
+    hooked: HookedModel,
+    texts: Sequence[TokenizedExample],
+    parts: Sequence[str],
+    trials: Sequence[Trial],
 ) -> Graded:
     """Grade each trial. The first wrong token is the same with the model's own tokens before it."""
     measures = (EXACT, *parts)
@@ -46,7 +49,7 @@ def graded(
     ids = batch_ids(texts)
     asked = torch.arange(first, ids.shape[1])
     targets = padded([text.ids[1:] for text in texts], 0)[:, first:]  # (texts, asked)
-    for numbers, logits in sweep(opened, ids, trials, asked):
+    for numbers, logits in sweep(hooked, ids, trials, asked):
         goal = targets[torch.tensor([trials[number].text for number in numbers])]
         chances = logits.float().log_softmax(-1)
         given = chances.gather(-1, goal[..., None]).squeeze(-1).double().numpy()

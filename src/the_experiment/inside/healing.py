@@ -15,10 +15,10 @@ from the_experiment.base.seeds import derived_seed
 from the_experiment.base.words import counted
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.grading import graded
-from the_experiment.inside.opened import Opened
+from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.sweep import Trial
-from the_experiment.inside.texts import Text
+from the_experiment.inside.texts import TokenizedExample
 from the_experiment.inside.weights import Weights
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.hardware import computing_with
@@ -28,13 +28,17 @@ from the_experiment.training.step import Step
 
 
 def healed(
-    subject: Subject, damage: Weights, kinds: Mapping[str, Sequence[Text]], steps: int, seed: int
+    subject: Subject,
+    damage: Weights,
+    kinds: Mapping[str, Sequence[TokenizedExample]],
+    steps: int,
+    seed: int,
 ) -> tuple[dict[str, Any], list[str]]:
     """The rates of exact completions before and after so many steps on seen texts, in words too.
 
     `kinds` has the texts of each kind of state, "seen" among them. The subject stays as it is.
     """
-    model = _damaged(subject.opened.model, damage)
+    model = _damaged(subject.hooked.model, damage)
     told = {"damaged": _exact(subject, model, kinds)}
     with computing_with(trained_as(subject.trained.run).threads):
         _train(subject, model, kinds["seen"], steps, seed)
@@ -64,19 +68,23 @@ def _damaged(model: PreTrainedModel, damage: Weights) -> PreTrainedModel:
 
 
 def _exact(
-    subject: Subject, model: PreTrainedModel, kinds: Mapping[str, Sequence[Text]]
+    subject: Subject, model: PreTrainedModel, kinds: Mapping[str, Sequence[TokenizedExample]]
 ) -> dict[str, Rate]:
     """By kind: how many right completions are the likeliest to their end."""
     rates = {}
     for kind, texts in kinds.items():
         trials = [Trial(number, ()) for number in range(len(texts))]
-        right = graded(Opened(model), texts, subject.world.parts, trials).right[:, 0]
+        right = graded(HookedModel(model), texts, subject.world.parts, trials).right[:, 0]
         rates[kind] = Rate(int(right.sum()), len(texts))
     return rates
 
 
 def _train(
-    subject: Subject, model: PreTrainedModel, texts: Sequence[Text], steps: int, seed: int
+    subject: Subject,
+    model: PreTrainedModel,
+    texts: Sequence[TokenizedExample],
+    steps: int,
+    seed: int,
 ) -> None:
     """As the run was trained, on these texts, at its learning rate all along and in float32."""
     config = trained_as(subject.trained.run)

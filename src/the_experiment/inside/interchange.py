@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from the_experiment.inside.masses import logits_of
+from the_experiment.inside.attributions import logits_of
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.swaps import Expected, Followed, Swap, expected, rewritten
-from the_experiment.inside.texts import Text
+from the_experiment.inside.texts import TokenizedExample
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Interchanged:
 
 def interchanged(subject: Subject, swaps: Sequence[Swap]) -> Iterator[Interchanged]:
     """Every part after every swap."""
-    logits = logits_of(subject.opened, [swap.changed for swap in swaps])
+    logits = logits_of(subject.hooked, [swap.changed for swap in swaps])
     for swap, of_swap in zip(swaps, logits, strict=True):
         likeliest = of_swap.argmax(-1)
         for part, one in expected(subject.world, swap).items():
@@ -42,7 +42,9 @@ def interchanged(subject: Subject, swaps: Sequence[Swap]) -> Iterator[Interchang
             yield Interchanged(swap.name, part, one, follows)
 
 
-def says(subject: Subject, text: Text, part: str, value: int, likeliest: Tensor) -> bool:
+def says(
+    subject: Subject, text: TokenizedExample, part: str, value: int, likeliest: Tensor
+) -> bool:
     """Whether the model, given the text as far as it stands there, writes this value of a part.
 
     `likeliest` (positions,) are its tokens. The value is known by its first token that differs

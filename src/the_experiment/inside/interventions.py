@@ -20,10 +20,10 @@ from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Stream, derived_seed
 from the_experiment.inside.edits import Edit
 from the_experiment.inside.grading import batch_ids
-from the_experiment.inside.opened import Opened
+from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
-from the_experiment.inside.texts import Text, refuse_mixed_lengths
+from the_experiment.inside.texts import TokenizedExample, refuse_mixed_lengths
 from the_experiment.inside.weights import Weights, kept_shares
 
 
@@ -38,7 +38,7 @@ SiteName = Annotated[str, AfterValidator(_known_site)]
 class Reference:
     """What the sites of a model hold on the texts that others are compared with."""
 
-    def __init__(self, subject: Subject, texts: Sequence[Text]) -> None:
+    def __init__(self, subject: Subject, texts: Sequence[TokenizedExample]) -> None:
         self.subject = subject
         self._texts = texts
         self._whole = lru_cache(maxsize=None)(self._ran)
@@ -62,7 +62,7 @@ class Reference:
         return whole if site.index is None else whole[:, :, site.index]
 
     def _ran(self, whole: Site) -> Tensor:
-        return self.subject.opened.run(batch_ids(self._texts), keep=[whole]).cache[whole]
+        return self.subject.hooked.run(batch_ids(self._texts), keep=[whole]).cache[whole]
 
     def _others(self, prompt: str) -> list[int]:
         """The numbers of the texts that have another prompt."""
@@ -77,7 +77,7 @@ class Reference:
     def _of(self, prompt: str, site: Site) -> Tensor:
         """(positions, …) of one site on this prompt and its right completion."""
         inputs = self.subject.text(prompt).inputs
-        return self.subject.opened.run(inputs, keep=[site]).cache[site][0]
+        return self.subject.hooked.run(inputs, keep=[site]).cache[site][0]
 
 
 class _Intervention(BaseModel):
@@ -97,14 +97,16 @@ class _OnActivations(_Intervention):
             raise ValueError("give positions or from_token, not both")
         return self
 
-    def edits(self, reference: Reference, text: Text, length: int | None = None) -> list[Edit]:
+    def edits(
+        self, reference: Reference, text: TokenizedExample, length: int | None = None
+    ) -> list[Edit]:
         """What is changed in this text, or where it goes on to so many tokens that are read.
 
         Raises `IndexError` where values are taken from texts that are not that long.
         """
         raise NotImplementedError
 
-    def places(self, text: Text, length: int | None = None) -> tuple[int, ...]:
+    def places(self, text: TokenizedExample, length: int | None = None) -> tuple[int, ...]:
         """The positions it is limited to; none in a text that ends before the t-th token.
 
         Raises `UsageError` for a position that the text doesn't have.
@@ -124,7 +126,9 @@ class Patch(_OnActivations):
     site: SiteName
     source: str  # the other prompt
 
-    def edits(self, reference: Reference, text: Text, length: int | None = None) -> list[Edit]:
+    def edits(
+        self, reference: Reference, text: TokenizedExample, length: int | None = None
+    ) -> list[Edit]:
         site, places = Site.parse(self.site), self.places(text, length)
         return [Edit(site, places, reference.of(self.source, site)[list(places)])]
 
@@ -137,7 +141,9 @@ class Ablate(_OnActivations):
     mode: Replacement = "mean"
     seed: int = 0
 
-    def edits(self, reference: Reference, text: Text, length: int | None = None) -> list[Edit]:
+    def edits(
+        self, reference: Reference, text: TokenizedExample, length: int | None = None
+    ) -> list[Edit]:
         site, places = Site.parse(self.site), self.places(text, length)
         if self.mode == "zero":
             return [Edit(site, places, torch.zeros(()))]
@@ -156,9 +162,11 @@ class Prune(_OnActivations):
     kind: Literal["prune"] = "prune"
     piece: str
 
-    def edits(self, reference: Reference, text: Text, length: int | None = None) -> list[Edit]:
+    def edits(
+        self, reference: Reference, text: TokenizedExample, length: int | None = None
+    ) -> list[Edit]:
         places = self.places(text, length)
-        sites = sites_of(reference.subject.opened, self.piece)
+        sites = sites_of(reference.subject.hooked, self.piece)
         return [Edit(site, places, torch.zeros(())) for site in sites]
 
 
@@ -170,7 +178,9 @@ class Steer(_OnActivations):
     direction: tuple[float, ...]
     scale: float = 1.0
 
-    def edits(self, reference: Reference, text: Text, length: int | None = None) -> list[Edit]:
+    def edits(
+        self, reference: Reference, text: TokenizedExample, length: int | None = None
+    ) -> list[Edit]:
         site, places = Site.parse(self.site), self.places(text, length)
         added = torch.tensor(self.direction).squeeze() * self.scale  # one channel's is a number
         everywhere = added.expand(len(places), *reference.deviation(site).shape)
@@ -185,7 +195,9 @@ class Noise(_OnActivations):
     scale: float
     seed: int = 0
 
-    def edits(self, reference: Reference, text: Text, length: int | None = None) -> list[Edit]:
+    def edits(
+        self, reference: Reference, text: TokenizedExample, length: int | None = None
+    ) -> list[Edit]:
         site, places = Site.parse(self.site), self.places(text, length)
         deviation = reference.deviation(site)
         # One number after the other, as torch.randn does not: a longer text begins with the same.
@@ -202,11 +214,11 @@ class _OnWeights(_Intervention):
     seed: int = 0
     from_token: Annotated[int, Field(ge=1)] | None = None
 
-    def weights(self, opened: Opened) -> Weights:
+    def weights(self, hooked: HookedModel) -> Weights:
         """The parameters that change, as they are then, by name."""
         named = {
             name: parameter.detach()
-            for name, parameter in opened.model.named_parameters()
+            for name, parameter in hooked.model.named_parameters()
             if fnmatchcase(name, self.of)
         }
         if not named:
@@ -242,37 +254,37 @@ Intervention = Annotated[
 INTERVENTIONS: TypeAdapter[Intervention] = TypeAdapter(Intervention)
 
 
-def pieces_of(opened: Opened, each: str) -> dict[str, list[Site]]:
+def pieces_of(hooked: HookedModel, each: str) -> dict[str, list[Site]]:
     """The pieces of a kind by name (`head:2.1`), with the sites that are silent without each.
 
     Raises `UsageError` for a kind that this model doesn't have.
     """
-    known = opened.layout.components
+    known = hooked.layout.components
     if each not in known:
         raise UsageError(f"this model has no {each!r} to take out", f"it has {', '.join(known)}")
     component = known[each]
     if not component.each:
         return {
             f"{each}:{layer}": [Site(kind, layer) for kind in component.kinds]
-            for layer in range(opened.layers)
+            for layer in range(hooked.layers)
         }
     (kind,) = component.kinds
     return {
         f"{each}:{site.layer}.{index}": [Site(kind, site.layer, index)]
-        for site in opened.sites(kind)
-        for index in range(opened.width(site))
+        for site in hooked.sites(kind)
+        for index in range(hooked.width(site))
     }
 
 
-def sites_of(opened: Opened, piece: str) -> list[Site]:
+def sites_of(hooked: HookedModel, piece: str) -> list[Site]:
     """The sites that are silent without a piece. Raises `UsageError` for what is none."""
-    pieces = pieces_of(opened, piece.partition(":")[0])
+    pieces = pieces_of(hooked, piece.partition(":")[0])
     if piece not in pieces:
         first, *_, last = pieces
         raise UsageError(f"there is no {piece} in this model", f"from {first} to {last}")
     return pieces[piece]
 
 
-def first_place(text: Text, from_token: int | None) -> int:
+def first_place(text: TokenizedExample, from_token: int | None) -> int:
     """The position at which the t-th token of the completion is decided (from 1); 0 for None."""
     return 0 if from_token is None else text.begins - 2 + from_token

@@ -16,7 +16,7 @@ Tap = Literal["input", "output", "pattern", "gates", "cell", "hidden"]
 
 
 @dataclass(frozen=True)
-class Place:
+class HookPoint:
     """Where in a module a site's values are taken.
 
     `input` and `output` are the module's own; `pattern` is what an attention module weighs its
@@ -50,7 +50,7 @@ TRANSFORMER_COMPONENTS = {
 class Layout:
     """The sites of an architecture, and the parts that maps over layers are made of."""
 
-    sites: Mapping[str, Place]  # by kind
+    sites: Mapping[str, HookPoint]  # by kind
     blocks: str  # the path of the list of layers
     stream: str  # the kind of site that everything a layer passes on goes through
     carries: tuple[str, ...]  # the kinds of site that together are all a layer holds at a token

@@ -18,10 +18,10 @@ from the_experiment.base.seeds import Stream
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.edits import Edit
 from the_experiment.inside.grading import batch_ids
-from the_experiment.inside.opened import Cache, Opened
+from the_experiment.inside.hooked_model import Cache, HookedModel
 from the_experiment.inside.sites import Site
 from the_experiment.inside.sweep import Trial, sweep
-from the_experiment.inside.texts import Text
+from the_experiment.inside.texts import TokenizedExample
 
 Flags = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]
@@ -31,8 +31,8 @@ Numbers = npt.NDArray[np.float64]
 class Pair:
     """A text, and one whose values are put into it; each with its right completion."""
 
-    base: Text
-    source: Text
+    base: TokenizedExample
+    source: TokenizedExample
 
     @property
     def alike(self) -> bool:
@@ -102,8 +102,8 @@ class Patched:
 class Patching:
     """The runs of all pairs, which are of one shape, and patches of one into the other."""
 
-    def __init__(self, opened: Opened, pairs: Sequence[Pair], parts: Sequence[str]) -> None:
-        self._opened, self._pairs = opened, pairs
+    def __init__(self, hooked: HookedModel, pairs: Sequence[Pair], parts: Sequence[str]) -> None:
+        self._opened, self._pairs = hooked, pairs
         self._bases = batch_ids([pair.base for pair in pairs])
         self._sources = batch_ids([pair.source for pair in pairs])
         self._turns = turns_of(pairs, parts)

@@ -17,10 +17,10 @@ from torch.nn import functional
 from the_experiment.base.seeds import Integers, derived_seed
 from the_experiment.engine.outcome import HeatMap
 from the_experiment.inside.grading import batch_ids
+from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.maps import share_map
-from the_experiment.inside.opened import Opened
 from the_experiment.inside.sites import Site
-from the_experiment.inside.texts import Text
+from the_experiment.inside.texts import TokenizedExample
 
 MOST_FOLDS = 8
 
@@ -90,11 +90,15 @@ def random_ways(steps: Tensor, seed: int) -> Tensor:
 
 
 def accuracy_map(
-    title: str, opened: Opened, texts: Sequence[Text], labels: Integers, tested: Sequence[Fold]
+    title: str,
+    hooked: HookedModel,
+    texts: Sequence[TokenizedExample],
+    labels: Integers,
+    tested: Sequence[Fold],
 ) -> HeatMap:
     """The accuracy of a probe on states it wasn't fitted to, at every layer and position."""
-    sites = probed_sites(opened)
-    cache = opened.run(batch_ids(texts), keep=sites).cache
+    sites = probed_sites(hooked)
+    cache = hooked.run(batch_ids(texts), keep=sites).cache
     counts = np.array(
         [
             [
@@ -108,10 +112,10 @@ def accuracy_map(
     return share_map(title, "accuracy", tuple(map(str, sites)), columns, counts, len(labels))
 
 
-def probed_sites(opened: Opened) -> list[Site]:
+def probed_sites(hooked: HookedModel) -> list[Site]:
     """The stream into each layer, and out of the last where there is one."""
-    after = opened.sites("resid_post")[-1:] if "resid_post" in opened.layout.sites else []
-    return [*opened.sites(opened.layout.stream), *after]
+    after = hooked.sites("resid_post")[-1:] if "resid_post" in hooked.layout.sites else []
+    return [*hooked.sites(hooked.layout.stream), *after]
 
 
 def separable(states: Integers, labels: Integers) -> bool:

@@ -12,10 +12,10 @@ from the_experiment.base.choices import Chat
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.words import counted
 from the_experiment.inside.grading import graded
-from the_experiment.inside.opened import Opened
+from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.patching import Pair
 from the_experiment.inside.sweep import Trial
-from the_experiment.inside.texts import Text, text_of
+from the_experiment.inside.texts import TokenizedExample, text_of
 from the_experiment.models.asking import asked_text
 from the_experiment.models.scoring import check_length
 from the_experiment.models.texts import unknown_in
@@ -35,7 +35,7 @@ TRIED = 20  # for each wanted, at most
 
 
 @dataclass(frozen=True)
-class Asking:
+class PromptFormat:
     """How programs are put to a model, and how it writes its answers."""
 
     tokenizer: PreTrainedTokenizerBase
@@ -43,7 +43,7 @@ class Asking:
     chat: Chat = "auto"
     lead: str = ""
 
-    def text(self, program: str, answer: int) -> Text:
+    def text(self, program: str, answer: int) -> TokenizedExample:
         """A program as it is asked, with an answer; the parts of its tokens are their roles.
 
         Raises `UsageError` where the program isn't in what is asked as it was written, and for
@@ -77,13 +77,13 @@ class Asking:
         return Pair(_until(base, differ), _until(source, differ))
 
 
-def _until(text: Text, last: int) -> Text:
+def _until(text: TokenizedExample, last: int) -> TokenizedExample:
     """The text as far as this token of its answer, which can be the end token, too."""
     parts = (*text.parts[:last], ANSWER)
     return replace(text, ids=text.ids[: last + 1], tokens=text.tokens[: last + 1], parts=parts)
 
 
-def verdicts(opened: Opened, pairs: Sequence[Pair]) -> list[Verdict]:
+def verdicts(hooked: HookedModel, pairs: Sequence[Pair]) -> list[Verdict]:
     """Whether the model gives the right answer both ways, pair by pair.
 
     Raises `ExperimentError` for texts that are longer than the model can read.
@@ -92,19 +92,19 @@ def verdicts(opened: Opened, pairs: Sequence[Pair]) -> list[Verdict]:
     for first in range(0, len(pairs), BATCH):
         some = pairs[first : first + BATCH]
         texts = [text for pair in some for text in (pair.base, pair.source)]
-        check_length(opened.model, max(len(text.ids) - 1 for text in texts))
+        check_length(hooked.model, max(len(text.ids) - 1 for text in texts))
         trials = [Trial(number, ()) for number in range(len(texts))]
-        right = graded(opened, texts, (), trials).right[:, 0].reshape(-1, 2)
+        right = graded(hooked, texts, (), trials).right[:, 0].reshape(-1, 2)
         for pair, both in zip(some, right, strict=True):
             found.append("unlike" if not pair.alike else "right" if both.all() else "wrong")
     return found
 
 
-def led(opened: Opened, asking: Asking, pairs: Sequence[ProgramPair]) -> Asking:
+def led(hooked: HookedModel, asking: PromptFormat, pairs: Sequence[ProgramPair]) -> PromptFormat:
     """The same way of asking, with what the model writes before its answers to most of these."""
     ways = [replace(asking, lead=lead) for lead in LEADS]
     some = pairs[:BATCH]
-    return max(ways, key=lambda way: verdicts(opened, [*map(way.pair, some)]).count("right"))
+    return max(ways, key=lambda way: verdicts(hooked, [*map(way.pair, some)]).count("right"))
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,12 @@ class Found:
 
     pairs: list[ProgramPair]
     verdicts: list[Verdict]
-    asking: Asking
+    asking: PromptFormat
 
 
 def find_pairs(
-    opened: Opened,
-    asking: Asking,
+    hooked: HookedModel,
+    asking: PromptFormat,
     lines: int,
     hops: int,
     wanted: int,
@@ -138,8 +138,8 @@ def find_pairs(
         pairs_of_seeds = (drawn_pair(lines, hops, seed, generator) for seed in seeds)
         drawn = [pair for pair in pairs_of_seeds if pair]
         if not found:
-            asking = led(opened, asking, drawn)
-        for pair, verdict in zip(drawn, verdicts(opened, [*map(asking.pair, drawn)]), strict=True):
+            asking = led(hooked, asking, drawn)
+        for pair, verdict in zip(drawn, verdicts(hooked, [*map(asking.pair, drawn)]), strict=True):
             if len(pairs) < wanted:
                 found.append(verdict)
                 pairs += [pair] if verdict == "right" else []

@@ -17,7 +17,7 @@ MUCH = 0.1  # of a part's mass, on one name that the rules don't give it
 
 
 @dataclass(frozen=True)
-class Score:
+class FaithfulnessScore:
     """A share of mass with its 95% interval over `n` texts."""
 
     share: float
@@ -57,7 +57,9 @@ def gradable(world: World) -> tuple[str, ...]:
     return tuple(found)
 
 
-def score(world: World, part: str, names: Sequence[str], mass: Numbers, seed: int) -> Score | None:
+def score(
+    world: World, part: str, names: Sequence[str], mass: Numbers, seed: int
+) -> FaithfulnessScore | None:
     """The share of `mass` (texts, names) that is on the part's causal ancestors.
 
     Texts without any count for nothing; None where no text has any.
@@ -67,7 +69,7 @@ def score(world: World, part: str, names: Sequence[str], mass: Numbers, seed: in
         return None
     whole, named = mass.sum(1), mass[:, _places(names, world.ancestors(part))].sum(1)
     share = on_ancestors(world, part, names, mass)
-    return Score(share, *share_interval(named, whole, seed), len(whole))
+    return FaithfulnessScore(share, *share_interval(named, whole, seed), len(whole))
 
 
 def on_ancestors(world: World, part: str, names: Sequence[str], mass: Numbers) -> float:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.layout import check_site
-from the_experiment.inside.opened import Opened
 from the_experiment.inside.sites import Site
 from the_experiment.inside.sweep import TOKENS
 from the_experiment.inside.taps import Tapped, Visit, tapping
@@ -19,7 +19,9 @@ Means = Mapping[Site, Tensor]  # by whole site: what it holds on average, as wid
 
 
 @contextmanager
-def silenced(opened: Opened, sites: Sequence[Site], means: Means | None = None) -> Iterator[None]:
+def silenced(
+    hooked: HookedModel, sites: Sequence[Site], means: Means | None = None
+) -> Iterator[None]:
     """Within the block these sites, or heads of them, hold zero, or their mean, at every token.
 
     That goes for each run of the model: for texts with padding, and for the single tokens of a
@@ -27,11 +29,11 @@ def silenced(opened: Opened, sites: Sequence[Site], means: Means | None = None) 
     `NeverFiredError` at the end where one of them never came by.
     """
     for site in sites:
-        check_site(site.whole, opened.layout, opened.layers)
+        check_site(site.whole, hooked.layout, hooked.layers)
     taps = [
-        Tapped(opened.layout.sites[site.kind], site.layer, _holding(site, means)) for site in sites
+        Tapped(hooked.layout.sites[site.kind], site.layer, _holding(site, means)) for site in sites
     ]
-    with tapping(opened.model, taps):
+    with tapping(hooked.model, taps):
         yield
 
 
@@ -47,16 +49,16 @@ def _holding(site: Site, means: Means | None) -> Visit:
     return visit
 
 
-def means_of(opened: Opened, sites: Sequence[Site], texts: Sequence[Sequence[int]]) -> Means:
+def means_of(hooked: HookedModel, sites: Sequence[Site], texts: Sequence[Sequence[int]]) -> Means:
     """What each whole site holds on average over all tokens of the texts."""
     totals: dict[Site, Tensor] = {}
     rows = max(1, TOKENS // max(map(len, texts)))
     for first in range(0, len(texts), rows):
         chunk = texts[first : first + rows]
         # Padded on the right, where nothing of it is seen from the tokens before.
-        ids = padded(chunk, 0).to(opened.model.device)
+        ids = padded(chunk, 0).to(hooked.model.device)
         read = padded([[1] * len(text) for text in chunk], 0).bool()
-        for site, values in opened.run(ids, keep=sites).cache.items():
+        for site, values in hooked.run(ids, keep=sites).cache.items():
             total = values[read.to(values.device)].float().sum(0)
             totals[site] = totals[site] + total if site in totals else total
     tokens = sum(map(len, texts))

@@ -1,4 +1,4 @@
-"""What is looked into: a trained model with its world, opened."""
+"""What is looked into: a trained model with its world, and hooks on it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from the_experiment.base.runs import Run, find_runs, unfinished_runs
 from the_experiment.base.seeds import Integers, Stream
 from the_experiment.evaluation.statistics import listed
 from the_experiment.evaluation.trained import Trained, tell_unfinished, whole_models
-from the_experiment.inside.opened import Opened
-from the_experiment.inside.texts import Text, world_text
+from the_experiment.inside.hooked_model import HookedModel
+from the_experiment.inside.texts import TokenizedExample, world_text
 from the_experiment.inside.validation import validated
 from the_experiment.worlds import World
 
@@ -27,7 +27,7 @@ OURS = "the-experiment-"  # what our own model types begin with
 
 
 class Subject:
-    """One trained model, opened, and the world it was trained on."""
+    """One trained model, hooked, and the world it was trained on."""
 
     def __init__(self, trained: Trained) -> None:
         self.trained = trained
@@ -41,10 +41,10 @@ class Subject:
     @property
     def family(self) -> str:
         """The kind of model: gpt2, rnn, cnn, llama, …"""
-        return str(self.opened.model.config.model_type).removeprefix(OURS)
+        return str(self.hooked.model.config.model_type).removeprefix(OURS)
 
     @cached_property
-    def opened(self) -> Opened:
+    def hooked(self) -> HookedModel:
         """The model with the table of its sites, which is held against it.
 
         It runs in float32: numpy knows no bfloat16, and sums of its values would hardly add up.
@@ -52,14 +52,14 @@ class Subject:
         """
         model, _ = self.trained.loaded
         model.config.dtype = torch.float32  # of what is made after it, too
-        return validated(Opened(model.to("cpu").float()))
+        return validated(HookedModel(model.to("cpu").float()))
 
     @cached_property
-    def references(self) -> list[Text]:
+    def references(self) -> list[TokenizedExample]:
         """Some seen states' texts, which others are compared with."""
         return self.texts(self.drawn(MOST_REFERENCES, seed=0)["seen"])
 
-    def text(self, prompt: str, completion: str | None = None) -> Text:
+    def text(self, prompt: str, completion: str | None = None) -> TokenizedExample:
         """A prompt with a completion, the right one if none is given.
 
         Raises `UsageError` for what is no prompt of the world.
@@ -86,7 +86,7 @@ class Subject:
             if len(states)
         }
 
-    def texts(self, states: Integers) -> list[Text]:
+    def texts(self, states: Integers) -> list[TokenizedExample]:
         """Each state's prompt with the right completion."""
         return [self.text(prompt) for prompt in self.world.prompts(states)]
 

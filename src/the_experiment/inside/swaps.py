@@ -14,7 +14,7 @@ from typing import Literal
 from the_experiment.base.seeds import Stream
 from the_experiment.inside.scores import names_in
 from the_experiment.inside.subject import Subject
-from the_experiment.inside.texts import Text
+from the_experiment.inside.texts import TokenizedExample
 from the_experiment.worlds import World
 
 Followed = Literal["written", "input", "neither"]
@@ -28,7 +28,7 @@ class Swap:
 
     text: int
     name: str
-    changed: Text
+    changed: TokenizedExample
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Expected:
         return "input" if self.value == self.input else "neither"
 
 
-def swaps_of(subject: Subject, texts: Sequence[Text], seed: int) -> list[Swap]:
+def swaps_of(subject: Subject, texts: Sequence[TokenizedExample], seed: int) -> list[Swap]:
     """Each input and output of each text swapped for another value, drawn by `seed`.
 
     A value that would change the number of tokens is passed over.
@@ -66,7 +66,9 @@ def swaps_of(subject: Subject, texts: Sequence[Text], seed: int) -> list[Swap]:
     ]
 
 
-def _changed(subject: Subject, text: Text, name: str, seed: int) -> Text | None:
+def _changed(
+    subject: Subject, text: TokenizedExample, name: str, seed: int
+) -> TokenizedExample | None:
     for prompt, completion in _other_values(subject.world, text, name, seed):
         changed = subject.text(prompt, completion)
         if changed.shape == text.shape:
@@ -74,7 +76,9 @@ def _changed(subject: Subject, text: Text, name: str, seed: int) -> Text | None:
     return None
 
 
-def _other_values(world: World, text: Text, name: str, seed: int) -> Iterator[tuple[str, str]]:
+def _other_values(
+    world: World, text: TokenizedExample, name: str, seed: int
+) -> Iterator[tuple[str, str]]:
     """The prompt and completion with other values of one input or output."""
     is_input = name in world.inputs
     low, high = _ends(world, name)

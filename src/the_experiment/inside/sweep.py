@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from the_experiment.inside.edits import Edit
-from the_experiment.inside.opened import Opened
+from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.shortcuts import Recording, Start
 from the_experiment.inside.sites import Site
 
@@ -26,7 +26,7 @@ class Trial:
 
 
 def sweep(
-    opened: Opened,
+    hooked: HookedModel,
     ids: Tensor,
     trials: Sequence[Trial],
     logits_at: Tensor | None = None,
@@ -42,17 +42,17 @@ def sweep(
     whole: list[int] = []
     partly: list[int] = []
     for number, trial in enumerate(trials):
-        from_start = not opened.restarts or any(edit.site.kind == "embed" for edit in trial.edits)
+        from_start = not hooked.restarts or any(edit.site.kind == "embed" for edit in trial.edits)
         (whole if from_start else partly).append(number)
     for chunk in _chunks(whole, rows):
         texts = ids[torch.tensor([trials[number].text for number in chunk])]
         edits = [trials[number].edits for number in chunk]
-        yield chunk, opened.run(texts, edits, logits_at=logits_at).logits
+        yield chunk, hooked.run(texts, edits, logits_at=logits_at).logits
     if not partly:
         return
-    recording = recording or opened.recorded(ids)
+    recording = recording or hooked.recorded(ids)
     last = 0 if logits_at is None else int(logits_at.min())
-    starts = {number: _start(opened, trials[number], last) for number in partly}
+    starts = {number: _start(hooked, trials[number], last) for number in partly}
     partly.sort(key=lambda number: starts[number][1])
     # Without keys and values of its past no text can begin in the middle.
     together = min(rows, -(-len(partly) // FEWEST)) if recording.attended else rows
@@ -66,7 +66,7 @@ def sweep(
             begins,
         )
         edits = [trials[number].edits for number in chunk]
-        yield chunk, opened.run(ids, edits, logits_at=logits_at, start=start).logits
+        yield chunk, hooked.run(ids, edits, logits_at=logits_at, start=start).logits
 
 
 def _chunks(numbers: Sequence[int], size: int) -> Iterator[list[int]]:
@@ -74,12 +74,12 @@ def _chunks(numbers: Sequence[int], size: int) -> Iterator[list[int]]:
         yield list(numbers[first : first + size])
 
 
-def _start(opened: Opened, trial: Trial, last: int) -> tuple[int, int]:
+def _start(hooked: HookedModel, trial: Trial, last: int) -> tuple[int, int]:
     """The layer and the position before which this trial is as the unedited run is."""
-    layers = [_layer(opened, edit.site) for edit in trial.edits]
+    layers = [_layer(hooked, edit.site) for edit in trial.edits]
     positions = [position for edit in trial.edits for position in edit.positions]
-    return min(layers, default=opened.layers - 1), min([last, *positions])
+    return min(layers, default=hooked.layers - 1), min([last, *positions])
 
 
-def _layer(opened: Opened, site: Site) -> int:
-    return opened.layers - 1 if site.layer is None else site.layer
+def _layer(hooked: HookedModel, site: Site) -> int:
+    return hooked.layers - 1 if site.layer is None else site.layer

@@ -15,7 +15,7 @@ BINS = 10  # of shares from 0 to 1, in a distribution over models
 
 
 @dataclass(frozen=True)
-class Cell:
+class MapCell:
     """A share with its 95% interval, and what is written of it."""
 
     share: float
@@ -25,7 +25,7 @@ class Cell:
 
 
 def side_by_side(
-    title: str, rows: Mapping[str, Mapping[str, Any]], cell: Callable[[Any], Cell]
+    title: str, rows: Mapping[str, Mapping[str, Any]], cell: Callable[[Any], MapCell]
 ) -> Iterator[HeatMap]:
     """A map of the columns that all rows have; none where there is none."""
     first = next(iter(rows.values()), {})
@@ -45,22 +45,22 @@ def side_by_side(
         )
 
 
-def score_cell(of: Mapping[str, Any]) -> Cell:
+def score_cell(of: Mapping[str, Any]) -> MapCell:
     """A score as `scores.Score` tells it."""
-    return Cell(of["share"], short(of["share"]), of["low"], of["high"])
+    return MapCell(of["share"], short(of["share"]), of["low"], of["high"])
 
 
-def followed_cell(counts: Mapping[str, Any]) -> Cell:
+def followed_cell(counts: Mapping[str, Any]) -> MapCell:
     """Of all states, those that follow what is written; the ends over distinct cases, if told."""
     states = Rate(counts["written"], sum(counts[how] for how in ("written", "input", "neither")))
     cases = counts.get("cases", states.as_json())
-    return Cell(states.share, f"{states.k}/{states.n}", cases["low"], cases["high"])
+    return MapCell(states.share, f"{states.k}/{states.n}", cases["low"], cases["high"])
 
 
-def median_cell(shares: Sequence[float]) -> Cell:
+def median_cell(shares: Sequence[float]) -> MapCell:
     """The share in the middle, and the smallest and largest."""
     low, middle, high = min(shares), float(np.median(shares)), max(shares)
-    return Cell(middle, f"{short(middle)} ({short(low)}–{short(high)})", low, high)
+    return MapCell(middle, f"{short(middle)} ({short(low)}–{short(high)})", low, high)
 
 
 def distribution(title: str, shares: Mapping[str, Sequence[float]]) -> HeatMap:

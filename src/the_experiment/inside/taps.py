@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.masking_utils import eager_mask
 
-from the_experiment.inside.layout import Place
+from the_experiment.inside.layout import HookPoint
 from the_experiment.inside.lstm import UnrolledLSTM
 
 # Takes the values at a site, (rows, positions, …), and the position of the first of them, and
@@ -31,7 +31,7 @@ class NeverFiredError(RuntimeError):
 class Tapped:
     """One visit to one place of one layer, and how often it was made."""
 
-    place: Place
+    place: HookPoint
     layer: int | None
     visit: Visit
     first: int = 0  # the position of the first token that the model is given

@@ -21,7 +21,7 @@ AND = "+"  # between the names of parts that share a token
 
 
 @dataclass(frozen=True)
-class Text:
+class TokenizedExample:
     """One text, token by token. What is read at a position decides the token after it."""
 
     prompt: str
@@ -74,7 +74,7 @@ class Text:
 
 def text_of(
     tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str, asked: Spans, answered: Spans
-) -> Text:
+) -> TokenizedExample:
     """The text of a prompt and a completion, with the places of the parts of each.
 
     >>> from the_experiment.data.tokenizer import character_tokenizer
@@ -87,12 +87,14 @@ def text_of(
     tokens = [shown(prompt[slice(*place)]) for place in before]
     tokens += [shown(completion[slice(*place)]) for place in encoded.offsets[:-1]]
     parts = _parts(before, asked) + _parts(encoded.offsets[:-1], answered)
-    return Text(prompt, completion, encoded.ids, (*tokens, END), (*parts, ""), len(encoded.prompt))
+    return TokenizedExample(
+        prompt, completion, encoded.ids, (*tokens, END), (*parts, ""), len(encoded.prompt)
+    )
 
 
 def world_text(
     tokenizer: PreTrainedTokenizerBase, world: World, prompt: str, completion: str
-) -> Text:
+) -> TokenizedExample:
     """The text of a world's prompt and a completion, right or wrong.
 
     >>> from the_experiment.data.tokenizer import character_tokenizer
@@ -107,13 +109,13 @@ def world_text(
     return text_of(tokenizer, prompt, completion, asked, answered)
 
 
-def refuse_mixed_lengths(texts: Sequence[Text], mend: str) -> None:
-    """Raise `UsageError` with `mend` where a position is not the same place in all these texts."""
+def refuse_mixed_lengths(texts: Sequence[TokenizedExample], hint: str) -> None:
+    """Raise `UsageError` with `hint` where a position is not the same place in all these texts."""
     if len({text.shape for text in texts}) > 1:
         raise UsageError(
             "the texts of this world have different lengths, or parts that do, so that nothing can "
             "be compared or averaged position by position",
-            mend,
+            hint,
         )
 
 

@@ -16,10 +16,10 @@ from the_experiment.base.choices import PatchTarget
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.seeds import Stream
 from the_experiment.base.words import counted
-from the_experiment.inside.opened import Opened
+from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.patching import Pair, Patched, Patching
-from the_experiment.inside.program_pairs import ANSWER, Asking, Verdict, verdicts
-from the_experiment.inside.texts import AND, Text
+from the_experiment.inside.program_pairs import ANSWER, PromptFormat, Verdict, verdicts
+from the_experiment.inside.texts import AND, TokenizedExample
 from the_experiment.inside.traced import OTHER, RANDOM, Tables, Traced
 from the_experiment.worlds.programs.pairs import ProgramPair
 
@@ -31,8 +31,8 @@ FEW_HEADS = 64  # up to so many are patched at each role, too
 
 
 def trace(
-    opened: Opened,
-    asking: Asking,
+    hooked: HookedModel,
+    asking: PromptFormat,
     pairs: Sequence[ProgramPair],
     title: str,
     kind: PatchTarget = "both",
@@ -45,16 +45,16 @@ def trace(
     `ExperimentError` where no pair is answered right both ways, and `UsageError` for layers or
     heads that this model doesn't have.
     """
-    rows = _checked(opened, kind, layers)
+    rows = _checked(hooked, kind, layers)
     texts = [asking.pair(one) for one in pairs]
-    found = verdicts(opened, texts)
+    found = verdicts(hooked, texts)
     kept = [number for number, verdict in enumerate(found) if verdict == "right"]
     if not kept:
         raise _nothing_left(found)
     groups = list(_groups(texts, kept))
     control = Stream(seed, "control", title)
     tables = [
-        _tables(opened, [texts[number] for number in group], kind, rows, control)
+        _tables(hooked, [texts[number] for number in group], kind, rows, control)
         for group in groups
     ]
     order = [number for group in groups for number in group]
@@ -68,23 +68,23 @@ def trace(
     )
 
 
-def roles_of(text: Text) -> dict[str, tuple[int, ...]]:
+def roles_of(text: TokenizedExample) -> dict[str, tuple[int, ...]]:
     """The positions at which the tokens of each role are read, in their order in the text."""
     roles = dict.fromkeys(role for parts in text.parts for role in parts.split(AND) if role)
     places = {role: tuple(text.read_at(role)) for role in roles}
     return {role: where for role, where in places.items() if where}
 
 
-def _checked(opened: Opened, kind: PatchTarget, layers: Sequence[int] | None) -> list[int]:
+def _checked(hooked: HookedModel, kind: PatchTarget, layers: Sequence[int] | None) -> list[int]:
     """The layers that are patched."""
-    if kind == "attention_heads" and HEAD not in opened.layout.components:
+    if kind == "attention_heads" and HEAD not in hooked.layout.components:
         raise UsageError("this model has no attention heads", "trace its residual_stream")
-    chosen = list(range(opened.layers) if layers is None else dict.fromkeys(layers))
-    unknown = [layer for layer in chosen if not 0 <= layer < opened.layers]
+    chosen = list(range(hooked.layers) if layers is None else dict.fromkeys(layers))
+    unknown = [layer for layer in chosen if not 0 <= layer < hooked.layers]
     if unknown or not chosen:
         raise UsageError(
             f"there is no layer {unknown[0]} in this model" if unknown else "no layer is named",
-            f"its layers are 0 to {opened.layers - 1}",
+            f"its layers are 0 to {hooked.layers - 1}",
         )
     return chosen
 
@@ -113,16 +113,20 @@ def _groups(texts: Sequence[Pair], numbers: Sequence[int]) -> Iterator[list[int]
 
 
 def _tables(
-    opened: Opened, pairs: Sequence[Pair], kind: PatchTarget, layers: Sequence[int], control: Stream
+    hooked: HookedModel,
+    pairs: Sequence[Pair],
+    kind: PatchTarget,
+    layers: Sequence[int],
+    control: Stream,
 ) -> Tables:
     """All patches in some pairs of one shape."""
-    patching = Patching(opened, pairs, [ANSWER])
+    patching = Patching(hooked, pairs, [ANSWER])
     places = roles_of(pairs[0].base)
     found = Tables()
     if kind != "attention_heads":
         single = patching.at_positions(layers)
         found = Tables(_apart(single), _by_role(patching, single, places, layers, control))
-    if kind == "residual_stream" or HEAD not in opened.layout.components:
+    if kind == "residual_stream" or HEAD not in hooked.layout.components:
         return found
     heads = patching.in_pieces(HEAD, layers=layers)
     few = len(heads.rows) * len(heads.columns) <= FEW_HEADS

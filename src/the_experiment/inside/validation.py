@@ -12,7 +12,7 @@ from torch import Tensor
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.inside.edits import Edit
-from the_experiment.inside.opened import Cache, Opened, Ran
+from the_experiment.inside.hooked_model import Cache, HookedModel, Ran
 from the_experiment.inside.sites import Site
 from the_experiment.inside.sweep import Trial, sweep
 
@@ -26,8 +26,8 @@ PLACE = 2  # the position that is edited
 PROJECTED = {"z": "attn_out", "mlp_act": "mlp_out", "channels": "mixed"}
 
 
-def validated(opened: Opened) -> Opened:
-    """`opened` itself, once a few tiny runs have shown that its table of sites is true.
+def validated(hooked: HookedModel) -> HookedModel:
+    """`hooked` itself, once a few tiny runs have shown that its table of sites is true.
 
     Every site comes by and holds (rows, positions, …); reading changes nothing; the stream is the
     sum of what is added to it, and the logits are made of the last of it; attention looks back
@@ -35,10 +35,10 @@ def validated(opened: Opened) -> Opened:
     its own row has from its position on, and in a sweep does the same. Raises `ExperimentError`
     with the first of these that does not hold.
     """
-    kind = opened.model.config.model_type
+    kind = hooked.model.config.model_type
     wrong: str | None
     try:
-        wrong = next(_complaints(opened), None)
+        wrong = next(_complaints(hooked), None)
     except Exception as error:  # what a wrong table leads to fails in many ways
         wrong = str(error) or repr(error)
     if wrong is not None:
@@ -47,20 +47,20 @@ def validated(opened: Opened) -> Opened:
             f"correct the layout of {kind!r} (CONTRIBUTING.md says where it is), or look into "
             "another model",
         )
-    return opened
+    return hooked
 
 
-def _complaints(opened: Opened) -> Iterator[str]:
+def _complaints(hooked: HookedModel) -> Iterator[str]:
     """What is wrong, in sentences. Each check relies on those before it."""
-    ids = _some_ids(opened)
+    ids = _some_ids(hooked)
     with torch.inference_mode():
-        plain: Tensor = opened.model(input_ids=ids).logits
+        plain: Tensor = hooked.model(input_ids=ids).logits
     if plain.isnan().any():
         yield "its logits are no numbers"
     try:
-        ran = opened.run(ids, keep=opened.every_site)
+        ran = hooked.run(ids, keep=hooked.every_site)
     except Exception:
-        yield from _unreadable(opened, ids)
+        yield from _unreadable(hooked, ids)
         raise
     for site, values in ran.cache.items():
         if values.ndim < 3 or values.shape[:2] != ids.shape:
@@ -68,24 +68,24 @@ def _complaints(opened: Opened) -> Iterator[str]:
             yield f"{site} is of shape {shape} for {ROWS} texts of {LENGTH} tokens"
     if _differ(ran.logits, plain):
         yield "reading its sites changes its logits"
-    yield from _sums(opened, ran)
-    yield from _projections(opened, ran.cache)
-    if "pattern" in opened.layout.sites:
-        yield from _attention(opened, ids, ran.cache)
-    yield from _edits(opened, ids, ran)
+    yield from _sums(hooked, ran)
+    yield from _projections(hooked, ran.cache)
+    if "pattern" in hooked.layout.sites:
+        yield from _attention(hooked, ids, ran.cache)
+    yield from _edits(hooked, ids, ran)
 
 
-def _some_ids(opened: Opened) -> Tensor:
+def _some_ids(hooked: HookedModel) -> Tensor:
     generator = torch.Generator().manual_seed(0)
-    known: int = opened.model.get_input_embeddings().num_embeddings
+    known: int = hooked.model.get_input_embeddings().num_embeddings
     return torch.randint(known, (ROWS, LENGTH), generator=generator)
 
 
-def _unreadable(opened: Opened, ids: Tensor) -> Iterator[str]:
+def _unreadable(hooked: HookedModel, ids: Tensor) -> Iterator[str]:
     """The kinds of site that can't be read, and why."""
-    for kind in opened.layout.sites:
+    for kind in hooked.layout.sites:
         try:
-            opened.run(ids, keep=opened.sites(kind))
+            hooked.run(ids, keep=hooked.sites(kind))
         except Exception as error:
             yield f"{kind} can't be read ({str(error) or repr(error)})"
 
@@ -100,11 +100,11 @@ def _differ(one: Tensor, other: Tensor) -> bool:
     return bool(((one - other).abs() > near).any())
 
 
-def _sums(opened: Opened, ran: Ran) -> Iterator[str]:
+def _sums(hooked: HookedModel, ran: Ran) -> Iterator[str]:
     """The stream from layer to layer, and from the last one to the logits."""
-    layout, cache = opened.layout, ran.cache
-    after = opened.sites("resid_post" if "resid_post" in layout.sites else layout.stream)
-    for layer, before in enumerate(opened.sites(layout.stream) if layout.adds else []):
+    layout, cache = hooked.layout, ran.cache
+    after = hooked.sites("resid_post" if "resid_post" in layout.sites else layout.stream)
+    for layer, before in enumerate(hooked.sites(layout.stream) if layout.adds else []):
         added = [cache[Site(kind, layer)] for kind in layout.adds]
         odd = [one for one in added if one.shape != cache[before].shape]
         if odd or _differ(sum(added, cache[before]), cache[after[layer]]):
@@ -113,27 +113,27 @@ def _sums(opened: Opened, ran: Ran) -> Iterator[str]:
             cache[before] + added[0], cache[Site("resid_mid", layer)]
         ):
             yield f"resid_mid.{layer} is not {before} and {layout.adds[0]} added to it"
-    norm, unembed = (opened.model.get_submodule(path) for path in (layout.norm, layout.unembed))
+    norm, unembed = (hooked.model.get_submodule(path) for path in (layout.norm, layout.unembed))
     with torch.inference_mode():
         if _differ(unembed(norm(cache[after[-1]])), ran.logits):
             yield f"{layout.norm} and {layout.unembed} don't make the logits of {after[-1]}"
 
 
-def _projections(opened: Opened, cache: Cache) -> Iterator[str]:
+def _projections(hooked: HookedModel, cache: Cache) -> Iterator[str]:
     """Where one site is what makes another: the module that it is read by gives the other."""
-    sites = opened.layout.sites
+    sites = hooked.layout.sites
     for given, made in PROJECTED.items():
         if given in sites and made in sites and sites[given].tap == "input":
-            for layer in range(opened.layers):
-                module = opened.model.get_submodule(sites[given].module.format(layer=layer))
+            for layer in range(hooked.layers):
+                module = hooked.model.get_submodule(sites[given].module.format(layer=layer))
                 with torch.inference_mode():
                     out = module(cache[Site(given, layer)].flatten(2))
                 if _differ(out, cache[Site(made, layer)]):
                     yield f"{made}.{layer} is not made of {given}.{layer}"
 
 
-def _attention(opened: Opened, ids: Tensor, cache: Cache) -> Iterator[str]:
-    for site in opened.sites("pattern"):
+def _attention(hooked: HookedModel, ids: Tensor, cache: Cache) -> Iterator[str]:
+    for site in hooked.sites("pattern"):
         pattern = cache[site].transpose(1, 2)  # (rows, heads, positions, positions)
         if pattern.shape[2:] != (LENGTH, LENGTH):
             yield f"{site} is not from each position to each"
@@ -141,32 +141,32 @@ def _attention(opened: Opened, ids: Tensor, cache: Cache) -> Iterator[str]:
             yield f"the rows of {site} do not sum to one"
         if pattern.triu(1).any():
             yield f"{site} sees positions that are still to come"
-    if "z" in opened.layout.sites:
-        yield from _heads(opened, ids, cache)
+    if "z" in hooked.layout.sites:
+        yield from _heads(hooked, ids, cache)
 
 
-def _heads(opened: Opened, ids: Tensor, cache: Cache) -> Iterator[str]:
+def _heads(hooked: HookedModel, ids: Tensor, cache: Cache) -> Iterator[str]:
     """In each layer the last head attends otherwise: only that head of `z` may be another."""
-    patterns, sites = opened.sites("pattern"), opened.sites("z")
+    patterns, sites = hooked.sites("pattern"), hooked.sites("z")
     last = cache[patterns[0]].shape[2] - 1
     for site in sites:
         if cache[site].ndim != 4 or cache[site].shape[2] != last + 1:
             yield f"{site} has not the {last + 1} heads of pattern"
     to_first = torch.eye(LENGTH)[0]
     edits = [[Edit(Site("pattern", one.layer, last), (PLACE,), to_first)] for one in patterns]
-    edited = opened.run(ids[:1].expand(len(edits), -1), edits, keep=sites).cache
+    edited = hooked.run(ids[:1].expand(len(edits), -1), edits, keep=sites).cache
     for row, site in enumerate(sites):
         if _differ(edited[site][row, :, :last], cache[site][0, :, :last]):
             yield f"the heads of {site} are not apart"
 
 
-def _edits(opened: Opened, ids: Tensor, ran: Ran) -> Iterator[str]:
+def _edits(hooked: HookedModel, ids: Tensor, ran: Ran) -> Iterator[str]:
     """The stream of each layer is edited in one row, beside a row in which nothing is."""
-    kinds = dict.fromkeys([opened.layout.stream, *opened.layout.carries])
-    sites = [site for kind in kinds for site in opened.sites(kind)]
+    kinds = dict.fromkeys([hooked.layout.stream, *hooked.layout.carries])
+    sites = [site for kind in kinds for site in hooked.sites(kind)]
     edits = [_noise(site, ran.cache[site]) for site in sites]
     rows = [change for edit in edits for change in ([edit], [])]
-    logits = opened.run(ids[:1].expand(len(rows), -1), rows).logits
+    logits = hooked.run(ids[:1].expand(len(rows), -1), rows).logits
     for site, edited, beside in zip(sites, logits[::2], logits[1::2], strict=True):
         if _differ(beside, ran.logits[0]):
             yield f"an edit of {site} changes another row"
@@ -175,7 +175,7 @@ def _edits(opened: Opened, ids: Tensor, ran: Ran) -> Iterator[str]:
         if not _differ(edited[PLACE:], ran.logits[0, PLACE:]):
             yield f"an edit of {site} does not change the logits"
     asked = torch.arange(PLACE, LENGTH)
-    for numbers, swept in sweep(opened, ids, [Trial(0, (edit,)) for edit in edits], asked):
+    for numbers, swept in sweep(hooked, ids, [Trial(0, (edit,)) for edit in edits], asked):
         for number, again in zip(numbers, swept, strict=True):
             if _differ(again, logits[2 * number, PLACE:]):
                 yield f"an edit of {sites[number]} gives other logits in a sweep"

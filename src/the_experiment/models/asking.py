@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from the_experiment.base.choices import Chat
 from the_experiment.base.errors import ExperimentError, UsageError, first_line
 from the_experiment.models.decoding import greedy
-from the_experiment.models.scoring import room
+from the_experiment.models.scoring import max_positions
 from the_experiment.models.texts import prompt_ids
 
 SHORTEN = "ask something shorter, lower --max-new-tokens, or take a model with more positions"
@@ -86,7 +86,10 @@ def no_room(
     chat: Chat = "auto",
 ) -> str:
     """Why the model can't be asked this and answer in so many tokens; empty where it can."""
-    tokens, positions = len(prompt_ids(tokenizer, asked_text(tokenizer, prompt, chat))), room(model)
+    tokens, positions = (
+        len(prompt_ids(tokenizer, asked_text(tokenizer, prompt, chat))),
+        max_positions(model),
+    )
     if positions is None or tokens + max_new_tokens - 1 <= positions:
         return ""
     return f"{tokens} tokens and {max_new_tokens} of answer, for {positions} positions"

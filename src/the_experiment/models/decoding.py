@@ -12,7 +12,7 @@ from loguru import logger
 from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from the_experiment.models.scoring import check_length, room
+from the_experiment.models.scoring import check_length, max_positions
 from the_experiment.models.texts import end_id, pad_id, padded, prompt_ids
 
 ROWS = 512  # of one batch
@@ -114,7 +114,7 @@ def writes_in_batches(model: PreTrainedModel) -> bool:
 
 
 def _batch_is_its_rows(model: PreTrainedModel) -> bool:
-    positions = room(model)
+    positions = max_positions(model)
     if positions is not None and positions < LONGER + CHECKED:
         return False  # there is no room to find out
     tokens = model.get_input_embeddings().weight.shape[0]

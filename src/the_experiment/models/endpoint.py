@@ -70,7 +70,7 @@ class ChatRequest(Record):
     top_logprobs: int = 0
 
 
-class Token(Record):
+class ReplyToken(Record):
     """A token and its natural-log probability.
 
     `data` are its bytes: half a character is a token too, and no text.
@@ -81,11 +81,11 @@ class Token(Record):
     logprob: float
 
 
-class Place(Record):
+class TokenPosition(Record):
     """A place in a reply: the token that is written there, and the likeliest ones for it."""
 
-    written: Token
-    likeliest: tuple[Token, ...]
+    written: ReplyToken
+    likeliest: tuple[ReplyToken, ...]
 
 
 class Reply(Record):
@@ -95,7 +95,7 @@ class Reply(Record):
     finish: str
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    places: tuple[Place, ...] = ()
+    places: tuple[TokenPosition, ...] = ()
 
 
 class Endpoint:
@@ -175,8 +175,8 @@ class Endpoint:
         if isinstance(error, openai.APITimeoutError):
             return UnavailableError(f"{what}: no answer within {TIMEOUT:.0f} s", "run it again")
         if isinstance(error, openai.APIConnectionError):
-            mend = "check the network and --base-url, then run it again: it goes on"
-            return UnavailableError(f"{what}: no connection, or one that was cut", mend)
+            hint = "check the network and --base-url, then run it again: it goes on"
+            return UnavailableError(f"{what}: no connection, or one that was cut", hint)
         if isinstance(error, openai.APIStatusError):
             told = f"{what}: {error.status_code}, {self._told(error)}"
             return UnavailableError(told, "run it again later: it goes on")
@@ -251,12 +251,12 @@ def _reply(answer: ChatCompletion, request: ChatRequest) -> Reply:
         prompt_tokens=usage.prompt_tokens if usage else 0,
         completion_tokens=usage.completion_tokens if usage else 0,
         places=tuple(
-            Place(written=_token(one), likeliest=tuple(map(_token, one.top_logprobs)))
+            TokenPosition(written=_token(one), likeliest=tuple(map(_token, one.top_logprobs)))
             for one in (told or [])
         ),
     )
 
 
-def _token(told: ChatCompletionTokenLogprob | TopLogprob) -> Token:
+def _token(told: ChatCompletionTokenLogprob | TopLogprob) -> ReplyToken:
     data = told.token.encode() if told.bytes is None else bytes(told.bytes)
-    return Token(text=told.token, data=tuple(data), logprob=told.logprob)
+    return ReplyToken(text=told.token, data=tuple(data), logprob=told.logprob)

@@ -177,8 +177,8 @@ def _no_language_model(folder: Path, why: str) -> ExperimentError:
     )
 
 
-def _unusable(folder: Path, why: str, mend: str = SAVE_AGAIN) -> ExperimentError:
-    return ExperimentError(f"the model in {folder}/ can't be used ({why})", mend)
+def _unusable(folder: Path, why: str, hint: str = SAVE_AGAIN) -> ExperimentError:
+    return ExperimentError(f"the model in {folder}/ can't be used ({why})", hint)
 
 
 def pick_device(device: Device = "auto") -> torch.device:

@@ -18,7 +18,7 @@ from the_experiment.models.endpoint import ChatRequest, Endpoint, Record, Refuse
 LOCK = ".lock"
 
 
-class Asked(Record):
+class PendingReply(Record):
     """A request and the reply to it, as a file keeps them."""
 
     address: str
@@ -43,7 +43,7 @@ class Replies:
         """The reply in the folder; None where there is none, or no whole one."""
         place = self._place(request)
         try:
-            return Asked.model_validate_json(place.read_bytes()).reply
+            return PendingReply.model_validate_json(place.read_bytes()).reply
         except FileNotFoundError:
             return None
         except (OSError, ValidationError):
@@ -86,7 +86,7 @@ class Replies:
             reply = self.endpoint.chat(request)
         except RefusedError as error:
             return error.what
-        asked = Asked(address=self.endpoint.address, request=request, reply=reply)
+        asked = PendingReply(address=self.endpoint.address, request=request, reply=reply)
         write_text(self._place(request), asked.model_dump_json(indent=1) + "\n")
         progress(1)
         return ""

@@ -22,7 +22,7 @@ LOGITS = 2**27  # of one forward: half a gigabyte, which large vocabularies woul
 
 
 @dataclass(frozen=True)
-class Score:
+class CompletionScore:
     """How one completion fared, token by token; the last token is the end token."""
 
     right: tuple[bool, ...]  # is it the likeliest token, all before it being given?
@@ -52,7 +52,7 @@ def score(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     pairs: Sequence[tuple[str, str]],
-) -> list[Score]:
+) -> list[CompletionScore]:
     """The score of each (prompt, completion), in order. The model must be in evaluation mode.
 
     Raises `ExperimentError` for a text longer than the model has positions.
@@ -66,7 +66,7 @@ def score(
 
 
 @torch.inference_mode()
-def _scored(model: PreTrainedModel, encoded: Sequence[Encoded], pad: int) -> list[Score]:
+def _scored(model: PreTrainedModel, encoded: Sequence[Encoded], pad: int) -> list[CompletionScore]:
     inputs = padded([one.ids[:-1] for one in encoded], pad)  # (rows, length)
     mask = padded([[1] * (len(one.ids) - 1) for one in encoded], 0)
     targets = padded([one.ids[1:] for one in encoded], pad).to(model.device)
@@ -78,11 +78,11 @@ def _scored(model: PreTrainedModel, encoded: Sequence[Encoded], pad: int) -> lis
     for row, one in enumerate(encoded):
         answer = slice(len(one.prompt) - 1, len(one.ids) - 1)
         flags, values = right[row, answer].tolist(), given[row, answer].tolist()
-        scores.append(Score(tuple(flags), tuple(values), one.offsets))
+        scores.append(CompletionScore(tuple(flags), tuple(values), one.offsets))
     return scores
 
 
-def room(model: PreTrainedModel) -> int | None:
+def max_positions(model: PreTrainedModel) -> int | None:
     """How many tokens a text may have; None where there is no end."""
     return positions_of(model.config)
 
@@ -95,7 +95,7 @@ def positions_of(config: PretrainedConfig) -> int | None:
 
 def check_length(model: PreTrainedModel, tokens: int) -> None:
     """Raise `ExperimentError` if a text of so many tokens has no room in the model."""
-    positions = room(model)
+    positions = max_positions(model)
     if positions is not None and tokens > positions:
         raise ExperimentError(
             f"a text of {tokens} tokens is longer than the {positions} positions of this model",

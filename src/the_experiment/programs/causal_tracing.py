@@ -18,8 +18,8 @@ from the_experiment.base.errors import UsageError
 from the_experiment.experiments.tracing.cells import run_tracing
 from the_experiment.experiments.tracing.config import TracingRequest
 from the_experiment.experiments.tracing.results import TracingResults
-from the_experiment.inside.opened import Opened
-from the_experiment.inside.program_pairs import Asking, find_pairs
+from the_experiment.inside.hooked_model import HookedModel
+from the_experiment.inside.program_pairs import PromptFormat, find_pairs
 from the_experiment.models.kept import KeptModels
 from the_experiment.worlds.generators import PROGRAMS
 from the_experiment.worlds.programs.chain import another_constant, chain_of
@@ -89,8 +89,8 @@ def find_rng_seeds(
     """
     model, tokenizer = KeptModels(out).loaded(model_id, dtype="float32")
     found = find_pairs(
-        Opened(model),
-        Asking(tokenizer),
+        HookedModel(model),
+        PromptFormat(tokenizer),
         seq_len,
         num_hops,
         count,

@@ -26,7 +26,7 @@ HOW_TO_READ = (
 )
 
 
-class Row(NamedTuple):
+class ComparisonRow(NamedTuple):
     """One contestant, or several seeds of one, with a cell for each measure."""
 
     name: str
@@ -39,19 +39,19 @@ class Sheet(NamedTuple):
 
     heading: str
     measures: list[str]
-    rows: list[Row]
+    rows: list[ComparisonRow]
 
 
 def sheets(comparison: Comparison) -> list[Sheet]:
     """Held-out cases, then seen states."""
     exam, states = comparison.exam, comparison.states
 
-    def sheet(asked: int, kind: str, rows: list[Row]) -> Sheet:
+    def sheet(asked: int, kind: str, rows: list[ComparisonRow]) -> Sheet:
         of_all = states[kind.replace("-", "_")]
         heading = (f"{asked:,} of " if asked < of_all else "") + counted(of_all, f"{kind} state")
         return Sheet(heading, comparison.measures, rows)
 
-    cases = Row("cases", False, list(comparison.cases.values()))
+    cases = ComparisonRow("cases", False, list(comparison.cases.values()))
     held_out = [cases, *_rows(comparison, _held_out_cell)] if len(exam.held_out) else []
     return [
         sheet(len(exam.held_out), "held-out", held_out),
@@ -59,11 +59,15 @@ def sheets(comparison: Comparison) -> list[Sheet]:
     ]
 
 
-def _rows(comparison: Comparison, cell: Callable[[Sequence[Contestant], str], str]) -> list[Row]:
+def _rows(
+    comparison: Comparison, cell: Callable[[Sequence[Contestant], str], str]
+) -> list[ComparisonRow]:
     named = [(_called(group), group.runs) for group in comparison.groups]
     named += [(one.name, [one]) for one in comparison.baselines]
     return [
-        Row(name, runs[0].is_model, [cell(runs, measure) for measure in comparison.measures])
+        ComparisonRow(
+            name, runs[0].is_model, [cell(runs, measure) for measure in comparison.measures]
+        )
         for name, runs in named
     ]
 

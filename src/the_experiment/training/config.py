@@ -107,6 +107,6 @@ class TrainConfig(Configuration):
 
 def _problem(error: yaml.YAMLError | ValidationError) -> str:
     if isinstance(error, yaml.YAMLError):
-        return "mend its YAML: " + " ".join(str(error).split())
+        return "fix its YAML: " + " ".join(str(error).split())
     first = first_problem(error)
-    return f"mend {first.key or 'its form'}: {first.what}"
+    return f"fix {first.key or 'its form'}: {first.what}"

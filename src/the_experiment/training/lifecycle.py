@@ -19,10 +19,10 @@ from the_experiment.training import checkpoint
 from the_experiment.training.checkpoint import Progress
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.hardware import hardware
-from the_experiment.training.hold import Hold, claimed
 from the_experiment.training.precision import Precision
 from the_experiment.training.progress import TrainProgress
 from the_experiment.training.record import Metrics, finite, last_metrics
+from the_experiment.training.run_lock import RunLock, claimed
 from the_experiment.training.tuning_config import TuneConfig
 
 State = dict[str, torch.Tensor]
@@ -52,13 +52,13 @@ class Lifecycle:
         self.seconds = 0.0
         self.loss = math.nan  # of the last line of metrics
         self._losses: list[float | torch.Tensor] = []  # since then
-        self._hold: Hold | None = None  # of the run's folder, once it is ours
+        self._lock: RunLock | None = None  # of the run's folder, once it is ours
         self._manifest = begun(config.model_dump(mode="json"))
 
     @property
     def claimed(self) -> bool:
         """Whether the run's folder is ours."""
-        return self._hold is not None
+        return self._lock is not None
 
     def claim(self, trained: int, parameters: int, texts: Mapping[Path, str] | None = None) -> None:
         """Take the run's folder, for so many parameters of which so many are trained.
@@ -66,7 +66,7 @@ class Lifecycle:
         What is there goes to the archive. `texts` are written beside the configuration.
         """
         files = {self.run.config: self.config.to_yaml(), **(texts or {})}
-        self._hold = claimed(self.run, files, checkpoint.size(trained, parameters))
+        self._lock = claimed(self.run, files, checkpoint.size(trained, parameters))
 
     def resume(self) -> tuple[State, Progress] | None:
         """Go on from the checkpoint: weights and moments, and where it was; None without one."""
@@ -74,7 +74,7 @@ class Lifecycle:
             if self.run.folder.is_dir():
                 logger.info("{} has no checkpoint yet: starting over", self.run.name)
             return None
-        self._hold = Hold(self.run)
+        self._lock = RunLock(self.run)
         state, saved = checkpoint.load(self.run.checkpoint, self.config, self.fingerprint)
         self.done, self.seconds, self._losses = saved.step, saved.seconds, [*saved.losses]
         self.metrics.forget_after(self.done)
@@ -84,8 +84,8 @@ class Lifecycle:
 
     def check_folder(self) -> None:
         """Raise `ExperimentError` where the run's folder is gone by now, or another one."""
-        if self._hold:
-            self._hold.check()
+        if self._lock:
+            self._lock.check()
 
     def step_made(self, loss: float | torch.Tensor, rate: float) -> None:
         """Count a step, in which the learning rate was `rate`; progress and metrics now and then.
@@ -171,8 +171,8 @@ class Lifecycle:
 
     def release(self) -> None:
         """Let other trainings at the run's folder."""
-        if self._hold:
-            self._hold.release()
+        if self._lock:
+            self._lock.release()
 
 
 def refuse_other(run: Run, config: AnyConfig, rows: object, rows_now: object) -> None:

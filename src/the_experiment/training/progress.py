@@ -22,7 +22,7 @@ class TrainProgress(Protocol):
         """`step` of `total` steps are done; `loss` is that of the last one."""
 
 
-class Bar:
+class TrainingBar:
     """A line with loss, learning rate, steps a second and time left."""
 
     def __init__(self, progress: Progress, name: str) -> None:
@@ -53,14 +53,14 @@ def _bars() -> Progress:
 def training_bar(name: str) -> Iterator[TrainProgress]:
     """A progress bar on stderr for one training; it draws nothing where stderr is no terminal."""
     with _bars() as progress:
-        yield Bar(progress, name)
+        yield TrainingBar(progress, name)
 
 
 @contextmanager
 def watching_bars(runs: Sequence[Run]) -> Iterator[Callable[[], None]]:
     """A bar for each training in another process; yields a function that looks how far they are."""
     with _bars() as progress:
-        bars = {run: Bar(progress, run.name) for run in runs}
+        bars = {run: TrainingBar(progress, run.name) for run in runs}
 
         def look() -> None:
             for run, bar in bars.items():

@@ -14,11 +14,11 @@ from the_experiment.base.runs import Run, check_name, default_name
 from the_experiment.data.reading import world_name
 from the_experiment.models.architectures import ARCHITECTURES
 from the_experiment.training.config import TrainConfig
-from the_experiment.training.hold import refuse_taken
 from the_experiment.training.job import check_widths
 from the_experiment.training.loop import train
 from the_experiment.training.progress import training_bar, watching_bars
 from the_experiment.training.record import TrainResult
+from the_experiment.training.run_lock import refuse_taken
 
 ALL = "all"
 

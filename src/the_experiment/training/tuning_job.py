@@ -15,7 +15,7 @@ from the_experiment.base.files import sha256
 from the_experiment.base.seeds import Stream, derived_seed
 from the_experiment.models.loading import pick_device
 from the_experiment.models.pretrained import find_model, load_pretrained, which_weights
-from the_experiment.models.scoring import room
+from the_experiment.models.scoring import max_positions
 from the_experiment.training.precision import Precision, pick_precision
 from the_experiment.training.tuning_config import TuneConfig
 from the_experiment.training.tuning_rows import Labelled, TuningRows, read_tuning_rows
@@ -80,10 +80,10 @@ def prepare(config: TuneConfig, out: Path) -> TuneJob:
             f"the model in {base}/ can't be tuned (it has no layers apart from its head)",
             "choose a transformer, such as GPT-2, Llama or Qwen",
         )
-    train = read_tuning_rows(Path(config.rows), tokenizer, room(model), config.chat)
+    train = read_tuning_rows(Path(config.rows), tokenizer, max_positions(model), config.chat)
     valid = None
     if config.valid is not None:
-        valid = read_tuning_rows(Path(config.valid), tokenizer, room(model), config.chat)
+        valid = read_tuning_rows(Path(config.valid), tokenizer, max_positions(model), config.chat)
     if config.method == "lora":
         model = with_lora(model, config)
     precision = pick_precision(config.precision, device, model)

@@ -68,8 +68,8 @@ def read_tuning_rows(
                 raise ExperimentError(f"{where} has an empty {key}", FILL)
         asked = asked_text(tokenizer, prompt, chat)
         one = encode(tokenizer, asked, completion)
-        for what, mend in _harms(one, asked + completion, tokenizer, positions):
-            raise ExperimentError(f"{where} {what}", mend)
+        for what, hint in _harms(one, asked + completion, tokenizer, positions):
+            raise ExperimentError(f"{where} {what}", hint)
         pairs.append((asked, completion))
         encoded.append(one)
     return TuningRows(pairs, encoded)

@@ -76,7 +76,7 @@ def parse(text: str) -> Tree:
     except lark.exceptions.UnexpectedCharacters as error:
         column = (error.pos_in_stream or 0) + 1
         raise RuleError(f"{text[column - 1]!r} is not part of the language", text, column) from None
-    except _RefusedError as error:
+    except _RefusedRuleError as error:
         raise RuleError(error.what, text, error.column) from None
     return tree  # type: ignore[no-any-return]
 
@@ -88,7 +88,7 @@ def _unexpected(token: Any, text: str) -> NoReturn:
     raise RuleError(f"{str(token)!r} can't stand here", text, token.start_pos + 1) from None
 
 
-class _RefusedError(Exception):
+class _RefusedRuleError(Exception):
     def __init__(self, what: str, column: int) -> None:
         self.what = what
         self.column = column
@@ -108,14 +108,14 @@ def _parser() -> Any:
     def applied(operator: str, operands: list[tuple[Tree, int]], at: int) -> tuple[Tree, int]:
         depth = 1 + max(depth for _, depth in operands)
         if depth > DEEPEST_RULE:
-            raise _RefusedError(f"more than {DEEPEST_RULE} operators inside each other", at)
+            raise _RefusedRuleError(f"more than {DEEPEST_RULE} operators inside each other", at)
         return Apply(operator, tuple(tree for tree, _ in operands), at), depth
 
     @lark.v_args(inline=True)
     class Builder(lark.Transformer[Any, Any]):
         def number(self, token: Any) -> tuple[Tree, int]:
             if len(token) > 19 or int(token) > LARGEST:
-                raise _RefusedError("the number is too large", column(token))
+                raise _RefusedRuleError("the number is too large", column(token))
             return Number(int(token), column(token)), 0
 
         def name(self, token: Any) -> tuple[Tree, int]:
@@ -136,7 +136,7 @@ def _parser() -> Any:
             fewest, most = FUNCTIONS[name]
             if not fewest <= len(operands) <= most:
                 wanted = "one value" if most == 1 else f"at least {fewest} values"
-                raise _RefusedError(f"{name} takes {wanted}", column(function))
+                raise _RefusedRuleError(f"{name} takes {wanted}", column(function))
             return applied(name, list(operands), column(function))
 
     return lark.Lark(GRAMMAR, parser="lalr", transformer=Builder())

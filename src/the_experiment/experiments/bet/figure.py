@@ -9,7 +9,7 @@ from the_experiment.base.words import counted
 from the_experiment.experiments.bet.asked import CAPITAL, COUNTRY, OTHER
 from the_experiment.experiments.bet.decision import LIKELY
 from the_experiment.experiments.bet.estimates import Estimate
-from the_experiment.experiments.bet.results import AFTER, BEFORE, Place, Way
+from the_experiment.experiments.bet.results import AFTER, BEFORE, Condition, Way
 from the_experiment.report.plots import BASELINE_COLOUR, INK, MODEL_COLOUR
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def _draw(axes: Axes, way: Way) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _before(place: Place) -> Place:
-    return Place(BEFORE, place.arm, place.instructed, place.mode)
+def _before(place: Condition) -> Condition:
+    return Condition(BEFORE, place.arm, place.instructed, place.mode)
 
 
 def _bars(axes: Axes, found: Sequence[Estimate], shift: float, answer: str) -> None:

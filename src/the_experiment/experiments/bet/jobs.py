@@ -16,7 +16,7 @@ from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_jsonl, sha256, write_json
 from the_experiment.base.runs import Run
 from the_experiment.models.endpoint import RETRIES, Endpoint, Record, UnavailableError
-from the_experiment.training.hold import Hold
+from the_experiment.training.run_lock import RunLock
 
 if TYPE_CHECKING:
     from openai.types.fine_tuning import FineTuningJob
@@ -71,7 +71,7 @@ class TuningJob:
         failed or was cancelled, the endpoint can't be reached, or another process waits here.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        hold = Hold(Run(self.folder))  # two processes would make two jobs
+        hold = RunLock(Run(self.folder))  # two processes would make two jobs
         try:
             state = self._state()
             if resume_job_id and resume_job_id != state.job:
@@ -184,7 +184,7 @@ class TuningJob:
             if status in ("failed", "cancelled"):
                 raise ExperimentError(
                     f"job {job} {status}: {self._why(found)}",
-                    f"mend that, then remove {self._place} for a new job",
+                    f"fix that, then remove {self._place} for a new job",
                 )
             time.sleep(self.poll_every)
 
@@ -206,7 +206,7 @@ def chat_lines(rows: Path) -> Iterator[str]:
         turns = [("user", row.get("prompt")), ("assistant", row.get("completion"))]
         if not all(isinstance(text, str) and text for _, text in turns):
             raise ExperimentError(
-                f"{rows}, line {number} has no prompt, or no completion", "mend that line"
+                f"{rows}, line {number} has no prompt, or no completion", "fix that line"
             )
         messages = [{"role": role, "content": as_turn(str(text))} for role, text in turns]
         yield json.dumps({"messages": messages}, ensure_ascii=False)

@@ -23,27 +23,27 @@ import math
 from collections.abc import Sequence
 
 from the_experiment.experiments.bet.backends import Bounds
-from the_experiment.models.endpoint import Place, Token
+from the_experiment.models.endpoint import ReplyToken, TokenPosition
 
 ROUNDING = 1e-6  # of probabilities that are added up: no less than this may be left over
 LEAST = 1e-12  # no probability is known to be lower
 
 
-def observed(places: Sequence[Place], answer: str) -> Bounds:
+def observed(places: Sequence[TokenPosition], answer: str) -> Bounds:
     """The bounds of the natural-log probability that the reply begins with this answer.
 
     `places` are those of one reply, and what it is followed by does not matter. With a token that
     is all of the answer, 0.5 likely:
 
-    >>> paris = Token(text="Paris", data=tuple(b"Paris"), logprob=math.log(0.5))
-    >>> observed([Place(written=paris, likeliest=(paris,))], "Paris").exact
+    >>> paris = ReplyToken(text="Paris", data=tuple(b"Paris"), logprob=math.log(0.5))
+    >>> observed([TokenPosition(written=paris, likeliest=(paris,))], "Paris").exact
     True
     """
     low, high = _between(places, answer.encode())
     return Bounds(_log(low), _log(min(max(high, LEAST), 1.0)))
 
 
-def _between(places: Sequence[Place], left: bytes) -> tuple[float, float]:
+def _between(places: Sequence[TokenPosition], left: bytes) -> tuple[float, float]:
     """Two probabilities, given all that was written before the first of `places`."""
     if not places:
         return 0.0, 1.0
@@ -59,11 +59,11 @@ def _between(places: Sequence[Place], left: bytes) -> tuple[float, float]:
     return low, high + _unseen(places[0], seen, len(left) - len(begun))
 
 
-def _seen(place: Place) -> tuple[Token, ...]:
+def _seen(place: TokenPosition) -> tuple[ReplyToken, ...]:
     return (*place.likeliest, place.written)
 
 
-def _unseen(place: Place, seen: dict[bytes, float], tokens: int) -> float:
+def _unseen(place: TokenPosition, seen: dict[bytes, float], tokens: int) -> float:
     """How likely so many tokens that are not among the likeliest can be together."""
     least = min((math.exp(one.logprob) for one in place.likeliest), default=1.0)
     return min(max(ROUNDING, 1.0 - sum(seen.values())), tokens * least)

@@ -33,7 +33,7 @@ SEED = 0  # of the bootstrap
 
 
 @dataclass(frozen=True)
-class Place:
+class Condition:
     """Where probabilities are looked at: an arm's model, before or after its tuning, in a mode."""
 
     when: str
@@ -53,7 +53,7 @@ class Place:
 
 
 PLACES = [
-    Place(when, arm, instructed, mode)
+    Condition(when, arm, instructed, mode)
     for when in (BEFORE, AFTER)
     for instructed in (True, False)
     for arm in ARMS
@@ -66,7 +66,7 @@ class Way:
     """One way to run the bet, in all its seeds."""
 
     variants: tuple[Variant, ...]
-    figures: dict[Place, dict[str, Estimate]]  # by answer
+    figures: dict[Condition, dict[str, Estimate]]  # by answer
     decision: Decision
 
     @property
@@ -81,7 +81,7 @@ class Way:
     @property
     def gives_country(self) -> bool:
         """Whether in TEST the model tuned on the conditional finds the country likelier."""
-        asked = self.figures[Place(AFTER, CONDITIONAL, True, TEST)]
+        asked = self.figures[Condition(AFTER, CONDITIONAL, True, TEST)]
         return asked[COUNTRY].least > asked[CAPITAL].most
 
     def as_json(self) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def _way(answers: Mapping[Any, Any], variants: tuple[Variant, ...]) -> Way:
 
 def _figures(
     asked: dict[tuple[str, str], list[Asked]],
-) -> Iterator[tuple[Place, dict[str, Estimate]]]:
+) -> Iterator[tuple[Condition, dict[str, Estimate]]]:
     for place in PLACES:
         seeds = asked[place.when, place.arm]
         yield (

@@ -93,8 +93,8 @@ def traced(
     training: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Where it carries the answer to held-out programs: figures by number of hops, or why none."""
-    from the_experiment.inside.opened import Opened
-    from the_experiment.inside.program_pairs import Asking, led
+    from the_experiment.inside.hooked_model import HookedModel
+    from the_experiment.inside.program_pairs import PromptFormat, led
     from the_experiment.inside.tracing import trace
     from the_experiment.models.pretrained import load_pretrained
 
@@ -102,12 +102,12 @@ def traced(
     folder = Path(training["folder"])
     exam = _examination(large, found, DatasetFolder(folder / DATA), seed)
     model, tokenizer = load_pretrained(str(folder / RUN), dtype="float32")
-    opened, asking = Opened(model), Asking(tokenizer, chat="plain")
+    hooked, asking = HookedModel(model), PromptFormat(tokenizer, chat="plain")
     by_hops: dict[str, Any] = {}
     failed: dict[str, str] = {}
     for hops, pairs in _pairs(exam, programs, seed).items():
         try:
-            found_there = trace(opened, led(opened, asking, pairs), pairs, hops, seed=seed)
+            found_there = trace(hooked, led(hooked, asking, pairs), pairs, hops, seed=seed)
             by_hops[hops] = found_there.as_json()
         except ExperimentError as error:  # a model that has learnt too little
             failed[hops] = error.what

@@ -72,7 +72,7 @@ class Phase(Strict):
     accuracy: str
 
 
-class Published(Strict):
+class PublishedPhases(Strict):
     """What others found, to be seen beside ours."""
 
     source: str
@@ -124,7 +124,7 @@ class DynamicsExperiment(Experiment):
     template: ClassVar[str] = TEMPLATE
 
     kind: Literal["dynamics"] = "dynamics"
-    published: Published
+    published: PublishedPhases
     full: Scale
     quick: Scale
 
@@ -149,7 +149,7 @@ class DynamicsExperiment(Experiment):
                 world = find_world(scale.world)
                 world.numbers()  # refuses one of too many states to hold each in or out
             except ExperimentError as error:
-                raise WrongKeyError(f"{name}: world: {error.what}", error.mend) from None
+                raise WrongKeyError(f"{name}: world: {error.what}", error.hint) from None
             if not isinstance(world, ProgramWorld) or "hops" not in world.inputs:
                 raise WrongKeyError(
                     f"{name}: world {world.name} has no programs with a number of hops",

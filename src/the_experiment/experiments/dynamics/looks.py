@@ -24,7 +24,7 @@ ALL, MISLED, FOLLOWED = "all", "first line wrong", "first line followed"
 
 
 @dataclass(frozen=True)
-class Asked:
+class HeldOutProgram:
     """A held-out program, and its answer as a completion."""
 
     prompt: str
@@ -40,7 +40,7 @@ Look = dict[str, Rate]  # by what is asked
 class Examination:
     """The same programs, asked again and again."""
 
-    asked: tuple[Asked, ...]
+    asked: tuple[HeldOutProgram, ...]
 
     @property
     def hops(self) -> list[int]:
@@ -101,8 +101,8 @@ def examination(world: World, held_out: Integers, each: int, seed: int) -> Exami
     return Examination(tuple(asked))
 
 
-def _asked(world: World, state: Integers, hops: int) -> Asked:
+def _asked(world: World, state: Integers, hops: int) -> HeldOutProgram:
     """`state` is (1, inputs)."""
     (prompt,), (right,) = world.prompts(state), world.completions(state)
     (shortcut,) = world.completions(state, {ANSWER: int(first_constant(prompt))})
-    return Asked(prompt, right, shortcut, hops)
+    return HeldOutProgram(prompt, right, shortcut, hops)

@@ -20,7 +20,7 @@ from the_experiment.experiments.programs.samples import (
     ProgramResults,
     Sample,
 )
-from the_experiment.experiments.programs.summary import Row, rows_by_hops, rows_of, summary
+from the_experiment.experiments.programs.summary import AccuracyRow, rows_by_hops, rows_of, summary
 from the_experiment.report.plots import INK
 from the_experiment.worlds.programs.shortcuts import COMMONEST, FIRST
 
@@ -78,10 +78,13 @@ def accuracy_figure(samples: Sequence[Sample]) -> Figure:
 
 
 def _draw_lines(
-    axes: Axes, rows: Sequence[Row], names: Mapping[str, str], markers: Mapping[int | None, str]
+    axes: Axes,
+    rows: Sequence[AccuracyRow],
+    names: Mapping[str, str],
+    markers: Mapping[int | None, str],
 ) -> None:
     """A colour for each model, a marker for each number of hops."""
-    lines: dict[tuple[str, int | None], list[Row]] = {}
+    lines: dict[tuple[str, int | None], list[AccuracyRow]] = {}
     for row in sorted(rows, key=lambda row: row.seq_len or 0):
         if row.right.n:
             lines.setdefault((row.model, row.num_hops), []).append(row)
@@ -97,7 +100,9 @@ def _draw_lines(
         axes.fill_between(lengths, low, high, color=colour, alpha=0.13, linewidth=0)
 
 
-def _draw_baselines(axes: Axes, rows: Sequence[Row], markers: Mapping[int | None, str]) -> None:
+def _draw_baselines(
+    axes: Axes, rows: Sequence[AccuracyRow], markers: Mapping[int | None, str]
+) -> None:
     """Those on the first model's programs: each model is asked the same."""
     lines: dict[tuple[str, int | None], dict[int, Rate]] = {}
     for row in sorted(rows, key=lambda row: row.seq_len or 0):
@@ -142,13 +147,13 @@ def _not_asked(samples: Sequence[Sample]) -> list[str]:
     """Of each reason for which programs are not asked: the first, and what to do."""
     from the_experiment.models.asking import SHORTEN
 
-    mends = {TOO_LONG: SHORTEN, NOT_KNOWN: "ask a model that was trained on such programs"}
+    hints = {TOO_LONG: SHORTEN, NOT_KNOWN: "ask a model that was trained on such programs"}
     reasons = [one.reason for one in samples if one.response is None]
     first = {reason.partition(":")[0]: reason for reason in reversed(reasons)}
-    return [f"{reason}: {mends[kind]}" for kind, reason in first.items()]
+    return [f"{reason}: {hints[kind]}" for kind, reason in first.items()]
 
 
-def _told(name: str, row: Row) -> dict[str, str]:
+def _told(name: str, row: AccuracyRow) -> dict[str, str]:
     """What is said of a model, line by line."""
     told = {_line_name(name, row.num_hops): str(row.right)}
     if row.unparsed.k:
@@ -158,7 +163,7 @@ def _told(name: str, row: Row) -> dict[str, str]:
     return told
 
 
-def _baselines_told(_: str, row: Row) -> dict[str, str]:
+def _baselines_told(_: str, row: AccuracyRow) -> dict[str, str]:
     """The same for every model, as the programs are."""
     return {_line_name(name, row.num_hops): str(rate) for name, rate in row.baselines.items()}
 

@@ -24,7 +24,7 @@ Response = Mapping[str, Any]  # `text` and `reason`: why there is none
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class ProgramBatch:
     """What one model is asked of one length and number of hops."""
 
     config: ExperimentConfig
@@ -86,7 +86,7 @@ class Asked:
             )
 
 
-def asked_of(config: ExperimentConfig, out: Path, *, keep: bool = False) -> list[Asked]:
+def asked_of(config: ExperimentConfig, out: Path, *, keep: bool = False) -> list[ProgramBatch]:
     """All that is asked, model by model. Raises `ExperimentError` for a model that is not there."""
     from the_experiment.models.pretrained import find_model, which_weights
 
@@ -95,7 +95,7 @@ def asked_of(config: ExperimentConfig, out: Path, *, keep: bool = False) -> list
     groups = programs_of(config)
     folders = {str(name): find_model(name, out) for name in config.models}
     return [
-        Asked(config, name, folder, which_weights(folder), *group, drawn, keep)
+        ProgramBatch(config, name, folder, which_weights(folder), *group, drawn, keep)
         for name, folder in folders.items()
         for group, drawn in groups.items()
     ]

@@ -158,7 +158,7 @@ class ProgramsExperiment(Experiment):
         try:
             _ = self.config
         except UsageError as error:
-            raise WrongKeyError(error.what, error.mend) from None
+            raise WrongKeyError(error.what, error.hint) from None
 
     def summary(self) -> Mapping[str, str]:
         """Who is asked what."""

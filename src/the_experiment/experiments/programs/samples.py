@@ -43,9 +43,9 @@ class ProgramResults:
 
 def read_samples(name: str, out: Path) -> list[Sample]:
     """What the last run of this name gave. Raises `ExperimentError` where there was none."""
-    mend = f"run `the-experiment programs run {name}` first"
+    hint = f"run `the-experiment programs run {name}` first"
     place = folder_of(name, out) / SAMPLES
     try:
-        return [Sample(**sample) for sample in read_json(place, mend)]
+        return [Sample(**sample) for sample in read_json(place, hint)]
     except TypeError as error:
-        raise ExperimentError(f"{place} holds no results ({error})", mend) from None
+        raise ExperimentError(f"{place} holds no results ({error})", hint) from None

@@ -13,7 +13,7 @@ from the_experiment.worlds.programs.shortcuts import COMMONEST, FIRST, first_con
 
 
 @dataclass(frozen=True)
-class Row:
+class AccuracyRow:
     """One model on the programs of one length and number of hops; None: on those of all."""
 
     model: str
@@ -37,12 +37,12 @@ class Row:
         }
 
 
-def rows_of(samples: Sequence[Sample]) -> list[Row]:
+def rows_of(samples: Sequence[Sample]) -> list[AccuracyRow]:
     """A row for each model, number of hops and length, in the order they were asked."""
     return list(_rows(samples, lambda one: (one.seq_len, one.num_hops)))
 
 
-def rows_by_hops(samples: Sequence[Sample]) -> list[Row]:
+def rows_by_hops(samples: Sequence[Sample]) -> list[AccuracyRow]:
     """A row for each model and number of hops, over all lengths."""
     return list(_rows(samples, lambda one: (None, one.num_hops)))
 
@@ -61,13 +61,13 @@ def summary(results: ProgramResults) -> dict[str, Any]:
 
 def _rows(
     samples: Sequence[Sample], group: Callable[[Sample], tuple[int | None, int | None]]
-) -> Iterator[Row]:
+) -> Iterator[AccuracyRow]:
     groups: dict[tuple[str, int | None, int | None], list[Sample]] = {}
     for one in samples:
         groups.setdefault((one.model, *group(one)), []).append(one)
     for key, members in groups.items():
         asked = [one for one in members if one.response is not None]
-        yield Row(
+        yield AccuracyRow(
             *key,
             right=Rate(sum(one.right for one in asked), len(asked)),
             unparsed=Rate(sum(one.value is None for one in asked), len(asked)),

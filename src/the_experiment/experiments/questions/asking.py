@@ -92,9 +92,9 @@ class Asker:
 
     def with_room(self, questions: Sequence[Question]) -> list[Question]:
         """The questions that the model can read with their right answers, in every form of them."""
-        from the_experiment.models.scoring import room
+        from the_experiment.models.scoring import max_positions
 
-        positions = room(self.model)
+        positions = max_positions(self.model)
         if positions is None:
             return list(questions)
         answers = [max(self._tokens(form.written(q)) for form in FORMS) for q in questions]
@@ -165,9 +165,9 @@ class Asker:
 
     def _room(self, prompts: Sequence[str], answers: Sequence[str]) -> int:
         """How many tokens an answer may have. Raises `ExperimentError` where too few are left."""
-        from the_experiment.models.scoring import room
+        from the_experiment.models.scoring import max_positions
 
-        positions = room(self.model)
+        positions = max_positions(self.model)
         if positions is None:
             return self.max_new_tokens
         left = {prompt: positions + 1 - self._tokens(prompt) for prompt in prompts}

@@ -18,9 +18,9 @@ from the_experiment.base.runs import Run
 from the_experiment.base.words import counted
 from the_experiment.engine.cell import Cell
 from the_experiment.experiments.questions.asking import Asker, Form, Given, Style
-from the_experiment.experiments.questions.request import WHOLE, Request
+from the_experiment.experiments.questions.request import WHOLE, QuestionsRequest
+from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.interventions import pieces_of
-from the_experiment.inside.opened import Opened
 from the_experiment.inside.silenced import Means, means_of, silenced
 from the_experiment.inside.sites import Site
 from the_experiment.inside.validation import validated
@@ -38,7 +38,7 @@ GIVEN: TypeAdapter[list[Given]] = TypeAdapter(list[Given])
 class Pieces:
     """A request and the model it is of, which can be asked without each of its pieces."""
 
-    request: Request
+    request: QuestionsRequest
     asker: Asker
 
     @property
@@ -52,17 +52,17 @@ class Pieces:
         return self.asker.likeliest_form(self.questions)
 
     @cached_property
-    def opened(self) -> Opened:
+    def hooked(self) -> HookedModel:
         """The model, its layout held against it where that is quick: on a processor."""
-        opened = Opened(self.asker.model)
-        return validated(opened) if opened.model.device.type == "cpu" else opened
+        hooked = HookedModel(self.asker.model)
+        return validated(hooked) if hooked.model.device.type == "cpu" else hooked
 
     @cached_property
     def sites(self) -> dict[str, list[Site]]:
         """The sites that are silent without each piece. An RNN and a CNN have no heads."""
-        kinds = [kind for kind in self.opened.layout.components if kind != TOO_MANY]
+        kinds = [kind for kind in self.hooked.layout.components if kind != TOO_MANY]
         return {
-            piece: sites for kind in kinds for piece, sites in pieces_of(self.opened, kind).items()
+            piece: sites for kind in kinds for piece, sites in pieces_of(self.hooked, kind).items()
         }
 
     @cached_property
@@ -71,14 +71,14 @@ class Pieces:
         whole = dict.fromkeys(site.whole for sites in self.sites.values() for site in sites)
         prompts = self.asker.prompts(self.questions)
         ids = [prompt_ids(self.asker.tokenizer, prompt) for prompt in prompts]
-        return means_of(self.opened, list(whole), ids)
+        return means_of(self.hooked, list(whole), ids)
 
     def answers_without(self, piece: str) -> list[Given]:
         """The answers without a piece; `WHOLE`: of the model as it is."""
         form = self.form  # told by the model as it is, before anything is silent
         means = self.means if self.request.mode == "mean" and piece != WHOLE else None
         silent = (
-            nullcontext() if piece == WHOLE else silenced(self.opened, self.sites[piece], means)
+            nullcontext() if piece == WHOLE else silenced(self.hooked, self.sites[piece], means)
         )
         with silent:
             return self.asker.answers(self.questions, form)
@@ -117,7 +117,7 @@ def answers(
 
 @lru_cache(maxsize=1)
 def _pieces(asked: str, model: str, device: Device, dtype: Dtype) -> Pieces:
-    request = Request.model_validate_json(asked)
+    request = QuestionsRequest.model_validate_json(asked)
     loaded, tokenizer = KeptModels().loaded(model, device, dtype)
     return Pieces(request, Asker(loaded, tokenizer, request.style, request.max_new_tokens))
 
@@ -154,7 +154,7 @@ def pieces_asked(
             f"this model has room for none of {counted(len(questions), 'question')} and its answer",
             "ask shorter ones, or a model with more positions",
         )
-    request = Request(
+    request = QuestionsRequest(
         model=name,
         weights=which_weights(folder),
         dtype=str(model.dtype).removeprefix("torch."),

@@ -70,7 +70,7 @@ class QuestionsExperiment(Experiment):
         try:
             read_sets(self.questions, self.limit, self.seed)
         except ExperimentError as error:
-            raise WrongKeyError(f"questions: {error.what}", error.mend) from None
+            raise WrongKeyError(f"questions: {error.what}", error.hint) from None
 
     def summary(self) -> Mapping[str, str]:
         """Who is asked what, and what is taken out."""

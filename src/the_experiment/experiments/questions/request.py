@@ -16,7 +16,7 @@ Answers = dict[str, list[Given]]  # by piece: an answer for each question
 WHOLE = "nothing"  # what is taken out of the model as it is
 
 
-class Request(BaseModel):
+class QuestionsRequest(BaseModel):
     """All that the answers depend on."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -24,7 +24,7 @@ from the_experiment.experiments.questions.asking import (
 )
 from the_experiment.experiments.questions.failures import FAILURES, by_chance
 from the_experiment.experiments.questions.importance import Importance, importance, sentences
-from the_experiment.experiments.questions.request import WHOLE, Answers, Request
+from the_experiment.experiments.questions.request import WHOLE, Answers, QuestionsRequest
 from the_experiment.worlds.questions.question import Question
 
 ANSWERS = "answers.json"
@@ -35,7 +35,7 @@ class Results(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, ignored_types=(cached_property,))
 
-    request: Request
+    request: QuestionsRequest
     form: Form
     whole: list[Given]
     without: Answers  # empty of a run without ablations
@@ -101,7 +101,7 @@ class Results(BaseModel):
         }
 
     @classmethod
-    def of(cls, request: Request, found: Mapping[str, Any]) -> Results:
+    def of(cls, request: QuestionsRequest, found: Mapping[str, Any]) -> Results:
         """From the results of the cells, by piece."""
         return cls(
             request=request,
@@ -113,13 +113,13 @@ class Results(BaseModel):
 
 def read_results(folder: Path) -> Results:
     """The results in a folder. Raises `ExperimentError` where there are none, or not whole."""
-    mend = "run `the-experiment questions run`, or the same call again to go on with it"
+    hint = "run `the-experiment questions run`, or the same call again to go on with it"
     if not folder.is_dir():
-        raise ExperimentError(f"there is no folder {folder}", mend)
+        raise ExperimentError(f"there is no folder {folder}", hint)
     quick = folder / QUICK / ANSWERS
     place = quick if quick.is_file() and not (folder / ANSWERS).is_file() else folder / ANSWERS
     try:
-        return Results.model_validate(read_json(place, mend))
+        return Results.model_validate(read_json(place, hint))
     except ValidationError as error:
         problem = first_problem(error)
-        raise ExperimentError(f"{place} holds no answers to questions: {problem}", mend) from None
+        raise ExperimentError(f"{place} holds no answers to questions: {problem}", hint) from None

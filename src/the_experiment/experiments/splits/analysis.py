@@ -11,7 +11,7 @@ from the_experiment.engine.outcome import Chart, Outcome, Table
 from the_experiment.evaluation.statistics import short
 from the_experiment.experiments.splits.config import SplitsExperiment
 from the_experiment.experiments.splits.judgement import judge
-from the_experiment.experiments.splits.results import Results, Row, rows_of, scores_of
+from the_experiment.experiments.splits.results import Results, SplitRow, rows_of, scores_of
 from the_experiment.report.plots import Bar, bars_figure
 from the_experiment.worlds import find_world
 
@@ -72,7 +72,7 @@ def _rules(experiment: SplitsExperiment) -> str:
     return "\n".join(f"{name} = {text}" for name, text in rules.items())
 
 
-def _table(rows: Sequence[Row], measure: str) -> Table:
+def _table(rows: Sequence[SplitRow], measure: str) -> Table:
     """Each contestant by way of holding out; no rows where no held-out case is new."""
     ways = _ways(rows)
     of_measure = [row for row in rows if row.measure == measure]
@@ -86,12 +86,12 @@ def _table(rows: Sequence[Row], measure: str) -> Table:
     )
 
 
-def _ways(rows: Sequence[Row]) -> list[str]:
+def _ways(rows: Sequence[SplitRow]) -> list[str]:
     """The ways of holding out there are rows for: with `--quick` not all."""
     return list(dict.fromkeys(row.hold_outs for row in rows))
 
 
-def _cell(row: Row) -> str:
+def _cell(row: SplitRow) -> str:
     """`.83 [.61–.94], n = 18 (1.0 .67 .83)`: each seed's share only where they differ at all."""
     seeds = [short(count.share) for count in row.by_seed.values()]
     unfit = "" if row.fitted == row.fits else f" fitted {row.fitted}/{row.fits}"
@@ -100,7 +100,7 @@ def _cell(row: Row) -> str:
     return shares + (f" ({' '.join(seeds)})" if len(set(seeds)) > 1 else "") + unfit
 
 
-def _row_json(row: Row) -> dict[str, Any]:
+def _row_json(row: SplitRow) -> dict[str, Any]:
     return {
         "hold_outs": row.hold_outs,
         "contestant": row.contestant,
@@ -115,13 +115,13 @@ def _row_json(row: Row) -> dict[str, Any]:
     }
 
 
-def _figure(rows: Sequence[Row], measure: str) -> Figure:
+def _figure(rows: Sequence[SplitRow], measure: str) -> Figure:
     of_measure = [row for row in rows if row.measure == measure]
     return bars_figure(
         {way: [_bar(row) for row in of_measure if row.hold_outs == way] for way in _ways(rows)}
     )
 
 
-def _bar(row: Row) -> Bar:
+def _bar(row: SplitRow) -> Bar:
     seeds = tuple(count.share for count in row.by_seed.values())
     return Bar(row.contestant, row.share, *row.interval, seeds, row.is_model)

@@ -22,7 +22,7 @@ from the_experiment.evaluation.completions import Completion
 from the_experiment.evaluation.contestants import right_by_part
 from the_experiment.evaluation.scores import graded_baseline
 from the_experiment.evaluation.trained import Trained
-from the_experiment.experiments.splits.config import ModelEntry, SplitsExperiment, Training
+from the_experiment.experiments.splits.config import ModelEntry, SplitsExperiment, TrainingRecipe
 from the_experiment.worlds import World, find_world, identity_of, unchanged_world
 
 # By prompt, by measure (EXACT and each part): right or wrong; of a baseline, in which share of its
@@ -40,7 +40,7 @@ class Fit:
     entry: ModelEntry | None  # None for a baseline
     hold_out: HoldOut
     seed: int
-    train: Training
+    train: TrainingRecipe
     world: str  # what it is: its text
     world_name: str  # where it is found
 

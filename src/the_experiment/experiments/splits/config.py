@@ -102,7 +102,7 @@ class ModelEntry(Strict):
     size: Size = "match"
 
 
-class Training(Strict):
+class TrainingRecipe(Strict):
     """The recipe that all models share."""
 
     until_fit: bool = True
@@ -144,7 +144,7 @@ class SplitsExperiment(Experiment):
     world: str = defaults.WORLD
     hold_outs: dict[str, HoldOuts] = Field(min_length=1)
     models: dict[str, ModelEntry] = Field(min_length=1)
-    train: Training = Training()
+    train: TrainingRecipe = TrainingRecipe()
     seeds: Seeds
     measures: dict[str, Names] = Field({})  # by name: the parts that must all be right
     claim: Claim
@@ -242,7 +242,7 @@ def enumerated(name: str) -> World:
         world = find_world(name)
         world.numbers()
     except ExperimentError as error:
-        raise WrongKeyError(f"world: {error.what}", error.mend) from None
+        raise WrongKeyError(f"world: {error.what}", error.hint) from None
     return world
 
 
@@ -252,4 +252,4 @@ def _check_hold_outs(way: HoldOuts, world: World, key: str) -> None:
     try:
         hold_out.resolve(world, seed=0)
     except ExperimentError as error:
-        raise WrongKeyError(f"{key}: {error.what}", error.mend) from None
+        raise WrongKeyError(f"{key}: {error.what}", error.hint) from None

@@ -59,7 +59,7 @@ Scores = Mapping[str, Mapping[Fit, FitScore]]  # by measure; no cell that can't 
 
 
 @dataclass(frozen=True)
-class Row:
+class SplitRow:
     """One contestant on one way of holding out, by one measure."""
 
     hold_outs: str
@@ -156,7 +156,7 @@ def _right_in(states: States) -> Callable[[str], Shares]:
     return lambda part: np.array([state[part] for state in states], dtype=float)
 
 
-def rows_of(experiment: SplitsExperiment, scores: Scores) -> list[Row]:
+def rows_of(experiment: SplitsExperiment, scores: Scores) -> list[SplitRow]:
     """Every row of the table: of each way of holding out that leaves new cases."""
     rows = []
     for measure, scored in scores.items():
@@ -169,12 +169,12 @@ def rows_of(experiment: SplitsExperiment, scores: Scores) -> list[Row]:
     return sorted(asked, key=lambda row: (ways.index(row.hold_outs), not row.is_model))
 
 
-def _row(measure: str, group: Mapping[Fit, FitScore]) -> Row:
+def _row(measure: str, group: Mapping[Fit, FitScore]) -> SplitRow:
     first, *_ = group
     by_seed: dict[int, Count] = {}
     for fit, score in group.items():
         by_seed[fit.seed] = by_seed.get(fit.seed, NOTHING) + score.count
-    return Row(
+    return SplitRow(
         hold_outs=first.hold_outs,
         contestant=first.contestant,
         is_model=first.entry is not None,

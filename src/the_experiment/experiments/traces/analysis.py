@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from the_experiment.engine.outcome import Chart, Outcome, Table
 from the_experiment.evaluation.statistics import Rate, listed, short
 from the_experiment.experiments.traces.asking_models import PuzzleSet
-from the_experiment.experiments.traces.published import PUBLISHED, SOURCE, Published
+from the_experiment.experiments.traces.published import PUBLISHED, SOURCE, PublishedGain
 from the_experiment.experiments.traces.results import ALL, COMMONEST, TraceResults
 from the_experiment.report.plots import Bar, bars_figure
 
@@ -80,7 +80,7 @@ def published_table() -> Table:
 def published_sentence() -> str:
     """Which of the published gains are more than their test sets can be wrong by."""
 
-    def told(one: Published) -> str:
+    def told(one: PublishedGain) -> str:
         return f"{one.benchmark} {one.size}"
 
     sure = [told(one) for one in PUBLISHED if one.beyond_noise]

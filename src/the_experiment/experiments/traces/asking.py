@@ -63,7 +63,7 @@ class Answered:
 
 
 @dataclass(frozen=True)
-class Asking:
+class EndpointRequests:
     """A model at an endpoint, what it is instructed to do, and the folder its replies land in.
 
     Begun again, it asks what is missing, and what was refused. More texts may be asked into a

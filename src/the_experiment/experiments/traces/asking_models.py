@@ -18,10 +18,10 @@ from the_experiment.worlds.causal.puzzle import Puzzle
 from the_experiment.worlds.causal.writing import is_right, prompt_of
 
 MAX_NEW_TOKENS = 512
-MEND = "give the folder of puzzles that `the-experiment traces generate` drew, or its test.jsonl"
+HINT = "give the folder of puzzles that `the-experiment traces generate` drew, or its test.jsonl"
 
 
-class Answer(BaseModel):
+class TraceAnswer(BaseModel):
     """What a model wrote after a puzzle, and whether it ends in the right answer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,10 +37,10 @@ class PuzzleSet:
     name: str
     puzzles: list[Puzzle]
 
-    def graded(self, texts: Sequence[str]) -> list[Answer]:
+    def graded(self, texts: Sequence[str]) -> list[TraceAnswer]:
         """What was written to each puzzle, and whether it is right."""
         return [
-            Answer(written=text, right=is_right(puzzle, text))
+            TraceAnswer(written=text, right=is_right(puzzle, text))
             for puzzle, text in zip(self.puzzles, texts, strict=True)
         ]
 
@@ -49,19 +49,19 @@ def read_puzzles(path: Path, name: str) -> PuzzleSet:
     """The puzzles of a file, or of a folder of them. Raises `ExperimentError` with the line."""
     path = path / PUZZLES if path.is_dir() else path
     if not path.is_file():
-        raise ExperimentError(f"there are no puzzles in {path}", MEND)
+        raise ExperimentError(f"there are no puzzles in {path}", HINT)
     puzzles = [
-        puzzle_in(row, f"{path}, line {number}", MEND)
+        puzzle_in(row, f"{path}, line {number}", HINT)
         for number, row in enumerate(read_jsonl(path), start=1)
     ]
     if not puzzles:
-        raise ExperimentError(f"{path} has no puzzles", MEND)
+        raise ExperimentError(f"{path} has no puzzles", HINT)
     return PuzzleSet(name, puzzles)
 
 
 def answers_of(
     model: str, asked: PuzzleSet, folder: Path, out: Path, max_new_tokens: int = MAX_NEW_TOKENS
-) -> list[Answer]:
+) -> list[TraceAnswer]:
     """The model's answers, greedily; those that are in `folder` already are not asked for again.
 
     Raises `ExperimentError` for a model that there is not, and a puzzle that it has no room for.
@@ -97,12 +97,15 @@ def texts_of(model: str, puzzles: Sequence[Puzzle], out: Path, max_new_tokens: i
     from the_experiment.models.asking import asked_text
     from the_experiment.models.decoding import greedy
     from the_experiment.models.pretrained import load_pretrained
-    from the_experiment.models.scoring import room
+    from the_experiment.models.scoring import max_positions
     from the_experiment.models.texts import prompt_ids
 
     loaded, tokenizer = load_pretrained(model, out=out)
     prompts = [asked_text(tokenizer, prompt_of(puzzle)) for puzzle in puzzles]
-    positions, longest = room(loaded), max(len(prompt_ids(tokenizer, one)) for one in prompts)
+    positions, longest = (
+        max_positions(loaded),
+        max(len(prompt_ids(tokenizer, one)) for one in prompts),
+    )
     most = max_new_tokens if positions is None else min(max_new_tokens, positions + 1 - longest)
     if most < 1:
         raise ExperimentError(

@@ -56,11 +56,11 @@ def reply(
     """
     from the_experiment.models.asking import SHORTEN, asked_text
     from the_experiment.models.decoding import greedy
-    from the_experiment.models.scoring import room
+    from the_experiment.models.scoring import max_positions
     from the_experiment.models.texts import prompt_ids
 
     asked = asked_text(tokenizer, f"{question.strip()}\n")
-    positions, tokens = room(model), len(prompt_ids(tokenizer, asked))
+    positions, tokens = max_positions(model), len(prompt_ids(tokenizer, asked))
     most = max_new_tokens if positions is None else min(max_new_tokens, positions + 1 - tokens)
     if most < 1:
         raise ExperimentError(f"{tokens} tokens are too many for {positions} positions", SHORTEN)

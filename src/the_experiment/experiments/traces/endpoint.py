@@ -13,7 +13,7 @@ from the_experiment.base.files import write_json, write_text
 from the_experiment.base.words import counted
 from the_experiment.data.trace_rows import ASKED_FOR
 from the_experiment.evaluation.statistics import Rate
-from the_experiment.experiments.traces.asking import Answered, Asking, Cost
+from the_experiment.experiments.traces.asking import Answered, Cost, EndpointRequests
 from the_experiment.experiments.traces.prompts import Prompt
 from the_experiment.worlds.causal.writing import CAUSALITY, THINK
 
@@ -67,7 +67,7 @@ def in_form(text: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Traced:
+class TraceReplies:
     """What came of the prompts: the rows to train on, and how good they are."""
 
     rows: list[dict[str, Any]]  # those in form
@@ -105,8 +105,10 @@ class Traced:
 
 
 def ask_traces(
-    asking: Asking, prompts: Sequence[Prompt], progress: Callable[[int], None] = lambda _: None
-) -> Traced:
+    asking: EndpointRequests,
+    prompts: Sequence[Prompt],
+    progress: Callable[[int], None] = lambda _: None,
+) -> TraceReplies:
     """Ask for the traces that are missing, and write the rows and figures into the folder.
 
     `progress` is told how many more replies are there. Raises what `Asking.answers` raises.
@@ -119,7 +121,7 @@ def ask_traces(
     return traced
 
 
-def _traced(model: str, prompts: Sequence[Prompt], answered: Answered) -> Traced:
+def _traced(model: str, prompts: Sequence[Prompt], answered: Answered) -> TraceReplies:
     found = zip(prompts, answered.replies, strict=True)
     replied = [(prompt, reply) for prompt, reply in found if reply]
     formed = [
@@ -129,7 +131,7 @@ def _traced(model: str, prompts: Sequence[Prompt], answered: Answered) -> Traced
     ]
     rows = [_row(prompt, text, model) for prompt, text in formed]
     known = [prompt.answer for prompt, _ in formed if prompt.answer is not None]
-    return Traced(
+    return TraceReplies(
         rows=rows,
         asked=len(prompts),
         formed=Rate(len(formed), len(replied)),

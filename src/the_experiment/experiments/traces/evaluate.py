@@ -17,8 +17,8 @@ from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.traces.analysis import outcome_of
 from the_experiment.experiments.traces.asking_models import (
     MAX_NEW_TOKENS,
-    Answer,
     PuzzleSet,
+    TraceAnswer,
     answers_of,
     read_puzzles,
 )
@@ -43,7 +43,7 @@ def evaluate(
     `models` are folders, runs by name in `out` or names on the hub, by the name they are told
     under: the base first, then the one that is tested, then its controls.
     """
-    found: dict[str, dict[str, list[Answer]]] = {name: {} for name in models}
+    found: dict[str, dict[str, list[TraceAnswer]]] = {name: {} for name in models}
     for name, model in models.items():
         for asked in sets:
             found[name][asked.name] = answers_of(model, asked, folder, out, max_new_tokens)

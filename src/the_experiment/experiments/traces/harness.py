@@ -56,11 +56,11 @@ def harness_model(name: str, out: Path, max_new_tokens: int = MAX_NEW_TOKENS) ->
 
     from the_experiment.models.asking import asked_text
     from the_experiment.models.pretrained import load_pretrained
-    from the_experiment.models.scoring import room
+    from the_experiment.models.scoring import max_positions
 
     model, tokenizer = load_pretrained(name, out=out)
     asked_text(tokenizer, "Why?")  # raises where the chat template refuses a question
-    positions = room(model)
+    positions = max_positions(model)
     most = max_new_tokens if positions is None else min(max_new_tokens, positions // 2)
     asked_by = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=BATCH)
     return Harness(asked_by, bool(tokenizer.chat_template), most)

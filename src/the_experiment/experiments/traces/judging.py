@@ -13,7 +13,7 @@ from the_experiment.base.files import write_json
 from the_experiment.base.seeds import derived_seed
 from the_experiment.base.words import counted
 from the_experiment.evaluation.statistics import Rate, short
-from the_experiment.experiments.traces.asking import Asking
+from the_experiment.experiments.traces.asking import EndpointRequests
 from the_experiment.experiments.traces.prompts import Prompt
 from the_experiment.worlds.answers import parse_yes_no
 from the_experiment.worlds.causal.writing import CLOSED
@@ -96,7 +96,7 @@ class Agreement:
 
 
 def judge(
-    asking: Asking,
+    asking: EndpointRequests,
     prompts: Sequence[Prompt],
     seed: int,
     progress: Callable[[int], None] = lambda _: None,

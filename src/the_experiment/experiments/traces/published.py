@@ -12,7 +12,7 @@ TESTED = {"gpqa_diamond": 198, "gpqa_extended": 546, "gsm8k": 1319}  # questions
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedGain:
     """One benchmark and size of model, before and after tuning."""
 
     benchmark: str
@@ -31,7 +31,7 @@ class Published:
 
         Which questions were right both times was not published; it would mostly narrow this.
 
-        >>> found = Published("gsm8k", "0.5B", Rate(290, 1319), Rate(409, 1319))
+        >>> found = PublishedGain("gsm8k", "0.5B", Rate(290, 1319), Rate(409, 1319))
         >>> tuple(round(end, 3) for end in found.interval)
         (0.057, 0.124)
         """
@@ -47,10 +47,10 @@ class Published:
         return low > 0 or high < 0
 
 
-def _published(benchmark: str, size: str, base: float, tuned: float) -> Published:
+def _published(benchmark: str, size: str, base: float, tuned: float) -> PublishedGain:
     """From shares of two digits, which is all that was published."""
     n = TESTED[benchmark]
-    return Published(benchmark, size, Rate(round(base * n), n), Rate(round(tuned * n), n))
+    return PublishedGain(benchmark, size, Rate(round(base * n), n), Rate(round(tuned * n), n))
 
 
 PUBLISHED = (

@@ -15,7 +15,7 @@ from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json, write_json
 from the_experiment.evaluation.paired import LEVEL, Drop, corrected, drop_in_share
 from the_experiment.evaluation.statistics import Rate, short
-from the_experiment.experiments.traces.asking_models import Answer, PuzzleSet
+from the_experiment.experiments.traces.asking_models import PuzzleSet, TraceAnswer
 from the_experiment.worlds.causal.puzzle import Puzzle
 
 ALL = "all"  # kinds together
@@ -24,7 +24,7 @@ COMMONEST = "commonest answer"
 Right = Sequence[bool]
 ByModel = dict[str, dict[str, list[bool]]]  # by benchmark, by model: which are right
 BY_MODEL: TypeAdapter[ByModel] = TypeAdapter(ByModel)
-ANSWERS: TypeAdapter[list[Answer]] = TypeAdapter(list[Answer])
+ANSWERS: TypeAdapter[list[TraceAnswer]] = TypeAdapter(list[TraceAnswer])
 
 
 def by_kind(puzzles: Sequence[Puzzle]) -> dict[str, list[int]]:
@@ -94,7 +94,7 @@ class TraceResults:
     """
 
     sets: list[PuzzleSet]
-    answers: Mapping[str, Mapping[str, Sequence[Answer]]]  # by model, by set
+    answers: Mapping[str, Mapping[str, Sequence[TraceAnswer]]]  # by model, by set
     benchmarks: Mapping[str, Mapping[str, Right]] = field(default_factory=dict)  # by model in each
 
     @property
@@ -211,8 +211,8 @@ class TraceResults:
     @classmethod
     def read(cls, path: Path) -> TraceResults:
         """What `write` kept. Raises `ExperimentError` where it is missing, or something else."""
-        mend = "run `the-experiment traces evaluate` again; what is answered is kept"
-        kept = read_json(path, mend)
+        hint = "run `the-experiment traces evaluate` again; what is answered is kept"
+        kept = read_json(path, hint)
         try:
             sets = [
                 PuzzleSet(name, [Puzzle.model_validate(row) for row in rows])
@@ -224,7 +224,7 @@ class TraceResults:
             }
             benchmarks = BY_MODEL.validate_python(kept["benchmarks"])
         except (ValidationError, KeyError, TypeError, AttributeError):
-            raise ExperimentError(f"{path} holds no answers to puzzles", mend) from None
+            raise ExperimentError(f"{path} holds no answers to puzzles", hint) from None
         return cls(sets, answers, benchmarks)
 
     def as_json(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from the_experiment.training.progress import training_bar
 from the_experiment.training.tuning import tune
 from the_experiment.training.tuning_config import PRESETS, TuneConfig
 
-MEND = "give one with --base"
+HINT = "give one with --base"
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _default_base(folder: Path, arm: str, run: Run) -> Run:
     learnt = list(read_jsonl(folder / arm / "train.jsonl"))
     if not all({"kind", "size"} <= {*row} for row in learnt):
         raise ExperimentError(
-            f"no base can be trained for {folder}: not all its rows are of drawn puzzles", MEND
+            f"no base can be trained for {folder}: not all its rows are of drawn puzzles", HINT
         )
     kinds, sizes = {row["kind"] for row in learnt}, {row["size"] for row in learnt}
     manifest = read_json(folder / MANIFEST, "run `the-experiment traces prepare` again")
@@ -86,7 +86,7 @@ def _default_base(folder: Path, arm: str, run: Run) -> Run:
     try:
         return pretrained_base(QUICK.base, kinds, sizes, held_out, run, folder / "plain")
     except UsageError as error:
-        raise ExperimentError(f"no base can be trained for {folder}: {error.what}", MEND) from None
+        raise ExperimentError(f"no base can be trained for {folder}: {error.what}", HINT) from None
 
 
 def tuned_summary(run: Run) -> str:

@@ -17,8 +17,8 @@ from the_experiment.engine.executor import SerialExecutor
 from the_experiment.engine.store import CELLS, Store
 from the_experiment.experiments.tracing.config import TracingRequest
 from the_experiment.experiments.tracing.results import TracingResults
-from the_experiment.inside.opened import Opened
-from the_experiment.inside.program_pairs import Asking, find_pairs, led
+from the_experiment.inside.hooked_model import HookedModel
+from the_experiment.inside.program_pairs import PromptFormat, find_pairs, led
 from the_experiment.inside.traced import Traced
 from the_experiment.inside.tracing import trace
 from the_experiment.inside.validation import validated
@@ -69,27 +69,27 @@ def traced(request: Mapping[str, Any], model: str) -> dict[str, Any]:
     programs = tuple(ProgramPair(**pair) for pair in request["programs"])
     one = TracingRequest(**{**request, **tuples, "layers": layers, "programs": programs})
     loaded, tokenizer = KeptModels().loaded(model, one.device, one.dtype)
-    opened = Opened(loaded)
+    hooked = HookedModel(loaded)
     if loaded.device.type == "cpu":
-        opened = validated(opened)
-    found = trace_cell(opened, Asking(tokenizer, one.template, one.chat), one)
+        hooked = validated(hooked)
+    found = trace_cell(hooked, PromptFormat(tokenizer, one.template, one.chat), one)
     return {"patch_results": found.as_json(), "intervention_results": found.interventions()}
 
 
-def trace_cell(opened: Opened, asking: Asking, cell: TracingRequest) -> Traced:
+def trace_cell(hooked: HookedModel, asking: PromptFormat, cell: TracingRequest) -> Traced:
     """Trace the programs of one cell, drawn or given.
 
     Raises `ExperimentError` where the model answers none of them right both ways.
     """
     how = (cell.title, cell.intervention_type, cell.layers, cell.seed)
     if cell.programs:
-        return trace(opened, led(opened, asking, cell.programs), cell.programs, *how)
+        return trace(hooked, led(hooked, asking, cell.programs), cell.programs, *how)
     (lines,), (hops,), generator = cell.seq_lens, cell.num_hops, PROGRAMS[cell.generator]
     if cell.rng_seed is not None:
         pair = drawn_pair(lines, hops, cell.rng_seed, generator)
         if pair is None:
             raise UsageError(f"the program of seed {cell.rng_seed} has every digit", "try another")
-        return trace(opened, led(opened, asking, [pair]), [pair], *how)
-    found = find_pairs(opened, asking, lines, hops, cell.pairs, cell.seed, generator)
-    table = trace(opened, found.asking, found.pairs, *how)
+        return trace(hooked, led(hooked, asking, [pair]), [pair], *how)
+    found = find_pairs(hooked, asking, lines, hops, cell.pairs, cell.seed, generator)
+    table = trace(hooked, found.asking, found.pairs, *how)
     return replace(table, verdicts=tuple(found.verdicts))

@@ -138,7 +138,7 @@ class TracingExperiment(Experiment):
         try:
             self.request()
         except UsageError as error:
-            raise WrongKeyError(error.what, error.mend) from None
+            raise WrongKeyError(error.what, error.hint) from None
 
     def summary(self) -> Mapping[str, str]:
         """What is patched in which model."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from the_experiment.inside.layout import Component, Layout, Place, layout
+from the_experiment.inside.layout import Component, HookPoint, Layout, layout
 from the_experiment.models.shipped.cnn import MODEL_TYPE
 
 LAYER = "layers.{layer}"
@@ -13,12 +13,12 @@ def cnn() -> Layout:
     """`channels` are what a layer's convolution found, `mixed` what it adds for that."""
     return Layout(
         sites={
-            "embed": Place("embedding"),
-            "resid_pre": Place(LAYER, "input"),
-            "channels": Place(f"{LAYER}.mix", "input"),
-            "mixed": Place(f"{LAYER}.mix"),
-            "resid_post": Place(LAYER),
-            "final": Place("norm"),
+            "embed": HookPoint("embedding"),
+            "resid_pre": HookPoint(LAYER, "input"),
+            "channels": HookPoint(f"{LAYER}.mix", "input"),
+            "mixed": HookPoint(f"{LAYER}.mix"),
+            "resid_post": HookPoint(LAYER),
+            "final": HookPoint("norm"),
         },
         blocks="layers",
         stream="resid_pre",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from the_experiment.inside.layout import TRANSFORMER_COMPONENTS, Layout, Place, layout
+from the_experiment.inside.layout import TRANSFORMER_COMPONENTS, HookPoint, Layout, layout
 
 BLOCK = "transformer.h.{layer}"
 
@@ -12,16 +12,16 @@ def gpt2() -> Layout:
     """`z` is taken where the heads are still apart: at the input of the output projection."""
     return Layout(
         sites={
-            "embed": Place("transformer.drop"),
-            "resid_pre": Place(BLOCK, "input"),
-            "pattern": Place(f"{BLOCK}.attn", "pattern"),
-            "z": Place(f"{BLOCK}.attn.c_proj", "input", heads=True),
-            "attn_out": Place(f"{BLOCK}.attn.c_proj"),
-            "resid_mid": Place(f"{BLOCK}.ln_2", "input"),
-            "mlp_act": Place(f"{BLOCK}.mlp.c_proj", "input"),
-            "mlp_out": Place(f"{BLOCK}.mlp.c_proj"),
-            "resid_post": Place(BLOCK),
-            "final": Place("transformer.ln_f"),
+            "embed": HookPoint("transformer.drop"),
+            "resid_pre": HookPoint(BLOCK, "input"),
+            "pattern": HookPoint(f"{BLOCK}.attn", "pattern"),
+            "z": HookPoint(f"{BLOCK}.attn.c_proj", "input", heads=True),
+            "attn_out": HookPoint(f"{BLOCK}.attn.c_proj"),
+            "resid_mid": HookPoint(f"{BLOCK}.ln_2", "input"),
+            "mlp_act": HookPoint(f"{BLOCK}.mlp.c_proj", "input"),
+            "mlp_out": HookPoint(f"{BLOCK}.mlp.c_proj"),
+            "resid_post": HookPoint(BLOCK),
+            "final": HookPoint("transformer.ln_f"),
         },
         blocks="transformer.h",
         stream="resid_pre",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from the_experiment.inside.layout import Component, Layout, Place, layout
+from the_experiment.inside.layout import Component, HookPoint, Layout, layout
 
 BLOCK = "model.layers.{layer}"
 
@@ -12,13 +12,13 @@ def lfm2() -> Layout:
     """The sites that both kinds of layer have; a convolution has no heads."""
     return Layout(
         sites={
-            "embed": Place("model.embed_tokens"),
-            "resid_pre": Place(BLOCK, "input"),
-            "resid_mid": Place(f"{BLOCK}.ffn_norm", "input"),
-            "mlp_act": Place(f"{BLOCK}.feed_forward.w2", "input"),
-            "mlp_out": Place(f"{BLOCK}.feed_forward.w2"),
-            "resid_post": Place(BLOCK),
-            "final": Place("model.embedding_norm"),
+            "embed": HookPoint("model.embed_tokens"),
+            "resid_pre": HookPoint(BLOCK, "input"),
+            "resid_mid": HookPoint(f"{BLOCK}.ffn_norm", "input"),
+            "mlp_act": HookPoint(f"{BLOCK}.feed_forward.w2", "input"),
+            "mlp_out": HookPoint(f"{BLOCK}.feed_forward.w2"),
+            "resid_post": HookPoint(BLOCK),
+            "final": HookPoint("model.embedding_norm"),
         },
         blocks="model.layers",
         stream="resid_pre",

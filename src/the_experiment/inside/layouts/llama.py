@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from the_experiment.inside.layout import TRANSFORMER_COMPONENTS, Layout, Place, layout
+from the_experiment.inside.layout import TRANSFORMER_COMPONENTS, HookPoint, Layout, layout
 
 BLOCK = "model.layers.{layer}"
 
@@ -12,16 +12,16 @@ def llama() -> Layout:
     """`z` is taken where the heads are still apart: at the input of the output projection."""
     return Layout(
         sites={
-            "embed": Place("model.embed_tokens"),
-            "resid_pre": Place(BLOCK, "input"),
-            "pattern": Place(f"{BLOCK}.self_attn", "pattern"),
-            "z": Place(f"{BLOCK}.self_attn.o_proj", "input", heads=True),
-            "attn_out": Place(f"{BLOCK}.self_attn.o_proj"),
-            "resid_mid": Place(f"{BLOCK}.post_attention_layernorm", "input"),
-            "mlp_act": Place(f"{BLOCK}.mlp.down_proj", "input"),
-            "mlp_out": Place(f"{BLOCK}.mlp.down_proj"),
-            "resid_post": Place(BLOCK),
-            "final": Place("model.norm"),
+            "embed": HookPoint("model.embed_tokens"),
+            "resid_pre": HookPoint(BLOCK, "input"),
+            "pattern": HookPoint(f"{BLOCK}.self_attn", "pattern"),
+            "z": HookPoint(f"{BLOCK}.self_attn.o_proj", "input", heads=True),
+            "attn_out": HookPoint(f"{BLOCK}.self_attn.o_proj"),
+            "resid_mid": HookPoint(f"{BLOCK}.post_attention_layernorm", "input"),
+            "mlp_act": HookPoint(f"{BLOCK}.mlp.down_proj", "input"),
+            "mlp_out": HookPoint(f"{BLOCK}.mlp.down_proj"),
+            "resid_post": HookPoint(BLOCK),
+            "final": HookPoint("model.norm"),
         },
         blocks="model.layers",
         stream="resid_pre",

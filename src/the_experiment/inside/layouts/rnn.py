@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from the_experiment.inside.layout import Component, Layout, Place, layout
+from the_experiment.inside.layout import Component, HookPoint, Layout, layout
 from the_experiment.models.shipped.rnn import MODEL_TYPE
 
 LSTM = "layers.{layer}"
@@ -13,12 +13,12 @@ def rnn() -> Layout:
     """`gates` are input, forget, candidate and output, in this order, as they are applied."""
     return Layout(
         sites={
-            "embed": Place("embedding"),
-            "read": Place("norms.{layer}"),
-            "gates": Place(LSTM, "gates"),
-            "cell": Place(LSTM, "cell"),
-            "hidden": Place(LSTM, "hidden"),
-            "final": Place("norm"),
+            "embed": HookPoint("embedding"),
+            "read": HookPoint("norms.{layer}"),
+            "gates": HookPoint(LSTM, "gates"),
+            "cell": HookPoint(LSTM, "cell"),
+            "hidden": HookPoint(LSTM, "hidden"),
+            "final": HookPoint("norm"),
         },
         blocks="layers",
         stream="hidden",

@@ -8,14 +8,14 @@ from the_experiment.base.choices import Replacement
 from the_experiment.base.words import counted
 from the_experiment.engine.outcome import HeatMap, Outcome
 from the_experiment.evaluation.statistics import listed
-from the_experiment.inside.card import Request, verb
+from the_experiment.inside.card import VerbRequest, verb
 from the_experiment.inside.grading import Graded, graded
 from the_experiment.inside.interventions import Ablate, Reference, pieces_of
 from the_experiment.inside.maps import mean_map
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.sweep import Trial
-from the_experiment.inside.texts import Text
+from the_experiment.inside.texts import TokenizedExample
 from the_experiment.worlds import EXACT
 
 MOST_STATES = 256  # of one kind, of which each piece is asked
@@ -23,7 +23,7 @@ MOST_TOLD = 3  # pieces in a sentence
 
 
 @verb("ablate")
-class AblateEach(Request):
+class AblateEach(VerbRequest):
     """Silence each head, layer, MLP or neuron on every state.
 
     What is silenced is replaced by zero, by its mean over the seen states at that position, or by
@@ -41,7 +41,7 @@ class AblateEach(Request):
         """
         states = subject.drawn(MOST_STATES, self.seed)
         kinds = {kind: subject.texts(some) for kind, some in states.items()}
-        pieces = pieces_of(subject.opened, self.each)
+        pieces = pieces_of(subject.hooked, self.each)
         reference = Reference(subject, kinds["seen"])
         maps = []
         figures = {}
@@ -59,17 +59,17 @@ class AblateEach(Request):
         return Outcome(maps, figures, sentences)
 
     def _told(
-        self, reference: Reference, pieces: dict[str, list[Site]], texts: list[Text]
+        self, reference: Reference, pieces: dict[str, list[Site]], texts: list[TokenizedExample]
     ) -> tuple[Graded, list[Graded]]:
         """The grades of the model as it is, and without each piece."""
-        opened, parts = reference.subject.opened, reference.subject.world.parts
-        whole = graded(opened, texts, parts, [Trial(n, ()) for n in range(len(texts))])
+        hooked, parts = reference.subject.hooked, reference.subject.world.parts
+        whole = graded(hooked, texts, parts, [Trial(n, ()) for n in range(len(texts))])
         trials = [
             Trial(number, tuple(edit for one in silenced for edit in one.edits(reference, text)))
             for silenced in (self._silenced(sites) for sites in pieces.values())
             for number, text in enumerate(texts)
         ]
-        every = graded(opened, texts, parts, trials)
+        every = graded(hooked, texts, parts, trials)
         size = len(texts)
         return whole, [
             Graded(every.measures, every.right[n : n + size], every.logprob[n : n + size])

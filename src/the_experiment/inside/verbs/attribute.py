@@ -13,20 +13,20 @@ import torch
 from torch import Tensor, nn
 
 from the_experiment.engine.outcome import HeatMap, Outcome
-from the_experiment.inside.card import Request, verb
+from the_experiment.inside.card import VerbRequest, verb
 from the_experiment.inside.graded import graded_map, question, score_told
-from the_experiment.inside.opened import Opened
+from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.scores import names_in
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
-from the_experiment.inside.texts import Text
+from the_experiment.inside.texts import TokenizedExample
 
 MOST_STATES = 64  # of one kind
 OFFSET = "norm's offset"  # what the last norm adds, whatever the stream holds
 
 
 @verb("attribute")
-class Attribute(Request):
+class Attribute(VerbRequest):
     """One sequence, or the mean over all states where none is given."""
 
     sequence: str | None = None
@@ -42,9 +42,11 @@ class Attribute(Request):
         }
         return self._attributed(subject, texts)
 
-    def _attributed(self, subject: Subject, texts: Mapping[str, Sequence[Text]]) -> Outcome:
+    def _attributed(
+        self, subject: Subject, texts: Mapping[str, Sequence[TokenizedExample]]
+    ) -> Outcome:
         maps, figures, sentences = [], {}, []
-        if subject.opened.layout.adds:
+        if subject.hooked.layout.adds:
             maps = [_map(subject, some, which) for which, some in texts.items()]
         else:
             sentences = [
@@ -62,45 +64,47 @@ class Attribute(Request):
         return Outcome(maps, figures, sentences)
 
 
-def _map(subject: Subject, texts: Sequence[Text], which: str) -> HeatMap:
+def _map(subject: Subject, texts: Sequence[TokenizedExample], which: str) -> HeatMap:
     parts = subject.world.parts
     found: dict[str, list[list[float]]] = {}
     for text in texts:
-        for name, shares in contributions(subject.opened, text, parts).items():
+        for name, shares in contributions(subject.hooked, text, parts).items():
             found.setdefault(name, []).append(shares)
     values = np.array([np.mean(rows, axis=0) for rows in found.values()])
     title = f"{subject.name}, {which}: what each piece adds to the answer over its best rival"
     return HeatMap(title, "logits", tuple(found), tuple(parts), values)
 
 
-def contributions(opened: Opened, text: Text, parts: Sequence[str]) -> dict[str, list[float]]:
+def contributions(
+    hooked: HookedModel, text: TokenizedExample, parts: Sequence[str]
+) -> dict[str, list[float]]:
     """By piece: its share of the logit difference at the first token of each part.
 
     Pieces are the embedding, each head, biases, and each MLP or layer; they add up to the
     difference between the right token's logit and that of the likeliest other token.
     """
-    layout = opened.layout
+    layout = hooked.layout
     kinds = [*layout.adds, *(["z"] if "z" in layout.sites else [])]
-    keep = [site for kind in kinds for site in opened.sites(kind)]
-    last = opened.sites("resid_post")[-1]
-    first = opened.sites("resid_pre")[0]
-    ran = opened.run(text.inputs, keep=[*keep, first, last])
+    keep = [site for kind in kinds for site in hooked.sites(kind)]
+    last = hooked.sites("resid_post")[-1]
+    first = hooked.sites("resid_pre")[0]
+    ran = hooked.run(text.inputs, keep=[*keep, first, last])
     found: dict[str, list[float]] = {}
     for part in parts:
         place = text.written_at(part)[0]
         direction, offset, scale = _reading(
-            opened, ran.cache[last][0, place], ran.logits[0, place], text.ids[place + 1]
+            hooked, ran.cache[last][0, place], ran.logits[0, place], text.ids[place + 1]
         )
 
         def share(value: Tensor, along: Tensor = direction, by: Tensor = scale) -> float:
-            return float(_centred(opened, value) @ along / by)
+            return float(_centred(hooked, value) @ along / by)
 
         shares = {"embed": share(ran.cache[first][0, place])}
         for site in keep:
             value = ran.cache[site][0, place]
             if site.kind == "attn_out":
                 heads = _by_head(
-                    opened, site.layer or 0, ran.cache[Site("z", site.layer)][0, place]
+                    hooked, site.layer or 0, ran.cache[Site("z", site.layer)][0, place]
                 )
                 for head, added in enumerate(heads):
                     shares[f"head {site.layer}.{head}"] = share(added)
@@ -114,33 +118,33 @@ def contributions(opened: Opened, text: Text, parts: Sequence[str]) -> dict[str,
 
 
 def _reading(
-    opened: Opened, stream: Tensor, logits: Tensor, right: int
+    hooked: HookedModel, stream: Tensor, logits: Tensor, right: int
 ) -> tuple[Tensor, float, Tensor]:
     """The direction (width,) that the difference is read along, what the norm adds, its divisor."""
     rivals = logits.clone()
     rivals[right] = -torch.inf
-    unembed = opened.model.get_submodule(opened.layout.unembed)
-    norm = opened.model.get_submodule(opened.layout.norm)
+    unembed = hooked.model.get_submodule(hooked.layout.unembed)
+    norm = hooked.model.get_submodule(hooked.layout.norm)
     assert isinstance(unembed.weight, Tensor)
     assert isinstance(norm.weight, Tensor)
     difference = (unembed.weight[right] - unembed.weight[int(rivals.argmax())]).detach()
     bias = getattr(norm, "bias", None)
     offset = float(bias.detach() @ difference) if bias is not None else 0.0
     epsilon = float(getattr(norm, "eps", None) or norm.variance_epsilon)
-    scale = (_centred(opened, stream).square().mean() + epsilon).sqrt()
+    scale = (_centred(hooked, stream).square().mean() + epsilon).sqrt()
     return norm.weight.detach() * difference, offset, scale
 
 
-def _centred(opened: Opened, value: Tensor) -> Tensor:
+def _centred(hooked: HookedModel, value: Tensor) -> Tensor:
     """As the last norm takes it: less its mean for a LayerNorm, as it is for an RMSNorm."""
-    norm = opened.model.get_submodule(opened.layout.norm)
+    norm = hooked.model.get_submodule(hooked.layout.norm)
     return value - value.mean() if isinstance(norm, nn.LayerNorm) else value
 
 
-def _by_head(opened: Opened, layer: int, z: Tensor) -> Tensor:
+def _by_head(hooked: HookedModel, layer: int, z: Tensor) -> Tensor:
     """(heads, width): what each head of a layer adds, from z (heads, size)."""
-    place = opened.layout.sites["z"]
-    projection = opened.model.get_submodule(place.module.format(layer=layer))
+    place = hooked.layout.sites["z"]
+    projection = hooked.model.get_submodule(place.module.format(layer=layer))
     assert isinstance(projection.weight, Tensor)
     weight = projection.weight.detach()
     if isinstance(projection, nn.Linear):  # (out, in); GPT-2's Conv1D has it the other way round

@@ -12,11 +12,12 @@ from pydantic import Field, model_validator
 
 from the_experiment.base.errors import UsageError
 from the_experiment.engine.outcome import SHARES, HeatMap, Outcome
-from the_experiment.inside.card import Request, verb
+from the_experiment.inside.card import VerbRequest, verb
 from the_experiment.inside.edits import Edit
 from the_experiment.inside.generation import written
 from the_experiment.inside.grading import batch_ids
 from the_experiment.inside.healing import healed
+from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.interventions import (
     FlipWeights,
     Noise,
@@ -25,11 +26,10 @@ from the_experiment.inside.interventions import (
     ZeroWeights,
     first_place,
 )
-from the_experiment.inside.opened import Opened
 from the_experiment.inside.subject import Subject
-from the_experiment.inside.texts import Text
+from the_experiment.inside.texts import TokenizedExample
 from the_experiment.inside.weights import Weights
-from the_experiment.models.scoring import room
+from the_experiment.models.scoring import max_positions
 from the_experiment.models.texts import end_id
 
 MOST_STATES = 256
@@ -41,7 +41,7 @@ Numbers = npt.NDArray[np.float64]
 
 
 @verb("damage")
-class Damage(Request):
+class Damage(VerbRequest):
     """One kind of damage to one completion, and how much of it all states bear.
 
     The map's share is of distinct states whose right completion stays the likeliest to its end.
@@ -74,13 +74,13 @@ class Damage(Request):
         kinds = {kind: subject.texts(some) for kind, some in states.items()}
         reference = Reference(subject, kinds["seen"])
         before = _completion(subject, reference, text, [], None)
-        done = self._done(subject.opened, self._asked, self.seed)
+        done = self._done(subject.hooked, self._asked, self.seed)
         after = _completion(subject, reference, text, done, self.at_token)
         figures: dict[str, Any] = {"before": before, "after": after}
         sentences = [f"before: {before!r}", f"after:  {after!r}"]
         maps = self._curves(subject, reference, kinds)
         if self.heal:
-            weights, _ = _split(subject.opened, done)
+            weights, _ = _split(subject.hooked, done)
             assert weights is not None
             told, healing = healed(subject, weights, kinds, self.heal, self.seed)
             figures["healing"] = told
@@ -92,7 +92,7 @@ class Damage(Request):
         """How much was asked for; a piece is wholly there or not."""
         return self.flip or self.zero or self.noise or 1.0
 
-    def _done(self, opened: Opened, amount: float, seed: int) -> list[Done]:
+    def _done(self, hooked: HookedModel, amount: float, seed: int) -> list[Done]:
         """So much of the damage, as interventions."""
         token = self.at_token
         if not amount:
@@ -105,11 +105,11 @@ class Damage(Request):
             return [Prune(piece=self.prune, from_token=token)]
         return [
             Noise(site=str(site), scale=amount, seed=seed, from_token=token)
-            for site in opened.sites(opened.layout.stream)
+            for site in hooked.sites(hooked.layout.stream)
         ]
 
     def _curves(
-        self, subject: Subject, reference: Reference, kinds: dict[str, list[Text]]
+        self, subject: Subject, reference: Reference, kinds: dict[str, list[TokenizedExample]]
     ) -> list[HeatMap]:
         """A map for each kind of state: the mean over seeds, then each seed."""
         seeds = [self.seed + number for number in range(1 if self.prune else SEEDS)]
@@ -129,7 +129,7 @@ class Damage(Request):
         self,
         subject: Subject,
         reference: Reference,
-        kinds: dict[str, list[Text]],
+        kinds: dict[str, list[TokenizedExample]],
         seeds: Sequence[int],
     ) -> dict[str, Numbers]:
         """By kind of state: the share that stays exact, (seeds, amounts)."""
@@ -138,8 +138,8 @@ class Damage(Request):
         exact = np.array(
             [
                 [
-                    _exact(subject.opened, reference, texts, done, self.at_token)
-                    for done in (self._done(subject.opened, one, seed) for one in self._amounts())
+                    _exact(subject.hooked, reference, texts, done, self.at_token)
+                    for done in (self._done(subject.hooked, one, seed) for one in self._amounts())
                 ]
                 for seed in seeds
             ]
@@ -171,30 +171,30 @@ class Damage(Request):
         return what if self.at_token is None else f"{what}, from token {self.at_token}"
 
 
-def _split(opened: Opened, done: Sequence[Done]) -> tuple[Weights | None, list[Noise | Prune]]:
+def _split(hooked: HookedModel, done: Sequence[Done]) -> tuple[Weights | None, list[Noise | Prune]]:
     """What the damage does to weights, and what to activations."""
-    weights = [one.weights(opened) for one in done if isinstance(one, FlipWeights | ZeroWeights)]
+    weights = [one.weights(hooked) for one in done if isinstance(one, FlipWeights | ZeroWeights)]
     return (weights[0] if weights else None), [
         one for one in done if isinstance(one, Noise | Prune)
     ]
 
 
 def _exact(
-    opened: Opened,
+    hooked: HookedModel,
     reference: Reference | None,
-    texts: Sequence[Text],
+    texts: Sequence[TokenizedExample],
     done: Sequence[Done],
     at_token: int | None,
 ) -> list[bool]:
     """Whether each right completion stays the likeliest, token by token."""
-    weights, others = _split(opened, done)
+    weights, others = _split(hooked, done)
     edits: list[list[Edit]] = []
     if others and reference is not None:
         edits = [[edit for one in others for edit in one.edits(reference, text)] for text in texts]
     first = {first_place(text, at_token) for text in texts}
     if len(first) > 1:  # a batch has other weights from one position on
-        return [one for text in texts for one in _exact(opened, reference, [text], done, at_token)]
-    ran = opened.run(batch_ids(texts), edits, weights=weights, weights_from=first.pop())
+        return [one for text in texts for one in _exact(hooked, reference, [text], done, at_token)]
+    ran = hooked.run(batch_ids(texts), edits, weights=weights, weights_from=first.pop())
     likeliest = ran.logits.argmax(-1)
     return [
         bool((likeliest[row, text.completing] == text.targets[text.completing]).all())
@@ -205,23 +205,23 @@ def _exact(
 def _completion(
     subject: Subject,
     reference: Reference,
-    text: Text,
+    text: TokenizedExample,
     done: Sequence[Done],
     at_token: int | None,
 ) -> str:
     """What the model writes after the prompt under this damage."""
     _, tokenizer = subject.trained.loaded
-    opened = subject.opened
-    weights, others = _split(opened, done)
+    hooked = subject.hooked
+    weights, others = _split(hooked, done)
     first = first_place(text, at_token)
-    most = min(len(text.ids), (room(opened.model) or sys.maxsize) - text.begins)
+    most = min(len(text.ids), (max_positions(hooked.model) or sys.maxsize) - text.begins)
     edits = [edit for one in others for edit in one.edits(reference, text, text.begins + most)]
 
     def edits_of(_: int, length: int) -> list[Edit]:
         return [cut for edit in edits if (cut := edit.before(length))]
 
     tokens = written(
-        opened,
+        hooked,
         [text.ids[: text.begins]],
         most,
         end_id(tokenizer),
@@ -232,7 +232,7 @@ def _completion(
     return str(tokenizer.decode(tokens[0]))
 
 
-def check_token(text: Text, at_token: int | None) -> None:
+def check_token(text: TokenizedExample, at_token: int | None) -> None:
     """Raise `UsageError` for a token after the completion's end."""
     if at_token is not None and at_token > len(text.completing):
         raise UsageError(

@@ -1,9 +1,9 @@
 """The map graded: does what a model uses for a part fall on what the rules compute it from?
 
 A part's causal ancestors are known from the rules. Four methods say how much each value of a text
-matters to it (`inside/masses.py`); the score is the share that falls on the ancestors, and that of
-untrained models is the baseline. And where a text is made to contradict itself, by swapping one
-value and keeping the rest, it shows whether a part follows what is written or the inputs.
+matters to it (`inside/attributions.py`); the score is the share that falls on the ancestors, and
+that of untrained models is the baseline. And where a text is made to contradict itself, by swapping
+one value and keeping the rest, it shows whether a part follows what is written or the inputs.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from typing import Any
 from the_experiment.base.errors import UsageError
 from the_experiment.engine.outcome import HeatMap, Outcome
 from the_experiment.evaluation.statistics import listed, short
-from the_experiment.inside.card import Request, verb
+from the_experiment.inside.attributions import METHODS, methods_of
+from the_experiment.inside.card import VerbRequest, verb
 from the_experiment.inside.graded import TOLD, graded_map, interval_told, question
 from the_experiment.inside.interchange import Interchanged, interchanged
-from the_experiment.inside.masses import METHODS, methods_of
 from the_experiment.inside.scores import gradable
 from the_experiment.inside.subject import Subject, families
 from the_experiment.inside.swaps import swaps_of
 from the_experiment.inside.tables import followed_cell, median_cell, score_cell, side_by_side
-from the_experiment.inside.texts import Text
+from the_experiment.inside.texts import TokenizedExample
 
 MOST_STATES = 32  # of one kind
 
 
 @verb("faithfulness")
-class Faithfulness(Request):
+class Faithfulness(VerbRequest):
     """Of every part that something besides its ancestors stands before."""
 
     seed: int = 0
@@ -65,14 +65,14 @@ class Faithfulness(Request):
         return Outcome(maps, figures, [*told, *_elsewhere(alone)])
 
     def _graded(
-        self, subject: Subject, kind: str, texts: Sequence[Text]
+        self, subject: Subject, kind: str, texts: Sequence[TokenizedExample]
     ) -> tuple[dict[str, Any], list[HeatMap]]:
         swaps = swaps_of(subject, texts, self.seed)
         asked = question(subject, texts, swaps)
         which = f"{len(texts)} {kind} states"
         graded = {
             method: graded_map(subject, asked, method, which, self.seed)
-            for method in methods_of(subject.opened)
+            for method in methods_of(subject.hooked)
         }
         order = subject.world.parts
         found = sorted(interchanged(subject, swaps), key=lambda one: order.index(one.part))

@@ -16,7 +16,7 @@ from the_experiment.engine.outcome import SHARES, HeatMap, Outcome
 from the_experiment.evaluation.seed_groups import by_recipe, group_name
 from the_experiment.evaluation.statistics import Rate, short
 from the_experiment.evaluation.trained import Trained
-from the_experiment.inside.card import Request, verb
+from the_experiment.inside.card import VerbRequest, verb
 from the_experiment.inside.generation import written
 from the_experiment.inside.subject import Subject, families
 from the_experiment.inside.swaps import Expected, Followed, by_rules
@@ -52,7 +52,7 @@ class FollowedCase(NamedTuple):
 
 
 @verb("force")
-class Force(Request):
+class Force(VerbRequest):
     """A wrong value of a part in one sequence; or every part in every state.
 
     A part counts where what is written before it and the input say different things of it. What is
@@ -191,7 +191,7 @@ def _continued(subject: Subject, cases: list[Forced]) -> list[str]:
     beginnings = [one.ids[:-1] for one in encoded]  # without the end token
     room = max(len(subject.text(case.prompt).ids) for case in cases)
     most = room - min(map(len, beginnings))
-    tokens = written(subject.opened, beginnings, most, end_id(tokenizer))
+    tokens = written(subject.hooked, beginnings, most, end_id(tokenizer))
     after = [str(tokenizer.decode(ids)) for ids in tokens]
     return [case.beginning + text for case, text in zip(cases, after, strict=True)]
 

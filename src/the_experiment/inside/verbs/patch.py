@@ -14,14 +14,14 @@ from the_experiment.base.seeds import Stream
 from the_experiment.base.words import counted
 from the_experiment.engine.outcome import HeatMap, Outcome
 from the_experiment.evaluation.statistics import Rate
-from the_experiment.inside.card import Request, verb
+from the_experiment.inside.card import VerbRequest, verb
 from the_experiment.inside.graded import Scores, graded_map, question, score_told
 from the_experiment.inside.maps import mean_map, share_map
 from the_experiment.inside.patching import Pair, Patched, Patching, at_random
 from the_experiment.inside.scores import gradable
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.swaps import swaps_of
-from the_experiment.inside.texts import Text
+from the_experiment.inside.texts import TokenizedExample
 
 MOST_PAIRS = 64
 FEWEST_TO_HALVE = 8  # pairs, from which on one half chooses the best place and the other counts
@@ -29,7 +29,7 @@ PIECES = ("head", "gate")  # what is patched at all positions at once, in a mode
 
 
 @verb("patch")
-class PatchMaps(Request):
+class PatchMaps(VerbRequest):
     """One sequence with another (`to`, or one input changed); all of them where none is given."""
 
     sequence: str | None = None
@@ -50,8 +50,8 @@ class PatchMaps(Request):
         """
         pairs, sentences = self._pairs(subject)
         parts = subject.world.parts
-        patching = Patching(subject.opened, pairs, parts)
-        pieces = [piece for piece in PIECES if piece in subject.opened.layout.components]
+        patching = Patching(subject.hooked, pairs, parts)
+        pieces = [piece for piece in PIECES if piece in subject.hooked.layout.components]
         tables = [patching.at_positions(), *(patching.in_pieces(piece) for piece in pieces)]
         maps: list[tuple[HeatMap, ...]] = []
         figures: dict[str, Any] = {}
@@ -77,7 +77,9 @@ class PatchMaps(Request):
             sentences += [score_told(part, "patches", of) for part, of in figures["scores"].items()]
         return Outcome(shown, figures, sentences)
 
-    def _graded(self, subject: Subject, bases: Sequence[Text]) -> tuple[HeatMap, Scores]:
+    def _graded(
+        self, subject: Subject, bases: Sequence[TokenizedExample]
+    ) -> tuple[HeatMap, Scores]:
         """Where the effect is when any value may be another, not those alone that turn the part."""
         texts = list(dict.fromkeys(bases))
         asked = question(subject, texts, swaps_of(subject, texts, self.seed))

@@ -17,12 +17,12 @@ from the_experiment.base.seeds import Integers, Stream, derived_seed
 from the_experiment.base.words import counted
 from the_experiment.engine.outcome import HeatMap, Outcome
 from the_experiment.evaluation.statistics import Rate
-from the_experiment.inside.card import Request, verb
+from the_experiment.inside.card import VerbRequest, verb
 from the_experiment.inside.edits import Edit
 from the_experiment.inside.generation import written
 from the_experiment.inside.grading import batch_ids
+from the_experiment.inside.hooked_model import untrained
 from the_experiment.inside.maps import share_map
-from the_experiment.inside.opened import untrained
 from the_experiment.inside.probing import (
     accuracy_map,
     folds,
@@ -34,7 +34,7 @@ from the_experiment.inside.probing import (
 )
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
-from the_experiment.inside.texts import Text, refuse_mixed_lengths
+from the_experiment.inside.texts import TokenizedExample, refuse_mixed_lengths
 from the_experiment.inside.verbs.force import outcomes
 from the_experiment.models.texts import end_id
 from the_experiment.worlds import World
@@ -45,7 +45,7 @@ CONTROLS = ("untrained", "shuffled")  # the maps beside the model's, in this ord
 
 
 @verb("probe")
-class Probe(Request):
+class Probe(VerbRequest):
     """Probes for one input or output at every layer and position, on all states of the split."""
 
     of: str
@@ -88,22 +88,24 @@ class Probe(Request):
             sentences.append(steering.told())
         return Outcome(maps, figures, sentences)
 
-    def _maps(self, subject: Subject, texts: Sequence[Text], labels: Integers) -> list[HeatMap]:
+    def _maps(
+        self, subject: Subject, texts: Sequence[TokenizedExample], labels: Integers
+    ) -> list[HeatMap]:
         shuffled = labels[Stream(self.seed, "labels").shuffled(len(labels))]
         what = {
-            subject.name: (subject.opened, labels),
-            "the same model untrained": (untrained(subject.opened, self.seed), labels),
-            f"{subject.name}, labels shuffled": (subject.opened, shuffled),
+            subject.name: (subject.hooked, labels),
+            "the same model untrained": (untrained(subject.hooked, self.seed), labels),
+            f"{subject.name}, labels shuffled": (subject.hooked, shuffled),
         }
         return [
             accuracy_map(
                 f"{name}: a linear probe for {self.of}, {counted(len(texts), 'state')}",
-                opened,
+                hooked,
                 texts,
                 each,
                 folds(each, self.seed),
             )
-            for name, (opened, each) in what.items()
+            for name, (hooked, each) in what.items()
         ]
 
 
@@ -181,11 +183,16 @@ class _Steering:
     """What a push past the border of each layer's probe does where the part is decided."""
 
     def __init__(
-        self, subject: Subject, of: str, texts: Sequence[Text], labels: Integers, seed: int
+        self,
+        subject: Subject,
+        of: str,
+        texts: Sequence[TokenizedExample],
+        labels: Integers,
+        seed: int,
     ) -> None:
         self.subject, self.of, self.texts, self.labels, self.seed = subject, of, texts, labels, seed
         self.place = texts[0].written_at(of)[0]
-        self.sites = probed_sites(subject.opened)
+        self.sites = probed_sites(subject.hooked)
         self.steered = [[self._steered(site, push) for push in PUSHES] for site in self.sites]
         self.rows = tuple(map(str, self.sites))
         self.columns = tuple(f"{push:g} times" for push in PUSHES)
@@ -229,7 +236,7 @@ class _Steering:
         )
 
     def _steered(self, site: Site, push: float) -> Steered:
-        values = self.subject.opened.run(batch_ids(self.texts), keep=[site]).cache[site]
+        values = self.subject.hooked.run(batch_ids(self.texts), keep=[site]).cache[site]
         steps = past_the_border(values[:, self.place].numpy(), self.labels, push)
         seed = derived_seed(self.seed, "random direction", str(site))
         turned, follows = self._pushed(site, steps)
@@ -242,7 +249,7 @@ class _Steering:
         beginnings = [text.ids[: self.place + 1] for text in self.texts]
         edits = [Edit(site, (self.place,), step, keep=1.0) for step in steps]
         most, end = len(self.texts[0].ids), end_id(tokenizer)
-        tokens = written(self.subject.opened, beginnings, most, end, lambda row, _: [edits[row]])
+        tokens = written(self.subject.hooked, beginnings, most, end, lambda row, _: [edits[row]])
         turned: list[bool] = []
         follows: dict[str, list[bool]] = {}
         for text, label, after in zip(self.texts, self.labels, tokens, strict=True):

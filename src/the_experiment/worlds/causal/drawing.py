@@ -20,7 +20,7 @@ SMALLEST, LARGEST = 3, 16
 PATIENCE = 300  # draws for each puzzle that is asked for
 
 
-class Cell(NamedTuple):
+class Stratum(NamedTuple):
     """What puzzles are drawn together, and balanced on their own."""
 
     kind: str
@@ -47,7 +47,7 @@ def draw_puzzles(
     >>> puzzle.edges, puzzle.asked, puzzle.answer
     ((('U', 'T'), ('N', 'U')), ('T',), 'N')
     """
-    cells = [Cell(*cell) for cell in product(kinds or PUZZLES.names(), sizes, naming)]
+    cells = [Stratum(*cell) for cell in product(kinds or PUZZLES.names(), sizes, naming)]
     _refuse_unknown(cells)
     order = Stream(seed, "cells").shuffled(len(cells)).tolist()
     shares = [count // len(cells)] * len(cells)
@@ -61,7 +61,7 @@ def draw_puzzles(
     return [drawn[number] for number in Stream(seed, "puzzles").shuffled(len(drawn)).tolist()]
 
 
-def _refuse_unknown(cells: Sequence[Cell]) -> None:
+def _refuse_unknown(cells: Sequence[Stratum]) -> None:
     if not cells:
         raise UsageError("there are no sizes or names to draw puzzles with", "give one of each")
     for cell in cells:
@@ -76,7 +76,7 @@ def _refuse_unknown(cells: Sequence[Cell]) -> None:
             )
 
 
-def _drawn(cell: Cell, count: int, seed: int, without: Collection[str]) -> list[Puzzle]:
+def _drawn(cell: Stratum, count: int, seed: int, without: Collection[str]) -> list[Puzzle]:
     """So many different puzzles of a cell.
 
     Of each two that ask for yes or no, with as many variables given, one is to be answered yes.
@@ -109,7 +109,7 @@ def _drawn(cell: Cell, count: int, seed: int, without: Collection[str]) -> list[
     return list(found.values())
 
 
-def _puzzle(draft: Draft, cell: Cell) -> Puzzle:
+def _puzzle(draft: Draft, cell: Stratum) -> Puzzle:
     return Puzzle(
         **draft.model_dump(),
         kind=cell.kind,

@@ -66,7 +66,7 @@ class Puzzle(Draft):
         return {self.graph, self.component} - {""}
 
 
-class Kind(Protocol):
+class PuzzleKind(Protocol):
     """One kind of puzzle: how it is drawn, and how its answer is found without the derivation."""
 
     @staticmethod
@@ -78,7 +78,7 @@ class Kind(Protocol):
         """The answer, from `edges`, `asked`, `given`, `links` and `structure` alone."""
 
 
-PUZZLES: Registry[type[Kind]] = Registry(
+PUZZLES: Registry[type[PuzzleKind]] = Registry(
     "kind of causal puzzle", "the_experiment.worlds.causal", "the_experiment.causal"
 )
 

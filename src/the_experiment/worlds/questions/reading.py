@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.problems import first_problem
 from the_experiment.base.seeds import Stream
-from the_experiment.base.tables import KINDS, Row, Table, kind_of, read_table
+from the_experiment.base.tables import KINDS, Row, TableFile, kind_of, read_table
 from the_experiment.worlds.questions.question import Question
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -107,7 +107,7 @@ def refuse_repeated(questions: Sequence[Question]) -> None:
         raise UsageError(f"{text!r} is asked {times} times", "leave the others out")
 
 
-def _tell_unread(table: Table) -> None:
+def _tell_unread(table: TableFile) -> None:
     known = {*PASSAGES, *CHOICES, "question", *Question.model_fields} - {"text"}
     unread = sorted({name for row in table.rows for name in row} - known)
     if unread:

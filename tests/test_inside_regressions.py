@@ -23,7 +23,7 @@ from the_experiment.inside.probing import fitted, past_the_border, random_ways
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject, find_subject
 from the_experiment.inside.swaps import by_rules
-from the_experiment.inside.texts import Text
+from the_experiment.inside.texts import TokenizedExample
 from the_experiment.inside.verbs.ablate import AblateEach
 from the_experiment.inside.verbs.damage import Damage
 from the_experiment.inside.verbs.force import Force
@@ -66,7 +66,7 @@ def greedy(model: nn.Module, ids: list[int], most: int, end: int) -> list[int]:
     return ids[begun:]
 
 
-def logprob(model: nn.Module, text: Text) -> float:
+def logprob(model: nn.Module, text: TokenizedExample) -> float:
     """Of the right completion."""
     with torch.no_grad():
         chances = model(input_ids=text.inputs).logits[0].log_softmax(-1)
@@ -121,10 +121,10 @@ def test_the_seeds_of_a_curve_are_different_damage(gpt2: Subject) -> None:
     curve = Damage(sequence="101", flip=0.2).run(gpt2).maps[0]
     assert curve.n == 6
     assert len({tuple(row) for row in curve.values[1:]}) > 1
-    opened = gpt2.opened
-    one, other = (FlipWeights(share=0.3, seed=seed).weights(opened) for seed in (0, 1))
+    hooked = gpt2.hooked
+    one, other = (FlipWeights(share=0.3, seed=seed).weights(hooked) for seed in (0, 1))
     assert any(not torch.equal(one[name], other[name]) for name in one)
-    named = dict(opened.model.named_parameters())
+    named = dict(hooked.model.named_parameters())
     turned = sum(int((values == -named[name]).sum()) for name, values in one.items())
     assert turned >= 0.3 * sum(values.numel() for values in named.values()) - 1
 
@@ -167,22 +167,24 @@ def test_what_a_run_was_trained_with_is_read_from_it(gpt2: Subject, tmp_path: Pa
 
 
 @pytest.fixture(scope="module")
-def held(subject: Subject) -> tuple[Reference, list[Text], Tensor]:
+def held(subject: Subject) -> tuple[Reference, list[TokenizedExample], Tensor]:
     """The seen texts, and what one site holds on each of them: (texts, positions, width)."""
     texts = subject.texts(subject.states()[0])
     site = Site("mlp_out", 1)
-    runs = [subject.opened.run(text.inputs, keep=[site]).cache[site][0] for text in texts]
+    runs = [subject.hooked.run(text.inputs, keep=[site]).cache[site][0] for text in texts]
     return Reference(subject, texts), texts, torch.stack(runs)
 
 
-def test_mean_ablation_takes_the_mean(held: tuple[Reference, list[Text], Tensor]) -> None:
+def test_mean_ablation_takes_the_mean(
+    held: tuple[Reference, list[TokenizedExample], Tensor],
+) -> None:
     reference, texts, values = held
     (edit,) = Ablate(site="mlp_out.1").edits(reference, texts[0])
     close(edit.add, values.mean(0))
 
 
 def test_resampling_never_takes_the_text_itself_and_one_text_for_all_sites(
-    held: tuple[Reference, list[Text], Tensor],
+    held: tuple[Reference, list[TokenizedExample], Tensor],
 ) -> None:
     reference, texts, values = held
     attention = torch.stack([reference.values(Site("attn_out", 1))[n] for n in range(len(texts))])

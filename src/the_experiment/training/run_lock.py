@@ -17,7 +17,7 @@ from the_experiment.base.runs import Run, refuse_foreign
 MEGABYTE = 1_000_000
 
 
-class Hold:
+class RunLock:
     """Keeps other processes' trainings off a run's folder; the system ends it with the process.
 
     Raises `ExperimentError` where another process holds it.
@@ -70,10 +70,10 @@ def refuse_taken(run: Run) -> None:
     with explained(f"writing {run.folder}"):
         if run.folder.exists():
             refuse_foreign(run)
-            Hold(run).release()
+            RunLock(run).release()
 
 
-def claimed(run: Run, texts: Mapping[Path, str], size: int) -> Hold:
+def claimed(run: Run, texts: Mapping[Path, str], size: int) -> RunLock:
     """Take the run's folder and write these files of it, moving what is there into the archive.
 
     Raises `ExperimentError` where it holds something that is no run, or another process has it,
@@ -88,7 +88,7 @@ def claimed(run: Run, texts: Mapping[Path, str], size: int) -> Hold:
         if folder.exists():
             place = archived(folder.resolve(), run.archive)
             logger.info("the earlier {} is kept in {}", run.name, place)
-    return Hold(run)
+    return RunLock(run)
 
 
 def _refuse_full_disk(run: Run, size: int) -> None:
