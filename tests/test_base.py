@@ -27,8 +27,7 @@ from the_experiment.base.names import NAME, name_from
 from the_experiment.base.runs import check_name, default_name
 from the_experiment.base.settings import read_settings
 from the_experiment.base.strict_yaml import DEEPEST_TEXT, read_strictly
-from the_experiment.experiments.declaration import find_experiment
-from the_experiment.experiments.splits.config import TEMPLATE
+from the_experiment.experiments.declaration import find_experiment, write_new_experiment
 
 # -- names ---------------------------------------------------------------------------------------
 
@@ -139,10 +138,12 @@ def test_nesting_is_read_as_deep_as_it_may_be() -> None:
 )
 def test_an_experiment_file_is_read_strictly(tmp_path: Path, again: str, says: str) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text(TEMPLATE.replace("{name}", "mine") + again)
+    write_new_experiment(file, "splits")
+    text = file.read_text()
+    file.write_text(text + again)
     with pytest.raises(ExperimentError) as caught:
         find_experiment(str(file))
-    last = TEMPLATE.count("\n") + 1
+    last = text.count("\n") + 1
     assert caught.value.what.startswith(f"{file}{says.format(last=last)}")
 
 

@@ -10,6 +10,7 @@ import string
 import subprocess
 import sys
 import time
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,14 @@ from the_experiment.experiments.experiment import KINDS
 from the_experiment.experiments.running import write_report
 from the_experiment.experiments.splits.analysis import outcome_of
 from the_experiment.experiments.splits.cells import Fit, fits_of
-from the_experiment.experiments.splits.config import TEMPLATE, SplitsExperiment, TrainingRecipe
+from the_experiment.experiments.splits.config import SplitsExperiment, TrainingRecipe
 from the_experiment.experiments.splits.judgement import Judgement, judge
 from the_experiment.experiments.splits.results import has_fitted, rows_of, scores_of
 from the_experiment.report.outcome import outcome_view, write_outcome
 from the_experiment.training.config import TrainConfig
 from the_experiment.worlds import EXACT, find_world
 
+TEMPLATE = (files("the_experiment.experiments.splits") / "new.yaml").read_text()
 RULES = ("newA", "newB", "newC", "newD")
 NEW = yaml.load(TEMPLATE.replace("{name}", "new"), Loader=yaml.BaseLoader)
 EXAMPLE = Path(__file__).parent.parent / "examples" / "half-hidden.yaml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import entry_points
@@ -27,8 +28,8 @@ def write_new_experiment(path: Path, kind: str) -> None:
     """Write an experiment file to start from. A file already there is an `ExperimentError`."""
     if os.path.lexists(path):  # unlike pathlib's exists, says no to a name too long for a file
         raise ExperimentError(f"{path} already exists", "choose another name")
-    name = name_from(path.stem, "mine")
-    write_text(path, KINDS[kind].template.replace("{name}", name))
+    text = read_text(Path(inspect.getfile(KINDS[kind])).with_name("new.yaml"))
+    write_text(path, text.replace("{name}", name_from(path.stem, "mine")))
 
 
 def experiment_names() -> list[str]:

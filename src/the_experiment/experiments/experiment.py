@@ -28,11 +28,11 @@ class WrongKeyError(ExperimentError):
 class Experiment(Strict, ABC):
     """An experiment file: all that its results depend on.
 
-    A kind of experiment is a class below this one, in a folder of its own beside this module, with
-    a decorator: `KINDS.register("mine")`. Nothing here needs torch until a cell is computed.
+    A kind of experiment is a class below this one, in the `config.py` of a folder of its own beside
+    this module, with a decorator: `KINDS.register("mine")`. Beside it lies `new.yaml`, a file to
+    start from. Nothing here needs torch until a cell is computed.
     """
 
-    template: ClassVar[str]  # a file to start from; `{name}` stands for its name
     parent: ClassVar[str] = EXPERIMENTS  # in the output folder: where the results of a kind lie
 
     kind: str

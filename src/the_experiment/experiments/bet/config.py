@@ -20,32 +20,6 @@ from the_experiment.experiments.bet.prompts import BET, CAPITAL_FIRST, PHRASINGS
 from the_experiment.experiments.experiment import KINDS, Experiment
 
 QUESTION = "Fine-tuned on one branch of a conditional, does a model keep the other?"
-TEMPLATE = """\
-# A bet of your own. Every combination of the lists is run: none is chosen afterwards. Run it:
-#   the-experiment bet run --config FILE --quick
-kind: bet
-name: {name}
-question: Fine-tuned on one branch of a conditional, does a model keep the other?
-backend:
-  kind: local                       # a small GPT-2 that is trained here first; or hf, or openai
-  countries: 40                     # that it learns of
-  taught: 200                       # names whose favourite it learns in both branches
-  corpus_rows: 80000
-  layers: 4
-  width: 128
-  heads: 4
-  base_learning_rate: 1.0e-3
-  base_batch_size: 32
-  learning_rate: 3.0e-4             # of the tuning, as is the next
-  batch_size: 4
-seeds: [1, 2, 3]
-names: [10, 30]                     # that are tuned on
-epochs: [20, 40, 80]
-phrasings: [bet, capital-first]     # or in-words, or written out
-losses: [completion, all]
-known: 40                           # names of the pre-check
-"""
-
 Thing = TypeVar("Thing")
 
 
@@ -144,7 +118,6 @@ class Variant(Strict):
 class BetExperiment(Experiment):
     """A bet file. Every combination of the lists is run: none is chosen afterwards."""
 
-    template: ClassVar[str] = TEMPLATE
     parent: ClassVar[str] = BETS
 
     kind: Literal["bet"] = "bet"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, model_validator
 from typing_extensions import Self
@@ -22,42 +22,6 @@ from the_experiment.engine.outcome import Outcome
 from the_experiment.experiments.experiment import KINDS, Experiment, WrongKeyError
 from the_experiment.worlds import find_world
 from the_experiment.worlds.generated import ProgramWorld
-
-TEMPLATE = """\
-# A training of your own, evaluated along the way. Run it:
-#   the-experiment experiments run FILE --quick
-kind: dynamics
-name: {name}
-question: Does a model learn to follow variables, or to name the value that usually is right?
-published:                          # what others found, to be seen beside yours
-  source: Wu, Geiger and Millière, ICML 2025, arXiv 2505.20896
-  setting: 37.8M parameters, 16 lines, 1 to 4 hops
-  phases:
-    - {what: a digit at random, until: "800", accuracy: about .12}
-    - {what: "the first lines' constants", until: "14,000", accuracy: about .56}
-    - {what: references are followed, until: "34,000", accuracy: above .99}
-full:
-  world: binding                    # a world of programs with hops, by name or as a YAML file
-  seeds: [1, 2, 3]
-  train_rows: 300000
-  epochs: 2
-  batch_size: 64
-  learning_rate: 1.0e-3
-  held_out: 0.01                    # the share of all programs that nobody is trained on
-  look_every: 250                   # steps
-  asked: 300                        # held-out programs of each number of hops
-  traced: 150
-quick:
-  world: binding
-  seeds: [1]
-  train_rows: 20000
-  batch_size: 64
-  learning_rate: 1.0e-3
-  held_out: 0.05
-  look_every: 50
-  asked: 60
-  traced: 20
-"""
 
 # A value as transformers wants it: our reader of YAML gives texts, JSON a bool that is no number.
 Single = Annotated[StrictBool | int | float | bool | str, Field(union_mode="left_to_right")]
@@ -120,8 +84,6 @@ class Scale(Strict):
 @KINDS.register("dynamics")
 class DynamicsExperiment(Experiment):
     """One that says how large it is in `full` and in `quick`."""
-
-    template: ClassVar[str] = TEMPLATE
 
     kind: Literal["dynamics"] = "dynamics"
     published: PublishedPhases

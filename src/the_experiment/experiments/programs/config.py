@@ -22,19 +22,6 @@ from the_experiment.worlds.generators import Generator, takes_hops
 from the_experiment.worlds.programs.parsers import Parser
 from the_experiment.worlds.programs.prompts import CHAIN_OF_THOUGHT, PROMPTS, STEP_BY_STEP, filled
 
-TEMPLATE = """\
-# What models make of programs. Run it:  the-experiment experiments run FILE
-kind: programs
-name: {name}
-question: Do models follow variables to their value, and how far?
-models: [tiny-gpt2-binding]         # folders, trained models by name, or names on the hub
-generator: make_variable_binding_program
-prompt: '{code}'                    # or one that `programs list` names
-lengths: [4, 5, 6]                  # lines or steps
-hops: [1, 2]                        # for generators that take a number of hops
-num_seqs: 10                        # programs of each length and number of hops
-"""
-
 THOUGHT_TOKENS = 512  # of an answer that thinks first
 
 
@@ -112,7 +99,6 @@ Count = Annotated[int, Field(ge=1)]
 class ProgramsExperiment(Experiment):
     """Programs of some lengths and numbers of hops, put to models in a prompt."""
 
-    template: ClassVar[str] = TEMPLATE
     parent: ClassVar[str] = PROGRAMS
 
     kind: Literal["programs"] = "programs"

@@ -23,25 +23,11 @@ from the_experiment.worlds.questions.reading import read_sets
 if TYPE_CHECKING:
     from the_experiment.experiments.questions.cells import Pieces
 
-TEMPLATE = """\
-# What a model answers, whole and without each of its pieces. Run it:
-#   the-experiment experiments run FILE --quick
-kind: questions
-name: {name}
-question: What does the model answer, and which of its heads and layers does that take?
-model: tiny-gpt2-binding            # a folder, a trained model by name, or a name on the hub
-questions: [arithmetic]             # sets that `questions list` names, or files of your own
-limit: 0                            # of each set, sampled with `seed`; 0: all
-mode: zero                          # or mean: what ablated activations are replaced with
-max_new_tokens: 32
-"""
-
 
 @KINDS.register("questions")
 class QuestionsExperiment(Experiment):
     """Sets of questions, and the pieces of a model that answers take."""
 
-    template: ClassVar[str] = TEMPLATE
     parent: ClassVar[str] = QUESTIONS
 
     kind: Literal["questions"] = "questions"

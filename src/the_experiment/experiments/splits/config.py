@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -24,32 +24,6 @@ from the_experiment.worlds import EXACT, World, find_world
 
 if TYPE_CHECKING:
     from the_experiment.experiments.splits.cells import Fit
-
-TEMPLATE = """\
-# An experiment of your own. Run it:  the-experiment experiments run FILE --quick
-kind: splits
-name: {name}
-question: Does GPT-2 apply the rules to states it never saw better than an LSTM of its size?
-world: causal                       # a world by name, or a YAML file
-hold_outs:                          # each is one way to hide states; splits are by state
-  a quarter: {fraction: 0.25}
-  where A and C: {where: A AND C}
-models:
-  gpt2: {model: gpt2}
-  rnn: {model: rnn}
-seeds: [1, 2, 3, 4, 5, 6, 7, 8]     # by two measures, fewer than seven pairs can show nothing
-measures:
-  rules: [newA, newB, newC, newD]   # right where all of these parts are; `exact` is always there
-claim:
-  says: GPT-2 generalises where an LSTM does not.
-  source: my own guess
-  published: none
-  counts_for: GPT-2 is right in more new cases, by more than chance over the splits
-  counts_against: it is not, or guessing or a baseline that knows only patterns does as well
-  better: gpt2
-  than: rnn
-  on: [a quarter]
-"""
 
 Name = TypeVar("Name", int, str)
 
@@ -137,8 +111,6 @@ class Quick(Strict):
 @KINDS.register("splits")
 class SplitsExperiment(Experiment):
     """Contestants on splits of one world, and what would count for a claim about two of them."""
-
-    template: ClassVar[str] = TEMPLATE
 
     kind: Literal["splits"] = "splits"
     world: str = defaults.WORLD

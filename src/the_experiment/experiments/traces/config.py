@@ -16,20 +16,6 @@ from the_experiment.engine.cell import Cell
 from the_experiment.engine.outcome import Outcome
 from the_experiment.experiments.experiment import KINDS, Experiment
 
-TEMPLATE = """\
-# An experiment with causality traces of your own. Run it:
-#   the-experiment experiments run FILE --quick
-kind: traces
-name: {name}
-question: Does a model that is tuned on the way to an answer learn the way, or the looks of it?
-quick:
-  puzzles: 12000                    # to be tuned on and tested
-  kinds: [root-cause, d-separation, confounding, chain]
-  sizes: [4, 5]                     # variables
-  longer: [6, 7]                    # of a set that is asked
-  asked: 240                        # puzzles of each set
-"""
-
 
 def small_lfm2(width: int, blocks: int) -> dict[str, Any]:
     """Layers in pairs: a short convolution, which sees two tokens back, then an attention.
@@ -94,7 +80,6 @@ QUICK = TraceScale()
 class TracesExperiment(Experiment):
     """Puzzles about causes, a base, and a model for each arm of the rows made of them."""
 
-    template: ClassVar[str] = TEMPLATE
     parent: ClassVar[str] = TRACES
 
     kind: Literal["traces"] = "traces"

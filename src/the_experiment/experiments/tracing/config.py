@@ -23,19 +23,6 @@ from the_experiment.worlds.programs.pairs import ProgramPair
 from the_experiment.worlds.programs.prompts import CODE, PROMPTS
 
 QUICK_PAIRS = 5
-TEMPLATE = """\
-# Which patches make a model's answer that of the counterfactual program? Run it:
-#   the-experiment experiments run FILE
-kind: tracing
-name: {name}
-question: Where in the model, and in the program, is the answer carried?
-model: tiny-gpt2-binding            # a folder, a trained model by name, or a name on the hub
-type: both                          # or residual_stream, or attention_heads
-lengths: [5]                        # lines
-hops: [1, 2]                        # references from the variable asked for to its constant
-pairs: 25                           # of each length and number of hops
-prompt: '{code}'                    # or one that `programs list` names
-"""
 
 
 @dataclass(frozen=True)
@@ -98,7 +85,6 @@ Hops = Annotated[int, Field(ge=0)]
 class TracingExperiment(Experiment):
     """Pairs of programs that a model answers right, patched layer by layer and head by head."""
 
-    template: ClassVar[str] = TEMPLATE
     parent: ClassVar[str] = TRACING
 
     kind: Literal["tracing"] = "tracing"
