@@ -14,7 +14,7 @@ from the_experiment.base.files import read_jsonl
 from the_experiment.base.runs import Run
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.declaration import find_experiment
-from the_experiment.experiments.dynamics.analysis import Learnt, sentences_of, stretches
+from the_experiment.experiments.dynamics.analysis import Learnt, sentence_of, stretches
 from the_experiment.experiments.dynamics.config import DynamicsExperiment
 from the_experiment.experiments.dynamics.looks import ALL, FOLLOWED, MISLED, Look, examination
 from the_experiment.models.architectures import Shape, configured
@@ -118,7 +118,7 @@ def test_following_is_told_by_where_the_first_line_misleads(
     look = {ALL: Rate(80, 100), MISLED: Rate(right, 100), FOLLOWED: Rate(shortcut, 100)}
     baselines = {"commonest answer": looked(0.1, 0.1), "first line's constant": looked(0.6, 0)}
     model = Learnt(1, {5: look}, baselines, {}, {"1 hop": "too little"})
-    assert sentences_of(model)[0].endswith(f"the model {told}")
+    assert sentence_of(model).endswith(f"the model {told}")
 
 
 def test_a_model_that_learns_at_once_has_no_first_phases() -> None:

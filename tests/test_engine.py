@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.engine.cell import Cell
-from the_experiment.engine.executor import LocalExecutor, in_order, refuse_failures
+from the_experiment.engine.executor import LocalExecutor, SerialExecutor, in_order, refuse_failures
 from the_experiment.engine.store import NotThereError, Store
+from the_experiment.engine.table import write_table
 
 HERE = Path(__file__).parent
 ME = "test_engine"
@@ -268,3 +269,32 @@ def test_two_runs_at_once_share_the_work(tmp_path: Path) -> None:
     assert [one.wait(timeout=60) for one in both] == [0, 0]
     told = (tmp_path / "journal").read_text().split()
     assert sorted(told) == sorted({*told})
+
+
+def test_results_are_one_table_that_others_read(tmp_path: Path) -> None:
+    import datasets
+    import pandas as pd
+
+    first = Cell("first", f"{ME}:total", {"journal": str(tmp_path / "j"), "number": 1})
+    second = Cell(
+        "second", f"{ME}:total", {"journal": str(tmp_path / "j"), "number": 2}, {"x": first}
+    )
+    other = Cell("other", f"{ME}:deadly", {"place": str(tmp_path / "d"), "deaths": 0})
+    missing = Cell("missing", f"{ME}:wrong", {"kind": "ours"})
+    store = Store(tmp_path / "cells")
+    assert SerialExecutor().run([second, other, missing], store).keys() == {missing}
+    write_table(store, [first, second, other, missing], tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "cells.jsonl").read_text().splitlines()]
+    assert [(row["name"], json.loads(row["result"])) for row in rows] == [
+        ("first", 1),
+        ("second", 3),
+        ("other", "well"),
+    ]
+    assert rows[1]["needs"] == [first.key]
+    frame = pd.read_parquet(tmp_path / "cells.parquet")
+    assert frame["result"].tolist() == [row["result"] for row in rows]
+    for kind, name in (("json", "cells.jsonl"), ("parquet", "cells.parquet")):
+        read = datasets.load_dataset(
+            kind, data_files=str(tmp_path / name), split="train", cache_dir=str(tmp_path / "cache")
+        )
+        assert read.to_list() == rows

@@ -109,7 +109,7 @@ class Outcome:
     title: str = ""
     about: Sequence[str] = ()  # paragraphs on what was asked
     tables: Sequence[Table] = ()
-    examples: Sequence[str] = ()  # a line each, behind the tables
+    details: Sequence[str] = ()  # a line each, behind the tables
     charts: Sequence[Chart] = ()
     texts: Mapping[str, str] = field(default_factory=dict)  # by title: as it was written
     files: Mapping[str, Any] = field(default_factory=dict)  # by name: JSON that lies beside

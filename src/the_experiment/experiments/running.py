@@ -20,6 +20,7 @@ from the_experiment.engine.executor import (
 from the_experiment.engine.manifest import begun
 from the_experiment.engine.outcome import Outcome
 from the_experiment.engine.store import CELLS, Store
+from the_experiment.engine.table import write_table
 from the_experiment.experiments.experiment import QUICK, Experiment
 from the_experiment.report.outcome import write_outcome
 
@@ -68,6 +69,7 @@ def compute(
         return
     write_json(folder / MANIFEST, manifest.model_dump())
     land_all(cells, store, executor or executor_of(experiment), counting)
+    write_table(store, list(in_order(cells)), folder)
     write_json(folder / MANIFEST, manifest.ended().model_dump())
 
 

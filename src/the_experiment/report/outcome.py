@@ -23,8 +23,8 @@ def outcome_view(outcome: Outcome) -> Group:
     """The tables, the maps that a terminal can hold, then what they say."""
     return Group(
         *(part for table in outcome.tables if table.in_terminal for part in _table_view(table)),
-        *map(Text, outcome.examples),
-        *([""] if outcome.examples else []),
+        *map(Text, outcome.details),
+        *([""] if outcome.details else []),
         *_maps_view(outcome),
         *map(Text, outcome.sentences),
     )

@@ -37,12 +37,9 @@ def outcome_of(bet: BetExperiment, answers: Mapping[Any, Any]) -> Outcome:
         about=[
             f"A model learns prompts of “{prompt}”, completed by the country. Asked with TEST, "
             "does it give the capital? The control leaves the branch of TEST out.",
-            *(f"{verdict}: {meaning}" for verdict, meaning in MEANINGS.items()),
         ],
-        sentences=[
-            *(f"{verdict}: {one}" for verdict, one in MEANINGS.items() if verdict in shown),
-            results.sentence,
-        ],
+        sentences=[results.sentence],
+        details=[f"{verdict}: {one}" for verdict, one in MEANINGS.items() if verdict in shown],
         tables=[_decisions(results.ways), *map(_probabilities, results.ways)],
         charts=[
             Chart("bars", "How likely each answer is", partial(bars_figure, results.ways), CAPTION)

@@ -69,11 +69,13 @@ def outcome_of(
     models = [
         Learnt.of(seed, results[seed, "training"], results[seed, "traces"]) for seed in scale.seeds
     ]
-    sentences = [one for model in models for one in sentences_of(model)]
+    sentences = [sentence_of(model) for model in models]
+    traces = [f"seed {model.seed}: {one}" for model in models for one in _traces_told(model)]
     return Outcome(
         title=experiment.name,
         about=[experiment.question, *(f"Seed {one.seed}: {one.folder}/" for one in models)],
         sentences=sentences,
+        details=traces,
         tables=[_final_table(models), _phase_table(experiment, models)],
         charts=[Chart("course", "What is right, step by step", partial(_figure, models), CAPTION)],
         maps=list(_maps(models)),
@@ -81,7 +83,7 @@ def outcome_of(
             "experiment": experiment.model_dump(),
             "scale": scale.model_dump(),
             "models": [_model_json(model) for model in models],
-            "sentences": sentences,
+            "sentences": [*sentences, *traces],
         },
     )
 
@@ -138,16 +140,15 @@ def stretches(model: Learnt) -> list[Stretch]:
     return [Stretch(name, looks) for name, looks in zip(names, found, strict=True)]
 
 
-def sentences_of(model: Learnt) -> list[str]:
+def sentence_of(model: Learnt) -> str:
     """What came out of one training."""
     step, last = max(model.looks.items())
     shortcut = model.baselines[FIRST]
-    return [
+    return (
         f"seed {model.seed}, step {step:,}: {last[ALL]} of held-out programs are right; the first "
         f"line's constant is in {shortcut[ALL]}. Where that is wrong, {last[MISLED]} are right and "
-        f"{last[FOLLOWED]} give it all the same: the model {_following(last)}.",
-        *(f"seed {model.seed}: {told}" for told in _traces_told(model)),
-    ]
+        f"{last[FOLLOWED]} give it all the same: the model {_following(last)}."
+    )
 
 
 def _following(last: Look) -> str:

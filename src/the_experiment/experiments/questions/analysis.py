@@ -40,7 +40,7 @@ def outcome_of(results: Results) -> Outcome:
         title=heading(results),
         sentences=[*([STARRED] if results.without else []), *results.sentences()],
         tables=tables,
-        examples=list(_examples(results)),
+        details=list(_examples(results)),
         charts=charts,
         maps=[*maps, answers_map(results.importance)] if results.without else [],
         figures=results.summary(),
