@@ -144,7 +144,7 @@ def test_data_goes_to_stdout_alone(the_experiment: Command) -> None:
 
 
 def test_no_bar_and_no_colour_where_there_is_no_terminal(the_experiment: Command) -> None:
-    done = the_experiment("generate", "--omit-fraction", "0.2", *SMALL)
+    done = the_experiment("generate", "--hold-out-fraction", "0.2", *SMALL)
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout
     assert "writing rows" not in done.stdout
@@ -221,9 +221,12 @@ def ended(
 
 def test_no_number_is_no_share(ended: Ended) -> None:
     """Newer versions of typer say so, and we to older ones."""
-    code, out, err = ended("generate", "--omit-fraction", "nan")
+    code, out, err = ended("generate", "--hold-out-fraction", "nan")
     assert code == 2
-    assert "Invalid value for '--omit-fraction'" in err or "a share of nan can't be held out" in err
+    assert (
+        "Invalid value for '--hold-out-fraction'" in err
+        or "a share of nan can't be held out" in err
+    )
     assert not out
     assert not Path("dataset").exists()
 
@@ -237,12 +240,20 @@ def test_no_number_is_no_share(ended: Ended) -> None:
         (("generate", "--seed", "x"), 2, "--seed"),
         (("generate", "--seed", "-1"), 2, "--seed"),
         (("generate", "--train-size", "0"), 2, "--train-size"),
-        (("generate", "--omit-fraction", "2"), 2, "--omit-fraction"),
-        (("generate", "--omit-fraction", "1"), 2, "give one from 0 to below 1"),
-        (("generate", "-o", "1,0,1,0,1", "--omit", "0"), 2, "--omit, -o is given 2 times → give"),
+        (("generate", "--hold-out-fraction", "2"), 2, "--hold-out-fraction"),
+        (("generate", "--hold-out-fraction", "1"), 2, "give one from 0 to below 1"),
+        (
+            ("generate", "-o", "1,0,1,0,1", "--omit", "0"),
+            2,
+            "--hold-out, --omit, -o is given 2 times",
+        ),
         (("programs", "run", "x", "--seed", "1", "--seed", "1"), 2, "--seed is given 2 times"),
-        (("generate", "--omit-where", "A AND"), 2, "the condition, column 6: the rule breaks off"),
-        (("generate", "--omit-where", "A or not A"), 2, "leave some to train on"),
+        (
+            ("generate", "--hold-out-where", "A AND"),
+            2,
+            "the condition, column 6: the rule breaks off",
+        ),
+        (("generate", "--hold-out-where", "A or not A"), 2, "leave some to train on"),
         (("generate", "-w", "nowhere"), 2, "relay, word-problems, or a YAML file"),
         (("generate", "-w", "nowhere.yaml"), 1, "nowhere.yaml can't be read: No such file"),
         (("generate", "--out", "."), 1, "choose another place with --out"),

@@ -180,7 +180,7 @@ def test_hold_outs_that_can_not_be(
         HoldOut.parse(sequences, fraction, where).resolve(CAUSAL, seed=0)
 
 
-@pytest.mark.parametrize("option", ["-o", "--omit-where"])
+@pytest.mark.parametrize("option", ["-o", "--hold-out-where"])
 def test_a_shell_variable_that_was_never_set_is_no_hold_out(
     the_experiment: Command, tmp_path: Path, option: str
 ) -> None:

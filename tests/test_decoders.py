@@ -107,7 +107,14 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ARCHITECTURES.names()
         for name, configure in MAKE.items():
             patched.setitem(ARCHITECTURES._things, name, Architecture(configure, 8, 1.0))
-        words = ("--world", folder / "marked.yaml", "--omit-fraction", 0.25, "--train-size", 8_000)
+        words = (
+            "--world",
+            folder / "marked.yaml",
+            "--hold-out-fraction",
+            0.25,
+            "--train-size",
+            8_000,
+        )
         did("generate", *words, "--out", data)
         shared = ("--until-fit", "--width", 48, "--learning-rate", 2e-3)
         for name, model, more in (

@@ -36,7 +36,7 @@ SMALLER = [  # of what the words themselves ask for
 BEFORE = {  # what a page supposes was done before
     "README": [],
     "inside": [
-        "the-experiment generate --omit-fraction 0.1875",
+        "the-experiment generate --hold-out-fraction 0.1875",
         "the-experiment train gpt2",
         "the-experiment train gpt2 --name gpt2-1",
     ],

@@ -173,7 +173,16 @@ def test_calls_end_with_an_exit_code_and_no_traceback(
     (tmp_path / "mine.yaml").write_text(NEW_WORLD.format(name="mine"))
     (tmp_path / "torn.yaml").write_text("name: {")
     words = ["generate", "worlds", "list", "show", "check", "new", "mine.yaml", "torn.yaml"]
-    words += ["causal", "-w", "-o", "--omit-where", "--omit-fraction", "--seed", "--out", "--json"]
+    words += [
+        "causal",
+        "-w",
+        "-o",
+        "--hold-out-where",
+        "--hold-out-fraction",
+        "--seed",
+        "--out",
+        "--json",
+    ]
     words += ["--generate", "--help", "-h", "0.5", "1", "-1", "", "1,0,1,0,1", "A", "A AND", "[/]"]
     frame = ["generate", "--train-size", "9", "--valid-size", "1", "--test-size", "1"]
     codes = set()

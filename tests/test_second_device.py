@@ -51,7 +51,7 @@ def there(tmp_path: Path) -> There:
 @pytest.mark.parametrize("model", ["gpt2", "cnn"])
 def test_a_model_is_trained_and_compared_there(there: There, tmp_path: Path, model: str) -> None:
     world = ("--world", str(EXAMPLES / "three-bits.yaml"))
-    there("generate", *world, "--omit-fraction", "0.25", "--train-size", "320")
+    there("generate", *world, "--hold-out-fraction", "0.25", "--train-size", "320")
     there("train", model, "--epochs", "2")
     (run,) = (tmp_path / "out").glob("*/run.json")
     assert json.loads(run.read_text())["device"] == "elsewhere:0"

@@ -237,7 +237,7 @@ def test_large_worlds_are_numbered_only_where_it_is_needed() -> None:
     assert len(HoldOut(sequences=(sequence,)).resolve(every, 0)) == 1
     some = world_from_text(f"{text}\nrules: {{one: A0}}\ncompletion: '-{{one}}'\n", "wide.yaml")
     assert len(HoldOut(sequences=(sequence,), by="text").resolve(some, 0)) == 1
-    with pytest.raises(ExperimentError, match="--omit-by text"):
+    with pytest.raises(ExperimentError, match="--hold-out-by text"):
         HoldOut(sequences=(sequence,)).resolve(some, 0)
 
 

@@ -57,7 +57,7 @@ app = Verbs(
     "and test each against the rules.",
     epilog=options.examples(
         "the-experiment demo",
-        "the-experiment generate --omit-where 'A AND C'",
+        "the-experiment generate --hold-out-where 'A AND C'",
         "the-experiment train all --until-fit",
     )
     + "\n\n"

@@ -48,10 +48,10 @@ def demo(
         stdout.print(f"\n{line}", style="bold", markup=False)
 
     say(
-        f"$ the-experiment generate --world {world} --omit-fraction {SIX_OF_32} --seed {seed} "
+        f"$ the-experiment generate --world {world} --hold-out-fraction {SIX_OF_32} --seed {seed} "
         f"--out {dataset}"
     )
-    generate(world, omit_fraction=SIX_OF_32, seed=seed, out=dataset)
+    generate(world, hold_out_fraction=SIX_OF_32, seed=seed, out=dataset)
     how = f"--seeds {seeds}" if seeds else f"--seed {seed}"
     how += f" --precision {precision}" if precision != "auto" else ""
     how += f" --threads {threads}" if threads != defaults.THREADS else ""

@@ -10,35 +10,44 @@ from the_experiment.cli import options
 
 EXAMPLES = options.examples(
     "the-experiment generate -o '1,1,1,1,1;0,0,0,0,0'",
-    "the-experiment generate --omit-where 'A AND C' --out quadrant",
+    "the-experiment generate --hold-out-where 'A AND C' --out quadrant",
 )
 
 
 def generate(
     world: options.World = defaults.WORLD,
-    omit: Annotated[
+    hold_out: Annotated[
         str | None,
-        options.Option("--omit", "-o", metavar="'SEQ;SEQ'", help="Hold out these sequences."),
+        options.Option(
+            "--hold-out", "--omit", "-o", metavar="'SEQ;SEQ'", help="Hold out these sequences."
+        ),
     ] = None,
-    omit_fraction: Annotated[
+    hold_out_fraction: Annotated[
         float,
         options.Option(
+            "--hold-out-fraction",
+            "--omit-fraction",
             min=0,
             max=1,
             help="Hold out a random share of the states.",
         ),
     ] = 0.0,
-    omit_where: Annotated[
+    hold_out_where: Annotated[
         str | None,
         options.Option(
-            metavar="EXPR", help="Hold out the states for which this expression is true."
+            "--hold-out-where",
+            "--omit-where",
+            metavar="EXPR",
+            help="Hold out the states for which this expression is true.",
         ),
     ] = None,
-    omit_by: Annotated[
+    hold_out_by: Annotated[
         Literal["meaning", "text"],
         options.Option(
+            "--hold-out-by",
+            "--omit-by",
             help="meaning: hold out every state that means the same as a held-out one, such as a "
-            "program with other names; text: hold out these texts only."
+            "program with other names; text: hold out these texts only.",
         ),
     ] = "meaning",
     train_size: Annotated[
@@ -66,7 +75,7 @@ def generate(
 
     log_to_folder()
     sizes = Sizes(train=train_size, valid=valid_size, test=test_size)
-    hold_out = HoldOut.parse(omit, omit_fraction, omit_where, omit_by)
+    held = HoldOut.parse(hold_out, hold_out_fraction, hold_out_where, hold_out_by)
     with counting("writing rows", sizes.total()) as progress:
-        folder = generate_dataset(find_world(world), hold_out, sizes, seed, out, progress)
+        folder = generate_dataset(find_world(world), held, sizes, seed, out, progress)
     stdout.print(dataset_summary(folder))

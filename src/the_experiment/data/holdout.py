@@ -154,7 +154,7 @@ def _meanings(world: World) -> Integers:
         raise ExperimentError(
             f"world {world.name}: {world.size:,} states, more than 2^24, can't be searched for "
             "those that mean the same",
-            "use smaller inputs, drop those that no part reads, or hold out with --omit-by text",
+            "use smaller inputs, drop those that no part reads, or take --hold-out-by text",
         )
     chunks = np.array_split(world.numbers(), -(-world.size // CHUNK))
     return np.concatenate([world.meanings(world.states_at(chunk)) for chunk in chunks])

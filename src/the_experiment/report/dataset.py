@@ -16,7 +16,7 @@ MOST_PARTS = 10  # … and parts of a completion
 
 NOTHING = (
     "Nothing is held out: a model that is right everywhere may have learnt every line by heart. "
-    "Hold states out with -o, --omit-fraction or --omit-where."
+    "Hold states out with -o, --hold-out-fraction or --hold-out-where."
 )
 
 NOTHING_NEW = (
