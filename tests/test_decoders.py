@@ -206,5 +206,4 @@ def test_a_tokenizer_is_read_back_as_it_was_saved(tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing is tested elsewhere, and takes longer than all that is tested here."""
-    monkeypatch.setattr("the_experiment.report.inside.write_picture", lambda *_: None)
-    monkeypatch.setattr("the_experiment.report.inside._write_maps_page", lambda *_: None)
+    monkeypatch.setattr("the_experiment.report.cards.write_outcome", lambda *_: None)

@@ -64,7 +64,7 @@ def test_a_verb_prints_keeps_a_card_and_replays(
         assert [len(row) for row in one["values"]] == [len(one["columns"])] * len(one["rows"])
     if card["finding"]["maps"]:
         assert (folder / "maps.png").read_bytes().startswith(b"\x89PNG")
-        page = (folder / "maps.html").read_text()
+        page = (folder / "report.html").read_text()
         assert '<script src="../plotly.min.js">' in page
         assert (folder.parent / "plotly.min.js").is_file()
         assert page.count("plotly-graph-div") >= len(card["finding"]["maps"])

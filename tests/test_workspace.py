@@ -26,7 +26,7 @@ def test_a_model_is_tested_compared_and_looked_into(
     for words in (
         ("test", "101"),
         ("compare",),
-        ("inspect", "101"),
+        ("inspect", "101", "--model", "old"),
         ("programs", "run", "mine", "--model", "old", "--lengths", "2", "--num-seqs", "2"),
     ):
         done = the_experiment(*words)

@@ -15,16 +15,16 @@ def look(request: VerbRequest, models: Sequence[str], out: Path, as_json: bool) 
     from the_experiment.base.logs import stderr
     from the_experiment.inside.card import card_of
     from the_experiment.inside.subject import find_subjects
-    from the_experiment.report.inside import write_finding
+    from the_experiment.report.cards import write_card
     from the_experiment.report.outcome import outcome_view
     from the_experiment.report.terminal import print_json, stdout
 
     subjects = find_subjects(models, out)
-    finding = request.run_on(subjects)
-    card = card_of(request, subjects, finding)
+    outcome = request.run_on(subjects)
+    card = card_of(request, subjects, outcome)
     if as_json:
         print_json(card.model_dump(mode="json"))
     else:
-        stdout.print(outcome_view(finding))
-    place = write_finding(card, finding, out)
+        stdout.print(outcome_view(outcome))
+    place = write_card(card, outcome, out)
     stderr.print(f"kept in {place}/", soft_wrap=True, markup=False)
