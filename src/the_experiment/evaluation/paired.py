@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 
 from the_experiment.base.seeds import Stream, derived_seed
-from the_experiment.evaluation.statistics import Numbers, Rate
+from the_experiment.evaluation.statistics import Numbers, Rate, newcombe
 
 RESAMPLES = 1_000  # of a bootstrap
 FLIPS = 9_999  # of a sign-flip test
@@ -53,7 +53,9 @@ def drop_in_share(before: Sequence[bool], after: Sequence[bool]) -> Drop:
     """
     lost = sum(one and not other for one, other in zip(before, after, strict=True))
     gained = sum(other and not one for one, other in zip(before, after, strict=True))
-    low, high = _newcombe(before, after)
+    one, other = (Rate(sum(side), len(side)) for side in (before, after))
+    correlation = _correlation(np.array(before, dtype=float), np.array(after, dtype=float))
+    low, high = newcombe(one, other, correlation)
     p = mcnemar(lost, gained)
     return Drop((lost - gained) / len(before), low, high, p, len(before))
 
@@ -69,18 +71,6 @@ def mcnemar(wins: int, losses: int) -> float:
 
     pairs = wins + losses
     return float(binomtest(wins, pairs).pvalue) if pairs else 1.0
-
-
-def _newcombe(before: Sequence[bool], after: Sequence[bool]) -> tuple[float, float]:
-    one, other = Rate(sum(before), len(before)), Rate(sum(after), len(after))
-    correlation = _correlation(np.array(before, dtype=float), np.array(after, dtype=float))
-
-    def reach(up: float, down: float) -> float:
-        return math.sqrt(max(0.0, up**2 - 2 * correlation * up * down + down**2))
-
-    drop = one.share - other.share
-    low = drop - reach(one.share - one.low, other.high - other.share)
-    return low, drop + reach(one.high - one.share, other.share - other.low)
 
 
 def _correlation(one: Numbers, other: Numbers) -> float:

@@ -164,7 +164,7 @@ def conclusions(evidence: Sequence[Evidence]) -> list[Conclusion]:
 
     >>> alone = [Pairing(Discordant(9, 0), Discordant(9, 0))]
     >>> conclusions([Evidence.of({"decision tree": alone, "interpolation": alone})])[0].kind
-    <Kind.BEYOND: 'beyond interpolation'>
+    <VerdictKind.BEYOND: 'beyond interpolation'>
     """
     patterns = holm([one.patterns.p for one in evidence])
     simple = holm([one.interpolation.p if one.interpolation else 1.0 for one in evidence])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from the_experiment.evaluation.statistics import Rate
+from the_experiment.evaluation.statistics import Rate, newcombe
 
 SOURCE = "LLM Causal Reasoning: Initial Report (Claire), section 4.5"
 TESTED = {"gpqa_diamond": 198, "gpqa_extended": 546, "gsm8k": 1319}  # questions, as published
@@ -35,10 +34,7 @@ class PublishedGain:
         >>> tuple(round(end, 3) for end in found.interval)
         (0.057, 0.124)
         """
-        one, other = self.base, self.tuned
-        down = math.hypot(other.share - other.low, one.high - one.share)
-        up = math.hypot(other.high - other.share, one.share - one.low)
-        return self.gain - down, self.gain + up
+        return newcombe(self.tuned, self.base)
 
     @property
     def beyond_noise(self) -> bool:
