@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import string
 import subprocess
@@ -21,11 +22,12 @@ from rich.console import Console
 from conftest import Command
 from looked_into import random_model
 from the_experiment.base.errors import ExperimentError
+from the_experiment.base.runs import BESIDE
 from the_experiment.base.seeds import Stream
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.data.tokenizer import character_tokenizer
-from the_experiment.engine.executor import LocalExecutor
+from the_experiment.engine.executor import LocalExecutor, SerialExecutor
 from the_experiment.engine.store import Store
 from the_experiment.evaluation.verdict import fewest_cases
 from the_experiment.experiments.declaration import (
@@ -34,7 +36,7 @@ from the_experiment.experiments.declaration import (
     write_new_experiment,
 )
 from the_experiment.experiments.experiment import KINDS
-from the_experiment.experiments.running import write_report
+from the_experiment.experiments.running import compute, run, write_report
 from the_experiment.experiments.splits.analysis import outcome_of
 from the_experiment.experiments.splits.cells import Fit, fits_of
 from the_experiment.experiments.splits.config import SplitsExperiment, TrainingRecipe
@@ -87,6 +89,8 @@ def test_a_file_of_each_kind_is_begun_and_read(
     assert done.returncode == 0, done.stderr
     experiment = find_experiment(str(tmp_path / "mine.yaml"))
     assert (experiment.kind, experiment.name) == (kind, "mine")
+    assert KINDS[kind].model_fields["kind"].default == kind
+    assert experiment.parent in BESIDE  # no training takes that name
     checked = the_experiment("experiments", "check", "mine.yaml", "--quick")
     assert checked.returncode == 0, checked.stderr
     assert f"mine ({kind}): " in checked.stdout
@@ -127,6 +131,57 @@ def test_a_run_leaves_its_manifest_and_is_replayed(tmp_path: Path, the_experimen
         "figures differ; the first is /rows/0/baselines/commonest answer/n: 11 then, 10"
         in replayed.stderr
     )
+
+
+def one_cell(folder: Path) -> Path:
+    """An experiment of one cell that takes no time, in the folder, and the model that it asks."""
+    told = {"kind": "programs", "name": "mine", "models": ["model"], "lengths": [2]}
+    random_folder(folder / "out" / "model")
+    return written(folder / "mine.yaml", {**told, "max_new_tokens": 1})
+
+
+def test_a_begun_experiment_is_found_from_anywhere(tmp_path: Path, the_experiment: Command) -> None:
+    one_cell(tmp_path)
+    assert the_experiment("experiments", "run", "mine.yaml").returncode == 0
+    folder = tmp_path / "out" / "programs" / "mine"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for words in (("experiments", "report"), ("experiments", "resume"), ("replay",)):
+        command = [sys.executable, "-m", "the_experiment", *words, str(folder)]
+        done = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    command = [sys.executable, "-m", "the_experiment", "replay", "."]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert "the same figures" in done.stdout, done.stderr
+    assert not (elsewhere / "out").exists()
+    model = tmp_path / "out" / "model" / "model.safetensors"
+    os.utime(model, (1, 1))  # it may be another one by now
+    refused = the_experiment("replay", str(folder))
+    assert refused.returncode == 1
+    assert "has changed since" in refused.stderr
+
+
+def test_a_world_beside_the_file_is_found_from_anywhere(tmp_path: Path) -> None:
+    shutil.copy(EXAMPLE.with_name("three-bits.yaml"), tmp_path)
+    shutil.copy(EXAMPLE, tmp_path / "mine.yaml")
+    experiment = find_experiment(str(tmp_path / "mine.yaml"))
+    cells = list(experiment.cells(tmp_path, quick=False).values())[:1]
+    compute(experiment, cells, tmp_path / "out", SerialExecutor())
+    begun = find_experiment(str(experiment.folder(tmp_path / "out")))
+    assert begun == experiment.model_copy(update={"world": str(tmp_path / "three-bits.yaml")})
+
+
+def test_a_folder_of_another_kind_or_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    experiment = find_experiment(str(EXAMPLE))
+    folder = experiment.folder(tmp_path)
+    folder.mkdir(parents=True)
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(ExperimentError, match="is not an experiment folder"):
+        run(experiment, tmp_path)
+    (folder / "experiment.json").write_text('{"kind": "dynamics"}')
+    with pytest.raises(ExperimentError, match="is of an experiment of kind dynamics, not splits"):
+        run(experiment, tmp_path)
+    assert {path.name for path in folder.iterdir()} == {"notes.txt", "experiment.json"}
 
 
 @pytest.mark.parametrize(("line", "told"), [("", "kind: is missing"), ("kind: nine", "'nine' is")])

@@ -42,7 +42,10 @@ Jobs = Annotated[
     ),
 ]
 Results = Annotated[
-    Path, options.Option("--out", help="The output folder. Results go to experiments/NAME/ in it.")
+    Path,
+    options.Option(
+        "--out", help="The output folder. Results go to KIND/NAME/ or experiments/NAME/ in it."
+    ),
 ]
 
 
@@ -100,7 +103,7 @@ def check(which: Which, quick: Quick = False, out: Results = Path(defaults.OUT))
     from the_experiment.experiments.running import progress_of
     from the_experiment.report.terminal import stdout
 
-    experiment = _checked(which)
+    experiment, out = _checked(which, out)
     cells, left = progress_of(experiment, out, quick=quick)
     stdout.print(
         f"{experiment.name} ({experiment.kind}): {cells:,} cells, {left:,} left to compute",
@@ -122,7 +125,8 @@ def run(
     as_json: options.AsJson = False,
 ) -> None:
     """Run an experiment, without repeating what is done, and write its report."""
-    run_and_report(_checked(which), out, jobs, quick=quick, as_json=as_json)
+    experiment, out = _checked(which, out)
+    run_and_report(experiment, out, jobs, quick=quick, as_json=as_json)
 
 
 @app.command(
@@ -141,7 +145,7 @@ def resume(
     """Go on with an experiment that was begun; one that was not is refused."""
     from the_experiment.experiments.running import refuse_not_begun
 
-    experiment = _checked(which)
+    experiment, out = _checked(which, out)
     refuse_not_begun(experiment, out)
     run_and_report(experiment, out, jobs, quick=quick, as_json=as_json)
 
@@ -159,10 +163,10 @@ def report(
     as_json: options.AsJson = False,
 ) -> None:
     """Write the report of an experiment again from what is computed; nothing is run."""
-    from the_experiment.experiments.declaration import find_experiment
+    from the_experiment.experiments.declaration import find_experiment, output_folder
     from the_experiment.experiments.running import outcome_of
 
-    experiment = find_experiment(which)
+    experiment, out = find_experiment(which), output_folder(which, out)
     outcome = outcome_of(experiment, out, quick=quick)
     show_report(experiment, outcome, out, quick=quick, as_json=as_json)
 
@@ -176,7 +180,10 @@ def report(
 def new(
     file: Annotated[Path, typer.Argument(metavar="FILE")],
     kind: Annotated[
-        str, options.Option(help="The kind of experiment, as in `experiments list`.")
+        str,
+        options.Option(
+            help="The kind: splits, dynamics, programs, tracing, questions, bet or traces."
+        ),
     ] = "splits",
 ) -> None:
     """Start an experiment file of your own; a file already there is left alone."""
@@ -190,15 +197,15 @@ def new(
     )
 
 
-def _checked(which: str) -> Experiment:
-    """The experiment, checked as far as can be told before it runs."""
+def _checked(which: str, out: Path) -> tuple[Experiment, Path]:
+    """The experiment, checked as far as can be told before it runs, and its output folder."""
     from the_experiment.base.logs import log_to_folder
-    from the_experiment.experiments.declaration import find_experiment, with_file
+    from the_experiment.experiments.declaration import find_experiment, output_folder, with_file
 
     experiment = find_experiment(which)
     with_file(which, experiment.check_models)
     log_to_folder()
-    return experiment
+    return experiment, output_folder(which, out)
 
 
 def run_and_report(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ Values = npt.NDArray[np.float64]
 
 SHARES = (0.0, 1.0)  # the scale of shares, probabilities, accuracies and attention
 ARRAYS = ("values", "low", "high")
+LONGEST = 80  # characters of a figure in a sentence
 NEAR = 1e-4  # figures this near each other are the same: other processors round differently
 
 
@@ -134,7 +136,8 @@ def differences(one: Any, other: Any, path: str = "") -> list[str]:
         same = abs(one - other) <= NEAR * max(1.0, abs(one))
     else:
         same = one == other
-    return [] if same else [f"{path or '/'}: {one!r} then, {other!r} now"]
+    then, now = (shorten(repr(value), LONGEST, placeholder=" …") for value in (one, other))
+    return [] if same else [f"{path or '/'}: {then} then, {now} now"]
 
 
 def refuse_other_figures(different: Sequence[str]) -> None:

@@ -72,7 +72,10 @@ class Store:
         """The result of a cell. Raises `NotThereError`."""
         landed = self._landed(cell)
         if landed is None:
-            raise NotThereError(f"{cell.name} is not computed yet", "run the experiment")
+            raise NotThereError(
+                f"{cell.name} is not computed yet",
+                "run the experiment; after a change in what it depends on, it is another cell",
+            )
         return self._with_folder(cell, landed)
 
     def files(self, cell: Cell) -> Path:

@@ -28,7 +28,10 @@ def write_new_experiment(path: Path, kind: str) -> None:
     """Write an experiment file to start from. A file already there is an `ExperimentError`."""
     if os.path.lexists(path):  # unlike pathlib's exists, says no to a name too long for a file
         raise ExperimentError(f"{path} already exists", "choose another name")
-    text = read_text(Path(inspect.getfile(KINDS[kind])).with_name("new.yaml"))
+    template = Path(inspect.getfile(KINDS[kind])).with_name("new.yaml")
+    if not template.is_file():
+        raise ExperimentError(f"the kind {kind} has no file to start from", f"write {template}")
+    text = read_text(template)
     write_text(path, text.replace("{name}", name_from(path.stem, "mine")))
 
 
@@ -62,6 +65,12 @@ def find_experiment(which: str, kind: str = "") -> Experiment:
     experiment = experiment.with_files(lambda name: _beside(path, name))
     with_file(path, experiment.check)
     return experiment
+
+
+def output_folder(which: str, out: Path) -> Path:
+    """The output folder that an experiment was begun in, if `which` is its folder; else `out`."""
+    folder = Path(which)
+    return folder.resolve().parents[1] if _is_file(folder / DECLARED) else out
 
 
 def with_file(path: Path | str, check: Callable[[], None]) -> None:

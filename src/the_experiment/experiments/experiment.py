@@ -50,7 +50,7 @@ class Experiment(Strict, ABC):
         return False
 
     def folder(self, out: Path) -> Path:
-        """Where its cells and its report lie; those of a quick run are in `quick` there."""
+        """Where its cells and its report lie; the report of a quick run is in `quick` there."""
         return out / self.parent / self.name
 
     def with_files(self, found: Callable[[str], str]) -> Self:  # noqa: ARG002 - most name none

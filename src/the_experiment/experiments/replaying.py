@@ -6,10 +6,10 @@ import json
 import tempfile
 from pathlib import Path
 
-from the_experiment.base.errors import UsageError
+from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json
 from the_experiment.engine.outcome import Outcome, differences
-from the_experiment.engine.store import Store
+from the_experiment.engine.store import CELLS, Store
 from the_experiment.experiments.declaration import find_experiment
 from the_experiment.experiments.experiment import QUICK
 from the_experiment.experiments.running import (
@@ -24,7 +24,7 @@ from the_experiment.report.outcome import RESULTS
 
 def is_experiment(folder: Path) -> bool:
     """Whether it is the folder of an experiment, or that of its quick run."""
-    return (_declared(folder) / DECLARED).is_file()
+    return (_declared(folder.resolve()) / DECLARED).is_file()
 
 
 def replay(folder: Path, counting: Counting = silently) -> tuple[Outcome, list[str]]:
@@ -33,6 +33,7 @@ def replay(folder: Path, counting: Counting = silently) -> tuple[Outcome, list[s
     Everything is computed once more, and nothing of it is kept. Raises `UsageError` for an
     experiment whose answers cost money.
     """
+    folder = folder.resolve()
     declared, quick = _declared(folder), _declared(folder) != folder
     experiment, out = find_experiment(str(declared)), declared.parents[1]
     if experiment.costs_money:
@@ -42,6 +43,14 @@ def replay(folder: Path, counting: Counting = silently) -> tuple[Outcome, list[s
         )
     before = read_json(folder / RESULTS, f"run `the-experiment experiments run {declared}`")
     cells = experiment.cells(out, quick=quick)
+    computed = Store(declared / CELLS)
+    for cell in cells.values():
+        if cell not in computed:
+            raise ExperimentError(
+                f"{cell.name} is not what was computed: what it depends on, such as a world or a "
+                "model, has changed since, or it was never computed",
+                f"run `the-experiment experiments run {declared}`",
+            )
     with tempfile.TemporaryDirectory(prefix="the-experiment-") as scratch:
         store = Store(Path(scratch))
         land_all(list(cells.values()), store, executor_of(experiment), counting)
@@ -51,4 +60,5 @@ def replay(folder: Path, counting: Counting = silently) -> tuple[Outcome, list[s
 
 
 def _declared(folder: Path) -> Path:
-    return folder.parent if folder.name == QUICK else folder
+    is_quick = folder.name == QUICK and not (folder / DECLARED).is_file()
+    return folder.parent if is_quick else folder

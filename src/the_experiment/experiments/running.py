@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from the_experiment.base.errors import UsageError
-from the_experiment.base.files import write_json, write_text
+from the_experiment.base.files import read_json, write_json, write_text
 from the_experiment.engine.cell import Cell
 from the_experiment.engine.executor import (
     Executor,
@@ -62,8 +63,9 @@ def compute(
 ) -> None:
     """Compute some of an experiment's cells, as `run` does."""
     folder = experiment.folder(out)
-    refuse_foreign(folder)
-    write_text(folder / DECLARED, experiment.model_dump_json(indent=2) + "\n")
+    refuse_other_folder(experiment, folder)
+    anywhere = experiment.with_files(_from_anywhere)
+    write_text(folder / DECLARED, anywhere.model_dump_json(indent=2) + "\n")
     store, manifest = Store(folder / CELLS), begun(experiment.model_dump(mode="json"))
     if not list(in_order(cells, store)):
         return
@@ -80,13 +82,20 @@ def land_all(cells: Sequence[Cell], store: Store, executor: Executor, counting: 
     refuse_failures(failed)
 
 
-def refuse_foreign(folder: Path) -> None:
-    """Raise `UsageError` for a folder with something in it that no experiment of ours wrote."""
+def refuse_other_folder(experiment: Experiment, folder: Path) -> None:
+    """Raise `UsageError` for a folder that is no experiment's of ours, or one's of another kind."""
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if names and not names & {DECLARED, CELLS}:
         raise UsageError(
             f"{folder} already exists and is not an experiment folder", "choose another name"
         )
+    if DECLARED in names:
+        kind = read_json(folder / DECLARED).get("kind")
+        if kind != experiment.kind:
+            raise UsageError(
+                f"{folder} is of an experiment of kind {kind}, not {experiment.kind}",
+                "choose another name",
+            )
 
 
 def executor_of(experiment: Experiment, jobs: int = 0) -> Executor:
@@ -119,8 +128,14 @@ def progress_of(experiment: Experiment, out: Path, *, quick: bool = False) -> tu
     return len(list(in_order(cells))), len(list(in_order(cells, store)))
 
 
+def _from_anywhere(name: str) -> str:
+    """The same file from any other folder; a name that is no file's as it is."""
+    return str(Path(name).resolve()) if os.path.isfile(name) else name  # noqa: PTH113 - long names
+
+
 def refuse_not_begun(experiment: Experiment, out: Path) -> None:
     """Raise `UsageError` for an experiment that there is nothing of to go on with."""
+    refuse_other_folder(experiment, experiment.folder(out))
     if not (experiment.folder(out) / DECLARED).is_file():
         raise UsageError(
             f"{experiment.name} was not begun in {experiment.folder(out)}",
