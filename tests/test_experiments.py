@@ -73,6 +73,15 @@ def test_every_shipped_experiment_reads_and_has_cells(name: str, tmp_path: Path)
     assert experiment.summary()
 
 
+@pytest.mark.parametrize("name", experiment_names())
+def test_an_experiment_round_trips_through_yaml_and_json(name: str, tmp_path: Path) -> None:
+    experiment = find_experiment(name)
+    written(tmp_path / "again.yaml", experiment.model_dump(mode="json", exclude_none=True))
+    assert find_experiment(str(tmp_path / "again.yaml")) == experiment
+    (tmp_path / "experiment.json").write_text(experiment.model_dump_json())
+    assert find_experiment(str(tmp_path)) == experiment
+
+
 def random_folder(folder: Path) -> None:
     """A random model that knows all characters, as Hugging Face lays it out."""
     tokenizer = character_tokenizer(string.printable)

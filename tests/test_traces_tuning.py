@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from the_experiment.data.trace_texts import ARMS
 from the_experiment.data.traces import Preparation, prepared
 from the_experiment.engine.store import Store
 from the_experiment.evaluation.statistics import Rate
+from the_experiment.experiments.declaration import find_experiment
 from the_experiment.experiments.running import run
 from the_experiment.experiments.traces.analysis import outcome_of, published_table, set_table
 from the_experiment.experiments.traces.asking_models import PuzzleSet, TraceAnswer, answers_of
@@ -301,6 +303,16 @@ def test_the_base_reads_no_graph_that_will_be_asked(
     tested = (rows / "test.jsonl").read_text().splitlines()
     test = {shape for line in tested for shape in Puzzle.model_validate_json(line).shapes}
     assert held_out == test | shapes
+
+
+def test_an_experiment_is_the_same_from_its_yaml_and_from_its_folder(tmp_path: Path) -> None:
+    told = {"kind": "traces", "name": "tiny", "question": "Does it?"}
+    scale = TINY.model_dump(mode="json")
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({**told, "full": scale}))
+    experiment = find_experiment(str(tmp_path / "tiny.yaml"))
+    assert experiment == TracesExperiment(name="tiny", question="Does it?", full=TINY)
+    (tmp_path / "experiment.json").write_text(experiment.model_dump_json())
+    assert find_experiment(str(tmp_path)) == experiment
 
 
 @pytest.mark.slow

@@ -200,5 +200,6 @@ class BetExperiment(Experiment):
         return outcome_of(self.in_small() if quick else self, results)
 
     def to_yaml(self) -> str:
-        """YAML with every key, phrasings written out."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        """YAML with every key that has a value, phrasings written out."""
+        told = self.model_dump(mode="json", exclude_none=True)
+        return yaml.safe_dump(told, sort_keys=False, allow_unicode=True)

@@ -10,22 +10,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictBool, model_validator
+from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from the_experiment.base import defaults
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.strict import Strict
+from the_experiment.base.strict import Setting, Strict
 from the_experiment.base.words import counted
 from the_experiment.engine.cell import Cell
 from the_experiment.engine.outcome import Outcome
 from the_experiment.experiments.experiment import KINDS, Experiment, WrongKeyError
 from the_experiment.worlds import find_world
 from the_experiment.worlds.generated import ProgramWorld
-
-# A value as transformers wants it: our reader of YAML gives texts, JSON a bool that is no number.
-Single = Annotated[StrictBool | int | float | bool | str, Field(union_mode="left_to_right")]
-Setting = Annotated[Single | list[Single], Field(union_mode="left_to_right")]
 
 
 class Phase(Strict):

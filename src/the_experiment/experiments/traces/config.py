@@ -10,7 +10,7 @@ from pydantic import Field
 
 from the_experiment.base.extras import needed
 from the_experiment.base.runs import TRACES
-from the_experiment.base.strict import Strict
+from the_experiment.base.strict import Setting, Single, Strict
 from the_experiment.base.words import counted
 from the_experiment.engine.cell import Cell
 from the_experiment.engine.outcome import Outcome
@@ -41,7 +41,7 @@ class BaseScale(Strict):
     puzzles: int = Field(24_000, ge=1)
     vocabulary: int = Field(800, ge=300)  # tokens: bytes and pieces of words
     row: int = Field(500, ge=1)  # characters that are read at once
-    architecture: dict[str, Any] = small_lfm2(width=128, blocks=2)  # as transformers has it
+    architecture: dict[str, Setting] = small_lfm2(width=128, blocks=2)  # as transformers has it
     epochs: int = Field(1, ge=1)
     batch_size: int = Field(16, ge=1)  # rows
     learning_rate: float = Field(4e-3, gt=0)
@@ -62,9 +62,7 @@ class TraceScale(Strict):
     base: BaseScale = BaseScale()
     # Over the preset's settings: so small a base takes larger steps than those it was made for.
     # Sixteen rows at once are the preset's four times four, and faster where they are short.
-    tune: dict[str, float | int | str] = Field(
-        {"learning_rate": 2e-3, "batch_size": 16, "accumulate": 1}
-    )
+    tune: dict[str, Single] = Field({"learning_rate": 2e-3, "batch_size": 16, "accumulate": 1})
 
 
 FULL = TraceScale(
