@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from hypothesis import strategies as st
 from the_experiment.base.errors import ExperimentError
 from the_experiment.engine.cell import Cell
 from the_experiment.engine.executor import LocalExecutor, SerialExecutor, in_order, refuse_failures
+from the_experiment.engine.manifest import begun
 from the_experiment.engine.store import NotThereError, Store
 from the_experiment.engine.table import write_table
 
@@ -298,3 +301,23 @@ def test_results_are_one_table_that_others_read(tmp_path: Path) -> None:
             kind, data_files=str(tmp_path / name), split="train", cache_dir=str(tmp_path / "cache")
         )
         assert read.to_list() == rows
+
+
+def test_a_manifest_tells_the_commit_and_whether_there_are_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert (begun({}).commit, begun({}).dirty) == (None, None)
+    name = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    for words in (("init", "-q"), (*name, "commit", "-q", "--allow-empty", "-m", "first")):
+        subprocess.run(["git", *words], check=True)
+    clean = begun({"seed": 3})
+    assert re.fullmatch("[0-9a-f]{40}", clean.commit or "")
+    assert clean.dirty is False
+    (tmp_path / "new").touch()
+    assert begun({}).dirty is True
+    ended = clean.ended()
+    assert ended.finished is not None
+    assert ended.finished >= ended.created
+    assert (ended.arguments, ended.versions["python"]) == ({"seed": 3}, platform.python_version())

@@ -28,7 +28,7 @@ class Manifest(BaseModel):
     command: list[str]  # the arguments as given
     arguments: dict[str, Any]  # as resolved: every default written out, seeds among them
     commit: str | None  # of the folder it was started in; None where that is no git checkout
-    dirty: bool | None  # whether that has changes that are in no commit
+    dirty: bool | None  # whether that has changes that are in no commit; None where git can't say
     versions: dict[str, str]
     machine: dict[str, Any]
 
@@ -39,13 +39,13 @@ class Manifest(BaseModel):
 
 def begun(arguments: Mapping[str, Any]) -> Manifest:
     """The manifest of what begins now."""
-    commit = _git("rev-parse", "HEAD")
+    changes = _git("status", "--porcelain")
     return Manifest(
         created=_now(),
         command=[Path(sys.argv[0]).name, *sys.argv[1:]],
         arguments=dict(arguments),
-        commit=commit,
-        dirty=bool(_git("status", "--porcelain")) if commit else None,
+        commit=_git("rev-parse", "HEAD"),
+        dirty=None if changes is None else bool(changes),
         versions=versions(*PACKAGES),
         machine={
             "system": platform.platform(),

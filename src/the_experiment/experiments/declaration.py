@@ -84,7 +84,9 @@ def with_file(path: Path | str, check: Callable[[], None]) -> None:
 def _kind(loaded: StrictYaml, path: Path, expected: str) -> type[Experiment]:
     named = loaded.value.get("kind", expected) if isinstance(loaded.value, dict) else expected
     if expected and named != expected:
-        raise UsageError(f"{path} is an experiment of kind {named!r}", f"give one of kind {expected}")
+        raise UsageError(
+            f"{path} is an experiment of kind {named!r}", f"give one of kind {expected}"
+        )
     if not named:
         raise ExperimentError(
             f"{path}: kind: is missing", f"add a line `kind: KIND`, with {', '.join(KINDS.names())}"

@@ -103,7 +103,7 @@ class Patching:
     """The runs of all pairs, which are of one shape, and patches of one into the other."""
 
     def __init__(self, hooked: HookedModel, pairs: Sequence[Pair], parts: Sequence[str]) -> None:
-        self._opened, self._pairs = hooked, pairs
+        self._hooked, self._pairs = hooked, pairs
         self._bases = batch_ids([pair.base for pair in pairs])
         self._sources = batch_ids([pair.source for pair in pairs])
         self._turns = turns_of(pairs, parts)
@@ -136,10 +136,10 @@ class Patching:
 
         `layers` are the rows (all of them).
         """
-        layout = self._opened.layout
+        layout = self._hooked.layout
         carried = [
             [Site(kind, layer) for kind in layout.carries]
-            for layer in (range(self._opened.layers) if layers is None else layers)
+            for layer in (range(self._hooked.layers) if layers is None else layers)
         ]
         held = self._held([site for sites in carried for site in sites])
         trials = [
@@ -163,9 +163,9 @@ class Patching:
 
         Or only at those of `places`. What it holds after a part is decided can't matter to it.
         """
-        (kind,) = self._opened.layout.components[piece].kinds
+        (kind,) = self._hooked.layout.components[piece].kinds
         sites = [
-            site for site in self._opened.sites(kind) if layers is None or site.layer in layers
+            site for site in self._hooked.sites(kind) if layers is None or site.layer in layers
         ]
         held = self._held(sites)
         where = tuple(range(self._bases.shape[1])) if places is None else places
@@ -183,11 +183,11 @@ class Patching:
         return self._patched(trials, piece, tuple(map(str, sites)), columns)
 
     def _unpatched(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        logits = self._opened.run(ids, logits_at=self._asked).logits
+        logits = self._hooked.run(ids, logits_at=self._asked).logits
         return self._turns.read(logits, torch.arange(len(ids)))
 
     def _held(self, sites: Sequence[Site]) -> Cache:
-        return self._opened.run(self._sources, keep=sites).cache
+        return self._hooked.run(self._sources, keep=sites).cache
 
     def _patched(
         self, trials: Sequence[Trial], of: str, rows: tuple[str, ...], columns: tuple[str, ...]
@@ -195,7 +195,7 @@ class Patching:
         parts = self._turns.places.shape[1]
         became = np.zeros((len(trials), parts), dtype=np.bool_)
         effect = np.zeros((len(trials), parts))
-        for numbers, logits in sweep(self._opened, self._bases, trials, self._asked):
+        for numbers, logits in sweep(self._hooked, self._bases, trials, self._asked):
             pairs = torch.tensor([trials[number].text for number in numbers])
             likeliest, toward = self._turns.read(logits, pairs)
             became[numbers] = (likeliest == self._turns.source[pairs]).numpy()
