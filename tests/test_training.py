@@ -332,7 +332,6 @@ import sys
 from pathlib import Path
 from the_experiment.base.runs import Run, find_runs
 from the_experiment.training.config import TrainConfig
-from the_experiment.training.run_lock import Hold
 from the_experiment.training.loop import train
 train(TrainConfig.from_yaml(sys.argv[1]), Run(Path(sys.argv[2])), resume=True)
 """
