@@ -21,6 +21,7 @@ from rich.console import Console
 
 from conftest import Command
 from looked_into import random_model
+from test_inside_verbs import said
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.runs import BESIDE
 from the_experiment.base.seeds import Stream
@@ -91,26 +92,25 @@ def random_folder(folder: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS.names())
 def test_a_file_of_each_kind_is_begun_and_read(
-    kind: str, tmp_path: Path, the_experiment: Command
+    kind: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     random_folder(tmp_path / "out" / "tiny-gpt2-binding")  # what some files name
-    done = the_experiment("experiments", "new", "mine.yaml", "--kind", kind)
-    assert done.returncode == 0, done.stderr
-    experiment = find_experiment(str(tmp_path / "mine.yaml"))
+    said(capsys, "experiments", "new", "mine.yaml", "--kind", kind)
+    experiment = find_experiment("mine.yaml")
     assert (experiment.kind, experiment.name) == (kind, "mine")
     assert KINDS[kind].model_fields["kind"].default == kind
     assert experiment.parent in BESIDE  # no training takes that name
-    checked = the_experiment("experiments", "check", "mine.yaml", "--quick")
-    assert checked.returncode == 0, checked.stderr
-    assert f"mine ({kind}): " in checked.stdout
-    shown = the_experiment("experiments", "show", "mine.yaml")
-    assert experiment.question in shown.stdout
-    refused = the_experiment("experiments", "resume", "mine.yaml")
-    assert refused.returncode == 2
-    assert "was not begun" in refused.stderr
-    refused = the_experiment("experiments", "report", "mine.yaml")
-    assert refused.returncode == 1
-    assert "is not computed yet" in refused.stderr
+    checked, _ = said(capsys, "experiments", "check", "mine.yaml", "--quick")
+    assert f"mine ({kind}): " in checked
+    assert experiment.question in said(capsys, "experiments", "show", "mine.yaml")[0]
+    _, refused = said(capsys, "experiments", "resume", "mine.yaml", code=2)
+    assert "was not begun" in refused
+    _, refused = said(capsys, "experiments", "report", "mine.yaml", code=1)
+    assert "is not computed yet" in refused
 
 
 def test_a_run_leaves_its_manifest_and_is_replayed(tmp_path: Path, the_experiment: Command) -> None:
