@@ -1,1 +1,1 @@
-"""Whole experiments, one declared file each: world, hold-outs, models, seeds, measures, claim."""
+"""Whole experiments: one declared file each, and a folder here for each kind of them."""
