@@ -136,6 +136,21 @@ def default_name(model: str, world: str) -> str:
     return name_from(f"tiny-{model}-{world}", otherwise="tiny")
 
 
+def find_run(name: str, out: Path) -> Run | None:
+    """The complete run in the folder of this name, or of this name in `out`; None where none is.
+
+    Raises `ExperimentError` for one that was begun and not finished.
+    """
+    runs = [Run(Path(name).expanduser()), Run(out / name)]
+    found = next((run for run in runs if run.complete), None)
+    begun = next((run for run in runs if run.config.is_file()), None)
+    if begun and not found:
+        raise ExperimentError(
+            f"the training of {begun.folder}/ has not ended", f"{TRAIN} with --resume"
+        )
+    return found
+
+
 def find_runs(out: Path) -> list[Run]:
     """The complete runs in `out`, by name. The archive is not looked into."""
     return [run for run in _runs(out) if run.complete]

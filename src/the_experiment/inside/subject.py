@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from the_experiment.base.errors import UsageError
-from the_experiment.base.runs import Run, find_runs, unfinished_runs
+from the_experiment.base.runs import find_run, find_runs, unfinished_runs
 from the_experiment.base.seeds import Integers, Stream
 from the_experiment.evaluation.statistics import listed
 from the_experiment.evaluation.trained import Trained, tell_unfinished, whole_models
@@ -141,15 +141,13 @@ def _by_number(name: str) -> list[tuple[int, str]]:
 
 
 def find_subject(name_or_folder: str, out: Path) -> Subject:
-    """The trained model of this name in `out`, or in this folder. Raises `UsageError` for none."""
-    for run in (Run(out / name_or_folder), Run(Path(name_or_folder))):
-        if run.complete and run.dataset.is_file():
-            return Subject(Trained(run))
-        if run.config.is_file() and not run.complete:
-            raise UsageError(
-                f"the training of {run.folder}/ has not ended",
-                "run `the-experiment train` with --resume",
-            )
+    """The trained model of this name in `out`, or in this folder.
+
+    Raises `UsageError` for none, and `ExperimentError` for one that is not finished.
+    """
+    found = find_run(name_or_folder, out)
+    if found and found.dataset.is_file():
+        return Subject(Trained(found))
     names = [run.name for run in find_runs(out) if run.dataset.is_file()]
     raise UsageError(
         f"there is no trained model called {name_or_folder!r}",

@@ -13,7 +13,7 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 from the_experiment.base import defaults
 from the_experiment.base.choices import Device, Dtype
 from the_experiment.base.errors import ExperimentError, UsageError, first_line
-from the_experiment.base.runs import Run, find_runs
+from the_experiment.base.runs import Run, find_run, find_runs
 from the_experiment.models.loading import pick_device, read_model
 
 HUB_NAME = r"[\w.-]+(/[\w.-]+)?"
@@ -62,16 +62,10 @@ def which_weights(folder: Path) -> str:
 
 def _local(name: str, out: Path) -> Path | None:
     """The folder that a model lies in; None for what can only be a name on the hub."""
-    folders = [Path(name).expanduser(), out / name]
-    for folder in folders:
-        if Run(folder).complete:
-            return Run(folder).final
-    for folder in folders:
-        if Run(folder).config.is_file():
-            raise ExperimentError(
-                f"the training of {folder}/ has not ended",
-                "run `the-experiment train` with --resume",
-            )
+    run = find_run(name, out)
+    if run:
+        return run.final
+    for folder in (Path(name).expanduser(), out / name):
         if folder.is_dir():
             return folder
     if _can_only_be_local(Path(name)) or not re.fullmatch(HUB_NAME, name):
