@@ -321,3 +321,16 @@ def test_a_manifest_tells_the_commit_and_whether_there_are_changes(
     assert ended.finished is not None
     assert ended.finished >= ended.created
     assert (ended.arguments, ended.versions["python"]) == ({"seed": 3}, platform.python_version())
+
+
+def test_a_cell_that_landed_under_another_name_meanwhile_is_found(tmp_path: Path) -> None:
+    one, other = Cell("one", "m:f", {"a": 1}), Cell("other", "m:f", {"a": 1})
+    store = Store(tmp_path)
+    assert other not in store
+    Store(tmp_path).result(one, lambda: 3)  # as a worker does, or another run
+    assert store.read(other) == 3
+    fresh, calls = Store(tmp_path / "new"), []
+    assert other not in fresh
+    Store(tmp_path / "new").result(one, lambda: 3)
+    assert fresh.result(other, lambda: calls.append(1)) == 3
+    assert not calls

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import string
 from collections.abc import Sequence
@@ -101,6 +102,22 @@ def test_models_are_kept_until_they_are_let_go(models: list[str], tmp_path: Path
     runner.run(small(models[1:2], seq_lens=[3]), no_cache=True)
     assert runner.list_loaded_models() == models[2:]
     runner.unload_all_models()
+    assert runner.list_loaded_models() == []
+
+
+def test_a_model_that_was_run_by_its_name_is_let_go_by_it(
+    models: list[str], tmp_path: Path
+) -> None:
+    for name, model in zip(("one", "two"), models, strict=False):
+        shutil.copytree(model, tmp_path / name)
+    runner = ExperimentRunner(tmp_path)
+    runner.unload_all_models()
+    runner.run(small(["one", "two"], seq_lens=[3]), no_cache=True)
+    assert runner.list_loaded_models() == []
+    runner.run(small(["one", "two"], seq_lens=[4]))
+    assert len(runner.list_loaded_models()) == 2
+    runner.unload_model("one")
+    runner.unload_model("two")
     assert runner.list_loaded_models() == []
 
 

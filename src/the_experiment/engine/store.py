@@ -70,7 +70,7 @@ class Store:
 
     def read(self, cell: Cell) -> Any:
         """The result of a cell. Raises `NotThereError`."""
-        landed = self._landed(cell)
+        landed = self._landed(cell) or self._landed_meanwhile(cell)
         if landed is None:
             raise NotThereError(
                 f"{cell.name} is not computed yet",
@@ -103,7 +103,7 @@ class Store:
         if landed is None:
             lock = self.folder / f".{cell.digest}.lock"
             with alone(lock, f"computes {cell.name}"):
-                landed = self._landed(cell) or self._land(cell, compute())
+                landed = self._landed_meanwhile(cell) or self._land(cell, compute())
                 lock.unlink(missing_ok=True)  # who waits finds the result
         return self._with_folder(cell, landed)
 
@@ -125,6 +125,11 @@ class Store:
         )
         write_json(self.path(cell), landed.model_dump())
         return landed
+
+    def _landed_meanwhile(self, cell: Cell) -> Landed | None:
+        """As `_landed`, by the names of the files as they are now."""
+        self.__dict__.pop("_by_digest", None)
+        return self._landed(cell)
 
     def _landed(self, cell: Cell) -> Landed | None:
         path = self.path(cell)

@@ -44,7 +44,7 @@ class ExperimentRunner:
 
         With `no_cache` each model is unloaded after it was asked.
         """
-        results = run_programs(config, self.out, keep=True)
+        results = run_programs(config, self.out, keep=not no_cache)
         for model in config.models if no_cache else ():
             self.unload_model(model)
         write_outcome(outcome_of(results), folder_of(config.name, self.out))

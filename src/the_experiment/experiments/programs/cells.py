@@ -116,7 +116,7 @@ def responses(
     from the_experiment.models.kept import KeptModels
     from the_experiment.models.texts import unknown_in
 
-    loaded, tokenizer = KeptModels().loaded(model, device, dtype, alone=not keep)
+    loaded, tokenizer = KeptModels().loaded(model, device, dtype, passing=not keep)
 
     def why_not(prompt: str) -> str:
         lost = unknown_in(tokenizer, prompt)
