@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,11 +25,12 @@ from the_experiment.experiments.bet import cells as bet_cells
 from the_experiment.experiments.bet.analysis import HOW_TO_READ
 from the_experiment.experiments.bet.asked import ANSWERS, MODES, Questions
 from the_experiment.experiments.bet.backends import Bounds
-from the_experiment.experiments.bet.cells import Graph, people
+from the_experiment.experiments.bet.cells import people
 from the_experiment.experiments.bet.config import BetExperiment, PretrainedModel
 from the_experiment.experiments.bet.corpus import corpus, lessons, words
 from the_experiment.experiments.bet.decision import PreCheck, decide, pre_check
 from the_experiment.experiments.bet.estimates import criterion, estimate
+from the_experiment.experiments.bet.graph import Graph
 from the_experiment.experiments.bet.people import People, another_capital, draw_people, told_apart
 from the_experiment.experiments.bet.pretrained import PretrainedBackend
 from the_experiment.experiments.bet.prompts import BET, CAPITAL_FIRST, IN_WORDS, PHRASINGS
@@ -306,6 +308,34 @@ def test_a_wrong_configuration_says_what_is_wrong(tmp_path: Path, text: str, wha
     (tmp_path / "bet.yaml").write_text(text)
     with pytest.raises(ExperimentError, match=what):
         bet_in(tmp_path / "bet.yaml")
+
+
+@pytest.mark.parametrize("backend", [{"kind": "local"}, {"kind": "openai", "model": "m"}])
+def test_a_changed_setting_computes_again_only_what_depends_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    told = {"losses": ["completion"], "backend": backend}
+
+    def cells(**changed: Any) -> tuple[set[Any], dict[tuple[object, ...], Any]]:
+        graph = Graph(BetExperiment.model_validate({**told, **changed}), tmp_path)
+        return {*graph.models, *graph.rows}, graph.answers
+
+    made, asked = cells()
+    more_names, asked_more = cells(names=[10, 30, 60])
+    if backend["kind"] == "openai":  # tunings are paid
+        assert more_names > made
+        assert cells(known=60)[0] == made
+        was_asked = {cell for key, cell in asked.items() if key[0] != "known"}
+        assert was_asked < {*asked_more.values()}
+    rate = {"learning_rate": 1e-4} if backend["kind"] == "local" else {"batch_size": 2}
+    other, asked_other = cells(backend={**backend, **rate})
+    for kind, kept in (("known", True), ("before", True), ("after", False)):
+        before = {cell for key, cell in asked.items() if key[0] == kind}
+        assert (before <= {*asked_other.values()}) == kept, kind
+    assert {cell for cell in made if cell in other} == {
+        cell for cell in made if cell.name.startswith("rows")
+    }
 
 
 class Pretend:

@@ -181,9 +181,9 @@ def _is_abandoned(file: Path) -> bool:
     if not fcntl:
         return False
     try:
-        with file.open("rb") as hooked:
-            fcntl.flock(hooked, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return time.time() - os.fstat(hooked.fileno()).st_mtime > JUST_BEGUN
+        with file.open("rb") as opened:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return time.time() - os.fstat(opened.fileno()).st_mtime > JUST_BEGUN
     except OSError:
         return False
 

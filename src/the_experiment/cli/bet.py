@@ -14,8 +14,8 @@ from the_experiment.cli.verb import Verbs
 
 if TYPE_CHECKING:
     from the_experiment.engine.cell import Cell
-    from the_experiment.experiments.bet.cells import Graph
     from the_experiment.experiments.bet.config import BetExperiment
+    from the_experiment.experiments.bet.graph import Graph
 
 app = Verbs(
     help="Fine-tuned on one branch of a conditional, does a model keep the other? "
@@ -148,7 +148,7 @@ def _compute(
     """Compute some cells of a bet, and what they need."""
     from the_experiment.base.logs import stderr
     from the_experiment.engine.store import CELLS
-    from the_experiment.experiments.bet.cells import Graph
+    from the_experiment.experiments.bet.graph import Graph
     from the_experiment.experiments.running import compute, executor_of
     from the_experiment.report.terminal import counting
 

@@ -74,7 +74,7 @@ def refuse_failures(failed: Failures) -> None:
         first, why = next(iter(failed.items()))
         raise ExperimentError(
             f"{counted(len(failed), 'cell')} failed; {first.name}: {why.what}",
-            f"{why.hint or 'hint the cause'}; all others are kept, and the same call goes on",
+            f"{why.hint or 'fix the cause'}; all others are kept, and the same call goes on",
         )
 
 

@@ -1,11 +1,9 @@
-"""The cells of a bet: people → rows → the base → a model for each arm → what each finds likely."""
+"""What the cells of a bet compute; which cells there are is in `graph.py`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +11,12 @@ from pydantic import TypeAdapter
 
 from the_experiment.base.choices import Loss
 from the_experiment.base.files import write_text
-from the_experiment.engine.cell import Cell
-from the_experiment.experiments.bet.asked import ARMS, BARE, CONDITIONAL, Questions, prompt
+from the_experiment.experiments.bet.asked import Questions, prompt
 from the_experiment.experiments.bet.backends import Backend
 from the_experiment.experiments.bet.config import (
     AnyModel,
     APIModel,
-    BetExperiment,
     LocalModel,
-    PretrainedModel,
-    Variant,
 )
 from the_experiment.experiments.bet.people import (
     People,
@@ -31,189 +25,19 @@ from the_experiment.experiments.bet.people import (
     first_letter,
     told_apart,
 )
-from the_experiment.experiments.bet.pretrained import PretrainedBackend, first_token, placed
+from the_experiment.experiments.bet.pretrained import PretrainedBackend, first_token
 from the_experiment.experiments.bet.prompts import TRAIN, Phrasing
 from the_experiment.worlds.places.tables import Country, countries
 
 MODEL: TypeAdapter[AnyModel] = TypeAdapter(AnyModel)
 PEOPLE: TypeAdapter[People] = TypeAdapter(People)
-HERE = "the_experiment.experiments.bet.cells"
 ROWS = "rows.jsonl"
-OF_TUNING = {"learning_rate", "batch_size"}  # what the base of a local model does not depend on
 
 Result = Mapping[str, Any]
 
 
-def known_key(one: Variant) -> tuple[object, ...]:
-    """Where the pre-check of a variant stands among the answers; variants share it."""
-    return "known", one.seed, one.phrasing
-
-
-def before_key(one: Variant) -> tuple[object, ...]:
-    """Where the answers before tuning stand; variants share them."""
-    return "before", one.seed, one.names, one.phrasing
-
-
-def after_key(one: Variant, arm: str) -> tuple[object, ...]:
-    """Where the answers of an arm's model stand."""
-    return "after", one, arm
-
-
-@dataclass(frozen=True)
-class Graph:
-    """All cells of a bet. Each depends on the part of the configuration that it needs, no more."""
-
-    bet: BetExperiment
-    out: Path
-
-    @cached_property
-    def answers(self) -> dict[tuple[object, ...], Cell]:
-        """What each model finds likely."""
-        cells: dict[tuple[object, ...], Cell] = {}
-        told = not isinstance(self.bet.backend, LocalModel)  # a model from elsewhere knows nobody
-        for one in self.bet.variants():
-            before, about = self._before(one.seed), f"seed {one.seed} {one.phrasing.name}"
-            cells[known_key(one)] = self._asked(
-                f"ask known {about}", one, (CONDITIONAL,), before, known=True, told=told
-            )
-            cells[before_key(one)] = self._asked(
-                f"ask before {about} {one.names} names", one, (*ARMS, BARE), before
-            )
-            for arm in ARMS:
-                after = {"tuned": self._tuned(one, arm)}
-                cells[after_key(one, arm)] = self._asked(
-                    f"ask {arm} {one.title}", one, (arm, BARE), after
-                )
-        return cells
-
-    @property
-    def asked(self) -> list[Cell]:
-        """All that anybody is asked."""
-        return list(self.answers.values())
-
-    @cached_property
-    def models(self) -> list[Cell]:
-        """The tuned models."""
-        return [self._tuned(one, arm) for one in self.bet.variants() for arm in ARMS]
-
-    @cached_property
-    def rows(self) -> list[Cell]:
-        """What they are tuned on."""
-        rows = (self._rows(one, arm) for one in self.bet.variants() for arm in ARMS)
-        return list(dict.fromkeys(rows))  # of any epochs and loss they are the same
-
-    def _people(self, seed: int) -> Cell:
-        model = self._model
-        if isinstance(self.bet.backend, LocalModel):
-            model = {"countries": self.bet.backend.countries}
-        return Cell(
-            f"people seed {seed}",
-            f"{HERE}:people",
-            {
-                "model": model,
-                "names": max(self.bet.names),
-                "known": self.bet.known,
-                "seed": seed,
-            },
-            where={"place": self._place},
-        )
-
-    def _rows(self, one: Variant, arm: str) -> Cell:
-        return Cell(
-            f"rows seed {one.seed} {one.names} names {one.phrasing.name} {arm}",
-            f"{HERE}:rows",
-            {"arm": arm, "names": one.names, "phrasing": one.phrasing.model_dump()},
-            needs={"people": self._people(one.seed)},
-            keeps_files=True,
-        )
-
-    def _before(self, seed: int) -> dict[str, Cell]:
-        """The local base; nothing for a model that there is."""
-        if not isinstance(self.bet.backend, LocalModel):
-            return {}
-        base = Cell(
-            f"base seed {seed}",
-            f"{HERE}:base",
-            {
-                "model": self.bet.backend.model_dump(mode="json", exclude=OF_TUNING),
-                "phrasings": [one.model_dump() for one in self.bet.phrasings],
-                "seed": seed,
-            },
-            needs={"people": self._people(seed)},
-            keeps_files=True,
-        )
-        return {"base": base}
-
-    def _tuned(self, one: Variant, arm: str) -> Cell:
-        return Cell(
-            f"tune {arm} {one.title}",
-            f"{HERE}:tuned",
-            {
-                "model": self._model,
-                "arm": arm,
-                "epochs": one.epochs,
-                "loss": one.loss,
-                "seed": one.seed,
-            },
-            needs={"rows": self._rows(one, arm), **self._before(one.seed)},
-            where={"place": self._place},
-            keeps_files=True,
-        )
-
-    def _asked(
-        self,
-        name: str,
-        one: Variant,
-        wordings: Sequence[str],
-        model: Mapping[str, Cell],
-        *,
-        known: bool = False,
-        told: bool = False,
-    ) -> Cell:
-        return Cell(
-            name,
-            f"{HERE}:answers",
-            {
-                "model": self._model,
-                "names": 0 if known else one.names,
-                "phrasing": one.phrasing.model_dump(),
-                "wordings": list(wordings),
-                "told": told,
-                "seed": one.seed,
-            },
-            needs={"people": self._people(one.seed), **model},
-            where={"place": self._place},
-        )
-
-    @cached_property
-    def _model(self) -> dict[str, Any]:
-        """What tells the model apart, wherever it lies: a folder may hold others tomorrow."""
-        backend = self.bet.backend
-        if isinstance(backend, LocalModel):
-            return backend.model_dump(mode="json", include=OF_TUNING)
-        if isinstance(backend, PretrainedModel):
-            from the_experiment.models.pretrained import which_weights
-
-            weights = which_weights(Path(placed(backend, self.out).model))
-            return {"weights": weights, **backend.model_dump(mode="json", exclude={"model"})}
-        from the_experiment.models.endpoint import Endpoint
-
-        settings = {"model", "batch_size", "learning_rate_multiplier"}
-        address = Endpoint(backend.base_url).address
-        return {"address": address, **backend.model_dump(mode="json", include=settings)}
-
-    @cached_property
-    def _place(self) -> dict[str, Any]:
-        """Where the model is, and what of its replies is kept."""
-        backend = self.bet.backend
-        if isinstance(backend, PretrainedModel):
-            backend = placed(backend, self.out)
-        replies = self.bet.folder(self.out) / "replies"
-        return {"backend": backend.model_dump(mode="json"), "replies": str(replies)}
-
-
 def people(
-    model: Result,  # noqa: ARG001 - which it is; `place` says where
+    apart: Result,  # noqa: ARG001 - what tells answers apart; `place` says where that is
     names: int,
     known: int,
     seed: int,
@@ -234,9 +58,9 @@ def _countries(backend: AnyModel, seed: int) -> list[Country]:
     return told_apart(countries(), first_token(backend.model))
 
 
-def rows(arm: str, names: int, phrasing: Result, people: Any, folder: Path) -> dict[str, int]:
+def rows(arm: str, phrasing: Result, people: Any, folder: Path) -> dict[str, int]:
     """Write the rows that a model is tuned on."""
-    found = PEOPLE.validate_python(people).tuned[:names]
+    found = PEOPLE.validate_python(people).tuned
     wording = Phrasing.model_validate(phrasing)
 
     def lines() -> Iterator[str]:
@@ -286,9 +110,9 @@ def tuned(
 
 def answers(
     model: Result,  # noqa: ARG001 - which it is; `place` says where
-    names: int,
     phrasing: Result,
     wordings: Sequence[str],
+    known: bool,
     told: bool,
     seed: int,
     place: Result,
@@ -296,10 +120,10 @@ def answers(
     base: Result | None = None,
     tuned: Result | None = None,
 ) -> Any:
-    """What a model finds likely of so many of the bet's names; 0: of those of the pre-check."""
+    """What a model finds likely of the bet's names, or of those of the pre-check (`known`)."""
     everybody = PEOPLE.validate_python(people)
     asked = Questions(
-        everybody.tuned[:names] or everybody.known,
+        everybody.known if known else everybody.tuned,
         Phrasing.model_validate(phrasing),
         tuple(wordings),
         told=told,

@@ -189,7 +189,7 @@ class BetExperiment(Experiment):
 
     def cells(self, out: Path, *, quick: bool) -> Mapping[Any, Cell]:
         """What each model finds likely: the base, and that of each arm in each variant."""
-        from the_experiment.experiments.bet.cells import Graph
+        from the_experiment.experiments.bet.graph import Graph
 
         return Graph(self.in_small() if quick else self, out).answers
 
