@@ -38,13 +38,14 @@ Quick = Annotated[
 Jobs = Annotated[
     int,
     options.Option(
-        min=0, help="Parallel processes of one thread each. 0: as many as suit the experiment."
+        min=0,
+        help="The number of cells at a time. 1: in this process. 0: as suits the kind.",
     ),
 ]
 Results = Annotated[
     Path,
     options.Option(
-        "--out", help="The output folder. Results go to KIND/NAME/ or experiments/NAME/ in it."
+        "--out", help="The output folder. Results go to a folder of the experiment's name in it."
     ),
 ]
 

@@ -32,16 +32,21 @@ def replay(
     ],
     model: Annotated[
         list[str],
-        options.Option("--model", "-m", help="The model, if it has moved since.", metavar="MODEL"),
+        options.Option(
+            "--model", "-m", help="The model of a card, if it has moved since.", metavar="MODEL"
+        ),
     ] = NO_MODELS,
     out: options.Out = Path(defaults.OUT),
 ) -> None:
     """Run a card or an experiment again and report whether the figures are the same."""
+    from the_experiment.base.errors import UsageError
     from the_experiment.engine.outcome import refuse_other_figures
     from the_experiment.experiments.replaying import is_experiment
     from the_experiment.report.outcome import outcome_view
     from the_experiment.report.terminal import stdout
 
+    if model and is_experiment(card):
+        raise UsageError("an experiment names its models itself", "leave --model out")
     found, different = _experiment(card) if is_experiment(card) else _card(card, model, out)
     stdout.print(outcome_view(found))
     refuse_other_figures(different)

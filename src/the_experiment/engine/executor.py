@@ -61,6 +61,7 @@ class SerialExecutor:
             why = NEEDS_FAILED if _needs_any(cell, failed) else land(cell, store.folder)
             if why:
                 failed[cell] = why
+                logger.error("{} failed: {}", cell.name, why)
             else:
                 done(1)
         return failed

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,14 @@ class Store:
                 "run the experiment; after a change in what it depends on, it is another cell",
             )
         return self._with_folder(cell, landed)
+
+    def landed(self) -> Iterator[tuple[str, Landed]]:
+        """Every whole file of a cell there is, by its key; torn and changed ones are left out."""
+        for path in sorted(self.folder.glob("*.json")):
+            with suppress(ExperimentError, ValidationError):
+                landed = Landed.model_validate(read_json(path))
+                if landed.sha256 == _sha256(landed.result):
+                    yield path.stem, landed
 
     def files(self, cell: Cell) -> Path:
         """The folder of what a cell keeps beside its result."""

@@ -41,7 +41,8 @@ def replay(folder: Path, counting: Counting = silently) -> tuple[Outcome, list[s
             f"the answers of {experiment.name} were paid for and are not asked again",
             f"`the-experiment experiments report {declared}` reads them again",
         )
-    before = read_json(folder / RESULTS, f"run `the-experiment experiments run {declared}`")
+    again = f"run `the-experiment experiments run {declared}{' --quick' if quick else ''}`"
+    before = read_json(folder / RESULTS, again)
     cells = experiment.cells(out, quick=quick)
     computed = Store(declared / CELLS)
     for cell in cells.values():
@@ -49,7 +50,7 @@ def replay(folder: Path, counting: Counting = silently) -> tuple[Outcome, list[s
             raise ExperimentError(
                 f"{cell.name} is not what was computed: what it depends on, such as a world or a "
                 "model, has changed since, or it was never computed",
-                f"run `the-experiment experiments run {declared}`",
+                again,
             )
     with tempfile.TemporaryDirectory(prefix="the-experiment-") as scratch:
         store = Store(Path(scratch))

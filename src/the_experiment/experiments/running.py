@@ -70,8 +70,10 @@ def compute(
     if not list(in_order(cells, store)):
         return
     write_json(folder / MANIFEST, manifest.model_dump())
-    land_all(cells, store, executor or executor_of(experiment), counting)
-    write_table(store, list(in_order(cells)), folder)
+    try:
+        land_all(cells, store, executor or executor_of(experiment), counting)
+    finally:
+        write_table(store, folder)
     write_json(folder / MANIFEST, manifest.ended().model_dump())
 
 

@@ -136,8 +136,8 @@ class ProgramsExperiment(Experiment):
 
     def in_small(self) -> ProgramsExperiment:
         """The ends of the lengths, and few programs."""
-        ends = {"lengths": [*self.lengths[:1], *self.lengths[1:][-1:]], "num_seqs": 3}
-        return self.model_copy(update=ends)
+        ends = [*self.lengths[:1], *self.lengths[1:][-1:]]
+        return self.model_copy(update={"lengths": ends, "num_seqs": min(3, self.num_seqs)})
 
     def check(self) -> None:
         """Raise `WrongKeyError` for a generator, prompt, length or number of hops that is none."""
