@@ -14,8 +14,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from the_experiment.base.errors import ExperimentError
-from the_experiment.base.extras import needed
+from the_experiment.base.errors import ExperimentError, needed
 from the_experiment.base.files import (
     LONGEST_TEXT,
     read_json,

@@ -24,16 +24,21 @@ from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.bet import cells as bet_cells
 from the_experiment.experiments.bet.analysis import HOW_TO_READ
 from the_experiment.experiments.bet.asked import ANSWERS, MODES, Questions
-from the_experiment.experiments.bet.backends import Bounds
-from the_experiment.experiments.bet.cells import people
+from the_experiment.experiments.bet.backends import Bounds, PretrainedBackend
+from the_experiment.experiments.bet.cells import Graph, people
 from the_experiment.experiments.bet.config import BetExperiment, PretrainedModel
-from the_experiment.experiments.bet.corpus import corpus, lessons, words
-from the_experiment.experiments.bet.decision import PreCheck, decide, pre_check
-from the_experiment.experiments.bet.estimates import criterion, estimate
-from the_experiment.experiments.bet.graph import Graph
-from the_experiment.experiments.bet.people import People, another_capital, draw_people, told_apart
-from the_experiment.experiments.bet.pretrained import PretrainedBackend
-from the_experiment.experiments.bet.prompts import BET, CAPITAL_FIRST, IN_WORDS, PHRASINGS
+from the_experiment.experiments.bet.decision import PreCheck, criterion, decide, estimate, pre_check
+from the_experiment.experiments.bet.local import corpus, lessons, words
+from the_experiment.experiments.bet.prompts import (
+    BET,
+    CAPITAL_FIRST,
+    IN_WORDS,
+    PHRASINGS,
+    People,
+    another_capital,
+    draw_people,
+    told_apart,
+)
 from the_experiment.experiments.declaration import find_experiment
 from the_experiment.experiments.running import compute, run, write_report
 from the_experiment.models.architectures import Shape, build
@@ -407,7 +412,7 @@ def test_rows_are_the_prompts_of_an_arm(tmp_path: Path) -> None:
     (tmp_path / "bet.yaml").write_text(TINY)
     bet = bet_in(tmp_path / "bet.yaml")
     cells = Graph(bet, tmp_path).rows
-    compute(bet, cells, tmp_path, SerialExecutor())
+    compute(bet, dict(enumerate(cells)), tmp_path, SerialExecutor())
     assert len(cells) == 2 * 2  # seeds, arms
     store = Store(bet.folder(tmp_path) / CELLS)
     rows = read_jsonl(Path(store.read(cells[0])["folder"]) / "rows.jsonl")

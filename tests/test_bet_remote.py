@@ -20,12 +20,11 @@ from hypothesis import strategies as st
 from fake_endpoint import CHAT, FILES, JOBS, KEY, FakeEndpoint, Fault, Likely, fake_endpoint
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.engine.executor import SerialExecutor
-from the_experiment.experiments.bet import jobs
+from the_experiment.experiments.bet import remote
+from the_experiment.experiments.bet.asked import observed
 from the_experiment.experiments.bet.backends import Backend
-from the_experiment.experiments.bet.jobs import JobSettings
-from the_experiment.experiments.bet.observed import observed
-from the_experiment.experiments.bet.people import first_letter, told_apart
-from the_experiment.experiments.bet.remote import OpenAIBackend
+from the_experiment.experiments.bet.prompts import first_letter, told_apart
+from the_experiment.experiments.bet.remote import JobSettings, OpenAIBackend
 from the_experiment.experiments.declaration import find_experiment
 from the_experiment.experiments.running import run
 from the_experiment.models.endpoint import Endpoint, ReplyToken, TokenPosition
@@ -39,7 +38,7 @@ ROUNDED = 2e-6
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for the second try."""
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.001)
-    monkeypatch.setattr(jobs, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(remote, "FIRST_WAIT", 0.001)
 
 
 @pytest.fixture

@@ -15,15 +15,19 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from looked_into import close, random_subject
-from the_experiment.inside.attributions import AttributionQuery, by_gradients, by_head, by_patches
-from the_experiment.inside.graded import graded_map, question
-from the_experiment.inside.gradients import STEPS
+from the_experiment.inside.attributions import (
+    STEPS,
+    AttributionQuery,
+    by_gradients,
+    by_head,
+    by_patches,
+)
 from the_experiment.inside.interchange import interchanged
+from the_experiment.inside.maps import distribution, graded_map, question
 from the_experiment.inside.patching import Pair, Patched, Patching
 from the_experiment.inside.scores import elsewhere
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.swaps import Swap, swaps_of
-from the_experiment.inside.tables import distribution
 from the_experiment.inside.texts import TokenizedExample
 from the_experiment.inside.verbs import attribute, damage, inspect, patch
 

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.worlds.causal.drawing import SIZES, draw_puzzles
-from the_experiment.worlds.causal.graphs import shape
-from the_experiment.worlds.causal.naming import NAMES, NAMINGS
+from the_experiment.worlds.causal.graphs import NAMES, NAMINGS, shape
 from the_experiment.worlds.causal.puzzle import PUZZLES, Puzzle, solved
 from the_experiment.worlds.causal.writing import completion_of, is_right, prompt_of, read_answer
 

@@ -26,7 +26,7 @@ from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.inside.subject import find_subject
 from the_experiment.inside.verbs.attribute import contributions
 from the_experiment.models.architectures import ARCHITECTURES, Architecture, Shape
-from the_experiment.models.loading import load
+from the_experiment.models.pretrained import load_pretrained
 from the_experiment.worlds import find_world
 
 # The mark is there for models that know places by rotation alone: of equal tokens in a row, which
@@ -125,9 +125,9 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
             did("train", model, "--dataset", data, "--out", runs, "--name", name, *shared, *more)
             assert json.loads((runs / name / "run.json").read_text())["fitted"]
     shutil.copytree(runs / "qwen3", runs / "qwen3-bf16")
-    model, _ = load(runs / "qwen3" / "final")
+    model, _ = load_pretrained(runs / "qwen3" / "final")
     model.to(torch.bfloat16).save_pretrained(runs / "qwen3-bf16" / "final")
-    assert load(runs / "qwen3-bf16" / "final")[0].dtype == torch.bfloat16
+    assert load_pretrained(runs / "qwen3-bf16" / "final")[0].dtype == torch.bfloat16
     return runs
 
 
@@ -197,7 +197,7 @@ def test_a_tokenizer_is_read_back_as_it_was_saved(tmp_path: Path) -> None:
     shape = Shape(vocabulary=len(saved), positions=64, width=32)
     Qwen2ForCausalLM(Qwen2Config(**small(shape, 1))).save_pretrained(tmp_path)
     saved.save_pretrained(tmp_path)
-    _, read = load(tmp_path)
+    _, read = load_pretrained(tmp_path)
     text = "?101=10\n"
     assert read(text)["input_ids"] == saved(text)["input_ids"]
     assert read.decode(read(text)["input_ids"]) == text
@@ -206,4 +206,4 @@ def test_a_tokenizer_is_read_back_as_it_was_saved(tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing is tested elsewhere, and takes longer than all that is tested here."""
-    monkeypatch.setattr("the_experiment.report.cards.write_outcome", lambda *_: None)
+    monkeypatch.setattr("the_experiment.report.outcome.write_outcome", lambda *_: None)

@@ -23,8 +23,7 @@ from the_experiment.base.errors import ExperimentError
 from the_experiment.engine.cell import Cell
 from the_experiment.engine.executor import LocalExecutor, SerialExecutor, in_order, refuse_failures
 from the_experiment.engine.manifest import begun
-from the_experiment.engine.store import NotThereError, Store
-from the_experiment.engine.table import write_table
+from the_experiment.engine.store import NotThereError, Store, write_table
 
 HERE = Path(__file__).parent
 ME = "test_engine"

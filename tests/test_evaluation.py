@@ -20,11 +20,9 @@ from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.data.split import Split
 from the_experiment.evaluation.answers import answer
 from the_experiment.evaluation.compare import compare
-from the_experiment.evaluation.paired import sign_flip
-from the_experiment.evaluation.statistics import Rate
+from the_experiment.evaluation.statistics import Rate, sign_flip
 from the_experiment.evaluation.trained import trained_models
-from the_experiment.report.answers import answers_table
-from the_experiment.report.comparison import comparison_view, sheets
+from the_experiment.report.comparison import answers_table, comparison_view, sheets
 from the_experiment.report.html import refuse_other_files, write_comparison_page
 from the_experiment.worlds import EXACT, find_world
 

@@ -174,7 +174,7 @@ def test_a_world_beside_the_file_is_found_from_anywhere(tmp_path: Path) -> None:
     shutil.copy(EXAMPLE.with_name("three-bits.yaml"), tmp_path)
     shutil.copy(EXAMPLE, tmp_path / "mine.yaml")
     experiment = find_experiment(str(tmp_path / "mine.yaml"))
-    cells = list(experiment.cells(tmp_path, quick=False).values())[:1]
+    cells = dict(list(experiment.cells(tmp_path, quick=False).items())[:1])
     compute(experiment, cells, tmp_path / "out", SerialExecutor())
     begun = find_experiment(str(experiment.folder(tmp_path / "out")))
     assert begun == experiment.model_copy(update={"world": str(tmp_path / "three-bits.yaml")})

@@ -19,12 +19,16 @@ from looked_into import LENGTH, VOCABULARY, random_subject
 from the_experiment.base.errors import UsageError
 from the_experiment.cli import main
 from the_experiment.engine.outcome import Outcome
-from the_experiment.inside.attributions import by_gradients, by_patches, by_swaps
+from the_experiment.inside.attributions import (
+    by_gradients,
+    by_patches,
+    by_swaps,
+    integrated_gradients,
+)
 from the_experiment.inside.edits import Edit
-from the_experiment.inside.graded import question
-from the_experiment.inside.gradients import integrated_gradients
 from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.interchange import interchanged, says
+from the_experiment.inside.maps import question
 from the_experiment.inside.scores import elsewhere, gradable, names_in, score
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject, find_subject, find_subjects

@@ -18,7 +18,7 @@ from looked_into import close, random_subject
 from the_experiment.base import defaults
 from the_experiment.engine.outcome import HeatMap
 from the_experiment.inside import healing
-from the_experiment.inside.interventions import Ablate, FlipWeights, Noise, Reference, Steer
+from the_experiment.inside.interventions import Ablate, FlipWeights, Noise, Reference
 from the_experiment.inside.probing import fitted, past_the_border, random_ways
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject, find_subject
@@ -108,13 +108,6 @@ def test_noise_is_the_same_however_long_the_text_has_become(subject: Subject, wi
     assert longer.positions == (*edit.positions, length, length + 1, length + 2)
     assert torch.equal(longer.add[:-3], edit.add)
     assert 0.5 < longer.add.std() < 1.5
-
-
-def test_steering_goes_on_as_the_text_grows(subject: Subject) -> None:
-    text = subject.text(PROMPT)
-    steer = Steer(site="resid_pre.0", direction=(1.0,) * 32)
-    (edit,) = steer.edits(Reference(subject, [text]), text, 40)
-    assert edit.positions == tuple(range(40))
 
 
 def test_the_seeds_of_a_curve_are_different_damage(gpt2: Subject) -> None:

@@ -17,10 +17,8 @@ from the_experiment.inside.interventions import (
     FlipWeights,
     Intervention,
     Noise,
-    Patch,
     Prune,
     Reference,
-    Steer,
     ZeroWeights,
     first_place,
     pieces_of,
@@ -58,7 +56,7 @@ scales = st.floats(-4, 4)
 
 @st.composite
 def interventions(draw: st.DrawFn, subject: Subject) -> Intervention:
-    kind = draw(st.sampled_from([Patch, Ablate, Prune, Steer, Noise, FlipWeights, ZeroWeights]))
+    kind = draw(st.sampled_from([Ablate, Prune, Noise, FlipWeights, ZeroWeights]))
     if kind in (FlipWeights, ZeroWeights):
         limit = draw(st.sampled_from([None, *range(1, len(TEXT.completing) + 3)]))
         share = draw(st.floats(0, 1))
@@ -68,17 +66,10 @@ def interventions(draw: st.DrawFn, subject: Subject) -> Intervention:
         piece = draw(st.sampled_from(list(pieces_of(subject.hooked, each))))
         return Prune(piece=piece, **draw(limits))
     site = draw(sites(subject))
-    if kind is Patch:
-        return Patch(site=site, source="0,0,1,1,0", **draw(limits))
     if kind is Ablate:
         mode = draw(st.sampled_from(["zero", "mean", "resample"]))
         return Ablate(site=site, mode=mode, seed=draw(seeds), **draw(limits))
-    if kind is Noise:
-        return Noise(site=site, scale=draw(scales), seed=draw(seeds), **draw(limits))
-    size = subject.hooked.run(TEXT.inputs, keep=[Site.parse(site)]).cache[Site.parse(site)]
-    length = size.shape[-1] if size.ndim > 2 else 1
-    direction = draw(st.lists(scales, min_size=length, max_size=length))
-    return Steer(site=site, direction=tuple(direction), scale=draw(scales), **draw(limits))
+    return Noise(site=site, scale=draw(scales), seed=draw(seeds), **draw(limits))
 
 
 def logits_under(name: str, one: Intervention, text: TokenizedExample) -> Tensor:
@@ -113,19 +104,6 @@ def test_through_json_and_back_it_does_the_same_and_nothing_before_its_first_pos
     torch.testing.assert_close(logits[:first], clean[:first], atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("name", "site"), [("gpt2", "z.0"), ("rnn", "gates.0")])
-def test_steering_a_whole_site_steers_each_of_its_heads(name: str, site: str) -> None:
-    hooked, reference = SUBJECTS[name].hooked, REFERENCES[name]
-    heads, size = hooked.run(TEXT.inputs, keep=[Site.parse(site)]).cache[Site.parse(site)].shape[2:]
-    direction = tuple(float(place) for place in range(size))
-    together = Steer(site=site, direction=direction)
-    each = [Steer(site=f"{site}.{head}", direction=direction) for head in range(heads)]
-    edits = [edit for one in each for edit in one.edits(reference, TEXT)]
-    torch.testing.assert_close(
-        logits_under(name, together, TEXT), hooked.run(TEXT.inputs, [edits]).logits[0]
-    )
-
-
 @pytest.mark.parametrize("token", range(1, len(TEXT.completing) + 1))
 @pytest.mark.parametrize("name", MAKERS)
 def test_from_the_t_th_token_on_it_acts_where_that_token_is_decided(name: str, token: int) -> None:
@@ -148,7 +126,7 @@ def test_from_the_t_th_token_on_it_acts_where_that_token_is_decided(name: str, t
     "values",
     [
         {"kind": "noise", "site": "resid_pre.0", "scale": float("nan")},
-        {"kind": "steer", "site": "resid_pre.0", "direction": [float("inf")]},
+        {"kind": "patch", "site": "resid_pre.0", "source": "0,0,1,1,0"},
         {"kind": "prune", "piece": "layer:0", "positions": [1], "from_token": 2},
         {"kind": "flip", "share": 1.5},
     ],

@@ -20,7 +20,8 @@ from the_experiment.base.runs import Run, find_runs, unfinished_runs
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.models.architectures import ARCHITECTURES, Shape, build, count, positions_for
 from the_experiment.models.decoding import greedy
-from the_experiment.models.loading import load, pick_device
+from the_experiment.models.loading import pick_device
+from the_experiment.models.pretrained import load_pretrained
 from the_experiment.models.scoring import score
 from the_experiment.models.texts import encode
 
@@ -129,7 +130,7 @@ def test_a_model_is_the_same_after_saving(name: str, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     character_tokenizer(ALPHABET).save_pretrained(tmp_path)
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".safetensors"}
-    again, tokenizer = load(tmp_path)
+    again, tokenizer = load_pretrained(tmp_path)
     ids = random_ids(2, 9)
     assert torch.equal(model(input_ids=ids).logits, again(input_ids=ids).logits)
     assert tokenizer.decode(encode(tokenizer, "0,1", "\n1").prompt) == "0,1"
@@ -214,9 +215,15 @@ def test_an_empty_prompt_and_a_tokenizer_without_end_are_refused() -> None:
         encode(tokenizer, "x", "1")
 
 
+def finished_run(folder: Path) -> Path:
+    """Where the model of a run lies that has ended."""
+    (folder / "run.json").write_text("{}")
+    return folder / "final"
+
+
 @pytest.mark.parametrize("harm", ["missing", "no config", "no weights", "torn", "no tokenizer"])
 def test_a_half_written_model_is_an_error_with_a_mend(harm: str, tmp_path: Path) -> None:
-    folder = tmp_path / "final"
+    folder = finished_run(tmp_path)
     if harm != "missing":
         model_of("rnn").save_pretrained(folder)
     if harm not in ("missing", "no tokenizer"):
@@ -229,7 +236,7 @@ def test_a_half_written_model_is_an_error_with_a_mend(harm: str, tmp_path: Path)
     if harm == "torn":
         weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(ExperimentError, match="train") as error:
-        load(folder)
+        load_pretrained(tmp_path)
     assert "Traceback" not in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -260,36 +267,39 @@ def test_weights_that_are_not_the_models_are_refused(
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    model_of("rnn").save_pretrained(tmp_path)
-    character_tokenizer(ALPHABET).save_pretrained(tmp_path)
-    weights = load_file(tmp_path / "model.safetensors")
+    folder = finished_run(tmp_path)
+    model_of("rnn").save_pretrained(folder)
+    character_tokenizer(ALPHABET).save_pretrained(folder)
+    weights = load_file(folder / "model.safetensors")
     harm(weights)
-    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     capfd.readouterr()
     with pytest.raises(ExperimentError, match=rf"can't be used \({says}\): run .* train` again"):
-        load(tmp_path)
+        load_pretrained(folder)
     assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_configuration_of_another_model_is_refused(name: str, tmp_path: Path) -> None:
     other = ALL[ALL.index(name) - 1]
-    model_of(name).save_pretrained(tmp_path)
-    character_tokenizer(ALPHABET).save_pretrained(tmp_path)
-    model_of(other).config.save_pretrained(tmp_path)
+    folder = finished_run(tmp_path)
+    model_of(name).save_pretrained(folder)
+    character_tokenizer(ALPHABET).save_pretrained(folder)
+    model_of(other).config.save_pretrained(folder)
     with pytest.raises(ExperimentError, match="can't be used \\(missing weights"):
-        load(tmp_path)
+        load_pretrained(folder)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_tokenizer_that_is_not_the_models_is_refused(name: str, tmp_path: Path) -> None:
-    model_of(name, vocabulary=12).save_pretrained(tmp_path)
-    character_tokenizer(ALPHABET + "5").save_pretrained(tmp_path)
+    folder = finished_run(tmp_path)
+    model_of(name, vocabulary=12).save_pretrained(folder)
+    character_tokenizer(ALPHABET + "5").save_pretrained(folder)
     with pytest.raises(ExperimentError, match="tokenizer has 13 tokens, the model knows 12"):
-        load(tmp_path)
-    (tmp_path / "tokenizer_config.json").unlink()
+        load_pretrained(folder)
+    (folder / "tokenizer_config.json").unlink()
     with pytest.raises(ExperimentError, match=r"its tokenizer has .*: run .* train` again"):
-        load(tmp_path)
+        load_pretrained(folder)
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:

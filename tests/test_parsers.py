@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 
 from the_experiment.base.errors import UsageError
 from the_experiment.worlds.answers import parse_boolean, parse_integer, parse_yes_no
-from the_experiment.worlds.programs.parsers import (
+from the_experiment.worlds.programs.prompts import (
+    BOOLEAN_LOGIC,
+    PROMPTS,
+    VARIABLE_BINDING,
+    filled,
     parse_variable_binding,
     parser_for,
 )
-from the_experiment.worlds.programs.prompts import BOOLEAN_LOGIC, PROMPTS, VARIABLE_BINDING, filled
 
 INTEGERS = st.integers(-(10**12), 10**12)
 # Ways to give a value, and what a model may go on with.

@@ -23,11 +23,10 @@ from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.data.tokenizer import character_tokenizer, subword_tokenizer
 from the_experiment.models.asking import ask, asked_text, no_room
 from the_experiment.models.decoding import greedy
-from the_experiment.models.loading import load
 from the_experiment.models.pretrained import load_pretrained
 from the_experiment.models.texts import unknown_in
 from the_experiment.training.rows import encode_rows
-from the_experiment.training.tuning_rows import read_tuning_rows
+from the_experiment.training.tuning_job import read_tuning_rows
 
 ALPHABET = "\n #:=0123456789abcdefghijklmnopqrstuvwxyz"
 CHAT = (
@@ -63,7 +62,7 @@ def test_a_model_in_a_folder_is_loaded_and_asked(name: str, tmp_path: Path) -> N
     model, tokenizer = load_pretrained(str(saved(tmp_path, name)))
     together = ask(model, tokenizer, PROMPTS, 5)
     assert together == [ask(model, tokenizer, [prompt], 5)[0] for prompt in PROMPTS]
-    again, again_tokenizer = load(tmp_path)
+    again, again_tokenizer = load_pretrained(tmp_path)
     assert together == greedy(again, again_tokenizer, PROMPTS, 5)
 
 

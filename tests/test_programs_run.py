@@ -24,13 +24,16 @@ from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.experiments.programs.analysis import errors_of
 from the_experiment.experiments.programs.cells import run_programs
 from the_experiment.experiments.programs.drawing import programs_of
-from the_experiment.experiments.programs.errors import kind_of_error, wrong_answers
-from the_experiment.experiments.programs.samples import Sample
-from the_experiment.experiments.programs.summary import rows_of
+from the_experiment.experiments.programs.results import (
+    Sample,
+    kind_of_error,
+    rows_of,
+    wrong_answers,
+)
 from the_experiment.programs import ExperimentRunner, generators, prompts, quick_experiment
 from the_experiment.programs.parsers import Parsed
 from the_experiment.report.outcome import outcome_view
-from the_experiment.worlds.programs.shortcuts import COMMONEST, FIRST
+from the_experiment.worlds.programs.chain import COMMONEST, FIRST
 
 TEMPLATE = "{% for m in messages %}user: {{ m['content'] }}\n{% endfor %}:"
 binding: Any = generators.make_variable_binding_program

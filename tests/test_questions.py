@@ -19,9 +19,9 @@ from looked_into import close, random_model
 from test_inside_verbs import said
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.data.tokenizer import character_tokenizer
-from the_experiment.evaluation.paired import corrected, drop_in_share, mean_drop
+from the_experiment.evaluation.statistics import corrected, drop_in_share, mean_drop
 from the_experiment.experiments.questions import cells as question_cells
-from the_experiment.experiments.questions.asking import Form, Given
+from the_experiment.experiments.questions.asking import Form, Given, QuestionsRequest
 from the_experiment.experiments.questions.config import QuestionsExperiment
 from the_experiment.experiments.questions.failures import (
     FORMAT,
@@ -34,7 +34,6 @@ from the_experiment.experiments.questions.failures import (
     by_chance,
     judged,
 )
-from the_experiment.experiments.questions.request import QuestionsRequest
 from the_experiment.experiments.questions.results import Results, read_results
 from the_experiment.experiments.running import run
 from the_experiment.inside.hooked_model import HookedModel
@@ -43,9 +42,13 @@ from the_experiment.inside.silenced import means_of, silenced
 from the_experiment.inside.sites import Site
 from the_experiment.models.decoding import greedy
 from the_experiment.worlds.generators import QUESTIONS
-from the_experiment.worlds.questions.drawing import GENERATORS, drawn_questions
 from the_experiment.worlds.questions.question import Question, question_of
-from the_experiment.worlds.questions.reading import question_sets, read_questions
+from the_experiment.worlds.questions.reading import (
+    GENERATORS,
+    drawn_questions,
+    question_sets,
+    read_questions,
+)
 
 LENGTHS = {
     "arithmetic": (1, 6),

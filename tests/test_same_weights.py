@@ -25,9 +25,8 @@ from the_experiment.experiments.splits import cells
 from the_experiment.experiments.splits.cells import Fit
 from the_experiment.experiments.splits.config import ModelEntry, TrainingRecipe
 from the_experiment.training.config import TrainConfig
-from the_experiment.training.hardware import VARIABLES
+from the_experiment.training.hardware import VARIABLES, multiplies_bf16_by
 from the_experiment.training.loop import train
-from the_experiment.training.precision import multiplies_bf16_by
 from the_experiment.training.several import train_each
 from the_experiment.worlds import find_world, identity_of
 

@@ -18,9 +18,9 @@ from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.traces import benchmarks, evaluate
 from the_experiment.experiments.traces.analysis import outcome_of, set_table
 from the_experiment.experiments.traces.asking_models import PuzzleSet, TraceAnswer
-from the_experiment.experiments.traces.benchmarks import benchmarked
-from the_experiment.experiments.traces.harness import (
+from the_experiment.experiments.traces.benchmarks import (
     Harness,
+    benchmarked,
     harness_model,
     through_lm_eval,
 )
@@ -121,7 +121,7 @@ def test_what_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     def missing(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("the_experiment.base.extras.find_spec", lambda _: None)
+    monkeypatch.setattr("the_experiment.base.errors.find_spec", lambda _: None)
     monkeypatch.setattr(benchmarks, "version", missing)
     with pytest.raises(ExperimentError, match="not installed: lm_eval"):
         benchmarked("mine", "gsm8k", tmp_path, tmp_path)

@@ -16,12 +16,10 @@ from conftest import Command
 from test_inside_verbs import said
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json, read_jsonl
-from the_experiment.data.puzzles import PuzzleRequest, generate_puzzles
 from the_experiment.data.tokenizer import character_tokenizer
-from the_experiment.data.trace_folder import traces_folder
+from the_experiment.data.trace_folder import PuzzleRequest, generate_puzzles, traces_folder
 from the_experiment.data.trace_rows import read_traces, side_of
-from the_experiment.data.trace_texts import ARMS, filled
-from the_experiment.data.traces import Preparation, prepared
+from the_experiment.data.traces import ARMS, Preparation, filled, prepared
 from the_experiment.worlds.causal.graphs import variables
 from the_experiment.worlds.causal.puzzle import Puzzle, solved
 from the_experiment.worlds.causal.writing import read_answer

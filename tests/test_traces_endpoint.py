@@ -19,11 +19,10 @@ from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_jsonl
 from the_experiment.cli.app import app
 from the_experiment.data.trace_rows import read_traces
+from the_experiment.evaluation.statistics import kappa_interval
 from the_experiment.experiments.traces import judging
-from the_experiment.experiments.traces.asking import EndpointRequests, Price
+from the_experiment.experiments.traces.asking import EndpointRequests, Price, read_prompts
 from the_experiment.experiments.traces.endpoint import INSTRUCTIONS, ask_traces, in_form
-from the_experiment.experiments.traces.judging import kappa_interval
-from the_experiment.experiments.traces.prompts import read_prompts
 from the_experiment.models.endpoint import Endpoint
 from the_experiment.worlds.causal.drawing import draw_puzzles
 from the_experiment.worlds.causal.writing import completion_of

@@ -17,14 +17,19 @@ from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.runs import Run
 from the_experiment.data.plain_texts import packed, plain_texts
 from the_experiment.data.tokenizer import character_tokenizer, subword_tokenizer
-from the_experiment.data.trace_texts import ARMS
-from the_experiment.data.traces import Preparation, prepared
+from the_experiment.data.traces import ARMS, Preparation, prepared
 from the_experiment.engine.store import Store
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.declaration import find_experiment
 from the_experiment.experiments.running import run
-from the_experiment.experiments.traces.analysis import outcome_of, published_table, set_table
+from the_experiment.experiments.traces.analysis import (
+    PUBLISHED,
+    outcome_of,
+    published_table,
+    set_table,
+)
 from the_experiment.experiments.traces.asking_models import PuzzleSet, TraceAnswer, answers_of
+from the_experiment.experiments.traces.benchmarks import Harness, through_lm_eval
 from the_experiment.experiments.traces.chat import coloured
 from the_experiment.experiments.traces.config import (
     BaseScale,
@@ -33,8 +38,6 @@ from the_experiment.experiments.traces.config import (
     small_lfm2,
 )
 from the_experiment.experiments.traces.evaluate import named, named_sets, results_folder
-from the_experiment.experiments.traces.harness import Harness, through_lm_eval
-from the_experiment.experiments.traces.published import PUBLISHED
 from the_experiment.experiments.traces.results import COMMONEST, TraceResults
 from the_experiment.experiments.traces.tuned import TuneRequest, tune_arms
 from the_experiment.report.outcome import write_outcome

@@ -29,7 +29,7 @@ from the_experiment.inside.traced import OTHER, RANDOM
 from the_experiment.inside.tracing import roles_of, trace
 from the_experiment.models.architectures import Shape, build, configured
 from the_experiment.models.decoding import greedy
-from the_experiment.models.kept import KeptModels
+from the_experiment.models.pretrained import KeptModels
 from the_experiment.models.texts import padded
 from the_experiment.programs.causal_experiment_runner import CausalExperimentRunner
 from the_experiment.programs.causal_tracing import (
@@ -38,7 +38,7 @@ from the_experiment.programs.causal_tracing import (
     run_causal_tracing_experiment,
 )
 from the_experiment.worlds.programs.binding import make_ordered_binding_program
-from the_experiment.worlds.programs.pairs import ProgramPair, counterfactual_pair, drawn_pair
+from the_experiment.worlds.programs.chain import ProgramPair, counterfactual_pair, drawn_pair
 
 ALPHABET = "".join(sorted("abcdefghijklmnopqrstuvwxyz0123456789=#:*\n QA"))
 TOKENIZER = character_tokenizer(ALPHABET)

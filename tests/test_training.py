@@ -34,20 +34,20 @@ from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.models.architectures import Shape, build, count
-from the_experiment.models.loading import load
+from the_experiment.models.pretrained import load_pretrained
 from the_experiment.models.scoring import score
-from the_experiment.report.runs import training_summary
+from the_experiment.report.summaries import training_summary
+from the_experiment.training.block import Masks
 from the_experiment.training.config import TrainConfig
-from the_experiment.training.job import prepare
-from the_experiment.training.lean import lean
-from the_experiment.training.loop import train
-from the_experiment.training.masks import Masks
-from the_experiment.training.precision import (
+from the_experiment.training.hardware import (
     Precision,
     autocast,
     pick_precision,
     trains_lstm_in_bf16,
 )
+from the_experiment.training.job import prepare
+from the_experiment.training.lean import lean
+from the_experiment.training.loop import train
 from the_experiment.training.record import TrainResult
 from the_experiment.training.rows import Batches, encode_rows
 from the_experiment.training.run_lock import RunLock
@@ -149,7 +149,7 @@ def test_bf16_is_refused_where_an_lstm_can_not_be_trained_in_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cpu = torch.device("cpu")
-    monkeypatch.setattr("the_experiment.training.precision.trains_lstm_in_bf16", lambda: False)
+    monkeypatch.setattr("the_experiment.training.hardware.trains_lstm_in_bf16", lambda: False)
     with pytest.raises(UsageError, match="can't train an RNN in bf16: use `--precision fp32`"):
         pick_precision("bf16", cpu, without_dropout("rnn"))
     assert pick_precision("auto", cpu, without_dropout("rnn")) == "fp32"
@@ -236,7 +236,7 @@ def test_a_run_folder_is_whole_and_repeatable(dataset: Path, tmp_path: Path) -> 
     assert (record["world"], record["steps"], record["fitted"]) == ("three-bits", STEPS, None)
     assert record["dataset_sha256"]["train.jsonl"]
     assert result.valid_loss == record["valid_loss"] < metrics(first)[0]["loss"] + 1
-    model, _ = load(first.final)
+    model, _ = load_pretrained(first.final)
     assert model.num_parameters() == record["parameters"]
 
 
@@ -251,7 +251,7 @@ def test_until_fit_asks_only_what_was_seen(dataset: Path, tmp_path: Path) -> Non
     result = train(short(spoiled, until_fit=True, epochs=50), run)
     assert result.fitted
     assert result.epochs < 50
-    model, tokenizer = load(run.final)
+    model, tokenizer = load_pretrained(run.final)
     rows = [json.loads(line) for line in seen.splitlines()]
     pairs = sorted({(row["prompt"], row["completion"]) for row in rows})
     assert all(one.exact for one in score(model, tokenizer, pairs))
@@ -279,9 +279,9 @@ def test_a_base_goes_on_with_its_weights_and_tokenizer(dataset: Path, tmp_path: 
     train(short(dataset, model="cnn", epochs=1), base)
     before = (base.final / "model.safetensors").read_bytes()
     train(short(dataset, base=str(base.folder), epochs=1, learning_rate=1e-12), after)
-    assert after.record()["model"] == load(base.final)[0].config.model_type
+    assert after.record()["model"] == load_pretrained(base.final)[0].config.model_type
     assert (base.final / "model.safetensors").read_bytes() == before
-    (one, its), (other, others) = load(base.final), load(after.final)
+    (one, its), (other, others) = load_pretrained(base.final), load_pretrained(after.final)
     assert its.get_vocab() == others.get_vocab()
     for name, weights in one.state_dict().items():
         assert torch.allclose(weights, other.state_dict()[name], atol=1e-6), name

@@ -27,12 +27,10 @@ from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.models.asking import asked_text
 from the_experiment.models.pretrained import load_pretrained
 from the_experiment.models.scoring import score
-from the_experiment.training.config import TrainConfig
+from the_experiment.training.config import PRESETS, TrainConfig, TuneConfig
 from the_experiment.training.loop import train
 from the_experiment.training.tuning import tune
-from the_experiment.training.tuning_config import PRESETS, TuneConfig
-from the_experiment.training.tuning_job import prepare
-from the_experiment.training.tuning_rows import read_tuning_rows
+from the_experiment.training.tuning_job import prepare, read_tuning_rows
 from the_experiment.training.tuning_trainer import trainer_from
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")  # of peft, about transformers
@@ -280,7 +278,7 @@ KILLED = """
 import os, signal, sys
 from the_experiment.base.runs import Run
 from the_experiment.training.tuning import tune
-from the_experiment.training.tuning_config import TuneConfig
+from the_experiment.training.config import TuneConfig
 class Kill:
     def on_step(self, step, *_):
         if step == int(sys.argv[3]):

@@ -16,7 +16,7 @@ from the_experiment.data.folder import DatasetFolder
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import By, HoldOut
 from the_experiment.data.split import HeldOutMeanings, Split
-from the_experiment.report.dataset import dataset_summary
+from the_experiment.report.summaries import dataset_summary
 from the_experiment.worlds import World, find_world
 from the_experiment.worlds.catalog import world_names
 from the_experiment.worlds.files import world_from_text

@@ -15,8 +15,8 @@ from the_experiment.base.seeds import Integers
 from the_experiment.data.cases import cases_of
 from the_experiment.data.holdout import HoldOut
 from the_experiment.evaluation.contestants import Exam
-from the_experiment.evaluation.paired import mcnemar
 from the_experiment.evaluation.predictions import sometimes
+from the_experiment.evaluation.statistics import mcnemar
 from the_experiment.evaluation.verdict import (
     Discordant,
     Evidence,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 
 class ExperimentError(Exception):
     """Something failed that the user can fix; shown without a traceback.
@@ -32,3 +34,19 @@ class UsageError(ExperimentError):
 def first_line(error: Exception) -> str:
     """The first line of an error's message, or its kind where there is none."""
     return next(iter(str(error).strip().splitlines()), repr(error))
+
+
+INSTALL = "pip install '.[finetune]'"
+
+
+def needed(*modules: str) -> None:
+    """Raise `ExperimentError` where one of these top-level modules is missing; none is imported.
+
+    >>> needed("json", "math")
+    """
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        raise ExperimentError(
+            f"not installed: {', '.join(missing)}",
+            f"run `{INSTALL}` in the checkout of the-experiment",
+        )

@@ -1,4 +1,4 @@
-"""The console command: one verb a file, each a thin typed function over one library function."""
+"""The console command: verbs as thin typed functions, each over one library function."""
 
 from __future__ import annotations
 

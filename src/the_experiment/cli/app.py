@@ -7,31 +7,23 @@ from typing import Any
 from typer.core import TyperGroup
 
 from the_experiment.cli import (
-    ablate,
-    attribute,
     bet,
     compare,
-    damage,
     demo,
     experiments,
-    faithfulness,
-    force,
     generate,
-    inspect,
+    inside,
     options,
-    patch,
-    probe,
     programs,
     questions,
     replay,
-    test,
     testui,
     traces,
     train,
     worlds,
 )
+from the_experiment.cli.options import Verbs
 from the_experiment.cli.printed_flags import told
-from the_experiment.cli.verb import Verbs
 
 
 class InOrder(TyperGroup):
@@ -72,48 +64,17 @@ app = Verbs(
     },
 )
 
-WORLDS_AND_DATA = "1. Worlds and data"
-TRAINING = "2. Training"
-TESTING = "3. Rule or pattern?"
-INSIDE = "4. Look inside, and break it"
-PROGRAMS = "5. Programs and questions, for any model"
-TUNING = "6. Fine-tune an existing model"
-EXPERIMENTS = "7. Whole experiments"
-PLAYGROUND = "8. Playground"
-
-app.add_typer(worlds.app, name="worlds", rich_help_panel=WORLDS_AND_DATA)
-app.command("generate", rich_help_panel=WORLDS_AND_DATA, epilog=generate.EXAMPLES)(
-    generate.generate
-)
-app.command("train", rich_help_panel=TRAINING, epilog=train.EXAMPLES)(train.train)
-app.command(
-    "test",
-    rich_help_panel=TESTING,
-    epilog=test.EXAMPLES,
-    context_settings={"ignore_unknown_options": True},  # a sequence may begin with a minus
-)(test.test)
-app.command("compare", rich_help_panel=TESTING, epilog=compare.EXAMPLES)(compare.compare)
-app.command("inspect", rich_help_panel=INSIDE, epilog=inspect.EXAMPLES)(inspect.inspect)
-app.command("attribute", rich_help_panel=INSIDE, epilog=attribute.EXAMPLES)(attribute.attribute)
-app.command("patch", rich_help_panel=INSIDE, epilog=patch.EXAMPLES)(patch.patch)
-app.command("ablate", rich_help_panel=INSIDE, epilog=ablate.EXAMPLES)(ablate.ablate)
-app.command("force", rich_help_panel=INSIDE, epilog=force.EXAMPLES)(force.force)
-app.command("probe", rich_help_panel=INSIDE, epilog=probe.EXAMPLES)(probe.probe)
-app.command("damage", rich_help_panel=INSIDE, epilog=damage.EXAMPLES)(damage.damage)
-app.command("faithfulness", rich_help_panel=INSIDE, epilog=faithfulness.EXAMPLES)(
-    faithfulness.faithfulness
-)
-app.command("replay", rich_help_panel=INSIDE, epilog=replay.EXAMPLES)(replay.replay)
-app.add_typer(programs.app, name="programs", rich_help_panel=PROGRAMS)
-app.add_typer(questions.app, name="questions", rich_help_panel=PROGRAMS)
-app.add_typer(traces.app, name="traces", rich_help_panel=TUNING)
-app.command("demo", rich_help_panel=EXPERIMENTS, epilog=demo.EXAMPLES)(demo.demo)
-app.add_typer(experiments.app, name="experiments", rich_help_panel=EXPERIMENTS)
-app.add_typer(bet.app, name="bet", rich_help_panel=TUNING)
-app.command("testui", rich_help_panel=PLAYGROUND, epilog=testui.EXAMPLES)(testui.testui)
-app.command("ui", rich_help_panel=PLAYGROUND, epilog=testui.EXAMPLES, help="Short for testui.")(
-    testui.testui
-)
+for verbs in (generate, train, compare, inside, replay, demo, testui):
+    app.add_typer(verbs.app)
+for group, name, panel in (
+    (worlds, "worlds", options.WORLDS_AND_DATA),
+    (programs, "programs", options.PROGRAMS),
+    (questions, "questions", options.PROGRAMS),
+    (traces, "traces", options.TUNING),
+    (bet, "bet", options.TUNING),
+    (experiments, "experiments", options.EXPERIMENTS),
+):
+    app.add_typer(group.app, name=name, rich_help_panel=panel)
 
 
 @app.callback()

@@ -10,12 +10,12 @@ import typer
 
 from the_experiment.base import defaults
 from the_experiment.cli import options
-from the_experiment.cli.verb import Verbs
+from the_experiment.cli.options import Verbs
 
 if TYPE_CHECKING:
     from the_experiment.engine.cell import Cell
+    from the_experiment.experiments.bet.cells import Graph
     from the_experiment.experiments.bet.config import BetExperiment
-    from the_experiment.experiments.bet.graph import Graph
 
 app = Verbs(
     help="Fine-tuned on one branch of a conditional, does a model keep the other? "
@@ -147,12 +147,14 @@ def _compute(
 ) -> None:
     """Compute some cells of a bet, and what they need."""
     from the_experiment.base.logs import stderr
+    from the_experiment.engine.executor import refuse_failures
     from the_experiment.engine.store import CELLS
-    from the_experiment.experiments.bet.graph import Graph
+    from the_experiment.experiments.bet.cells import Graph
     from the_experiment.experiments.running import compute, executor_of
     from the_experiment.report.terminal import counting
 
     bet = _bet(file)
     cells = some(Graph(bet.in_small() if quick else bet, out))
-    compute(bet, cells, out, executor_of(bet, jobs), counting)
+    _, failed = compute(bet, {cell: cell for cell in cells}, out, executor_of(bet, jobs), counting)
+    refuse_failures(failed)
     stderr.print(f"{len(cells)} {what}: {bet.folder(out) / CELLS}/", markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`the-experiment compare`: every model and baseline on every state."""
+"""The verbs that test models against the rules: on one sequence, and on every state."""
 
 from __future__ import annotations
 
@@ -7,12 +7,43 @@ from typing import Annotated
 
 from the_experiment.base import defaults
 from the_experiment.cli import options
+from the_experiment.cli.options import Verbs
 
-EXAMPLES = options.examples(
-    "the-experiment compare", "the-experiment compare --html report.html --json"
+app = Verbs()
+
+
+@app.command(
+    rich_help_panel=options.TESTING,
+    epilog=options.examples(
+        "the-experiment test '1,0,1,0,1'", "the-experiment test '0,0,1,1,1' --json"
+    ),
+    context_settings={"ignore_unknown_options": True},  # a sequence may begin with a minus
 )
+def test(
+    sequence: options.State,
+    world: options.OnlyWorld = "",
+    out: options.Out = Path(defaults.OUT),
+    as_json: options.AsJson = False,
+) -> None:
+    """Answer a sequence by the rules, then by each trained model, part by part."""
+    from the_experiment.evaluation.answers import answer
+    from the_experiment.evaluation.trained import trained_models
+    from the_experiment.report.comparison import answers_table
+    from the_experiment.report.terminal import print_json, stdout
+
+    answers = answer(sequence, trained_models(out, world or None))
+    if as_json:
+        print_json(answers.as_json())
+    else:
+        stdout.print(answers_table(answers))
 
 
+@app.command(
+    rich_help_panel=options.TESTING,
+    epilog=options.examples(
+        "the-experiment compare", "the-experiment compare --html report.html --json"
+    ),
+)
 def compare(
     world: options.OnlyWorld = "",
     out: options.Out = Path(defaults.OUT),

@@ -7,16 +7,22 @@ from typing import Annotated
 
 from the_experiment.base import defaults
 from the_experiment.cli import options
-from the_experiment.cli.compare import compare
+from the_experiment.cli.compare import compare, test
 from the_experiment.cli.generate import generate
-from the_experiment.cli.test import test
+from the_experiment.cli.options import Verbs
 from the_experiment.cli.train import train
-
-EXAMPLES = options.examples("the-experiment demo", "the-experiment demo --seeds 1-5 --out out/five")
 
 SIX_OF_32 = 6 / 32
 
+app = Verbs()
 
+
+@app.command(
+    rich_help_panel=options.EXPERIMENTS,
+    epilog=options.examples(
+        "the-experiment demo", "the-experiment demo --seeds 1-5 --out out/five"
+    ),
+)
 def demo(
     world: options.World = defaults.WORLD,
     dataset: Annotated[Path, options.Option(help="The folder to write the dataset to.")] = Path(

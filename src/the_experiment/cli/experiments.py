@@ -9,7 +9,7 @@ import typer
 
 from the_experiment.base import defaults
 from the_experiment.cli import options
-from the_experiment.cli.verb import Verbs
+from the_experiment.cli.options import Verbs
 
 if TYPE_CHECKING:
     from the_experiment.engine.outcome import Outcome
@@ -219,6 +219,8 @@ def run_and_report(
     executor = executor_of(experiment, jobs)
     outcome = run(experiment, out, quick=quick, executor=executor, counting=counting)
     show_report(experiment, outcome, out, quick=quick, as_json=as_json)
+    if outcome.failed:
+        raise typer.Exit(1)
 
 
 def show_report(

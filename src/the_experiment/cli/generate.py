@@ -7,13 +7,18 @@ from typing import Annotated, Literal
 
 from the_experiment.base import defaults
 from the_experiment.cli import options
+from the_experiment.cli.options import Verbs
 
-EXAMPLES = options.examples(
-    "the-experiment generate -o '1,1,1,1,1;0,0,0,0,0'",
-    "the-experiment generate --hold-out-where 'A AND C' --out quadrant",
+app = Verbs()
+
+
+@app.command(
+    rich_help_panel=options.WORLDS_AND_DATA,
+    epilog=options.examples(
+        "the-experiment generate -o '1,1,1,1,1;0,0,0,0,0'",
+        "the-experiment generate --hold-out-where 'A AND C' --out quadrant",
+    ),
 )
-
-
 def generate(
     world: options.World = defaults.WORLD,
     hold_out: Annotated[
@@ -69,7 +74,7 @@ def generate(
     from the_experiment.data.generate import Sizes
     from the_experiment.data.generate import generate as generate_dataset
     from the_experiment.data.holdout import HoldOut
-    from the_experiment.report.dataset import dataset_summary
+    from the_experiment.report.summaries import dataset_summary
     from the_experiment.report.terminal import counting, stdout
     from the_experiment.worlds import find_world
 

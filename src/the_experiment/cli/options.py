@@ -1,19 +1,36 @@
-"""Options that several verbs share, each said once."""
+"""What verbs share: options, each said once; help panels; and what every verb refuses."""
 
 from __future__ import annotations
 
 import functools
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
-from the_experiment.base.choices import Chat, Device, Dtype, PrecisionChoice
+from the_experiment.base.defaults import Chat, Device, Dtype, PrecisionChoice
+from the_experiment.base.errors import UsageError
+
+# The help's panels, along the way that an experiment goes.
+WORLDS_AND_DATA = "1. Worlds and data"
+TRAINING = "2. Training"
+TESTING = "3. Rule or pattern?"
+INSIDE = "4. Look inside, and break it"
+PROGRAMS = "5. Programs and questions, for any model"
+TUNING = "6. Fine-tune an existing model"
+EXPERIMENTS = "7. Whole experiments"
+PLAYGROUND = "8. Playground"
 
 # Every option can be set in the environment too (`auto_envvar_prefix` in app.py); saying so beside
 # each would bury the help.
 Option = functools.partial(typer.Option, show_envvar=False)
 
+State: TypeAlias = Annotated[
+    str, typer.Argument(metavar="SEQ", help="The sequence to answer, such as '1,0,1,0,1'.")
+]
 World: TypeAlias = Annotated[
     str, Option("--world", "-w", help="A world by name, or a YAML file.", metavar="WORLD")
 ]
@@ -115,8 +132,6 @@ ConfigFile: TypeAlias = Annotated[
 
 def assignment(text: str) -> tuple[str, int]:
     """`newB=0` as a name and a whole number. Raises `UsageError` for another text."""
-    from the_experiment.base.errors import UsageError
-
     name, _, value = text.partition("=")
     if not value.removeprefix("-").isdecimal():
         raise UsageError(
@@ -127,8 +142,6 @@ def assignment(text: str) -> tuple[str, int]:
 
 def share(text: str) -> float | None:
     """`0.1%` or `0.001` as a number; None for nothing. Raises `UsageError` for another text."""
-    from the_experiment.base.errors import UsageError
-
     if not text:
         return None
     try:
@@ -139,8 +152,6 @@ def share(text: str) -> float | None:
 
 def numbers(text: str) -> list[int]:
     """`2-4,8` as 2, 3, 4 and 8; none for nothing. Raises `UsageError` for another text."""
-    from the_experiment.base.errors import UsageError
-
     found: list[int] = []
     for part in text.replace(" ", "").split(",") if text else []:
         first, dash, last = part.partition("-")
@@ -154,3 +165,23 @@ def numbers(text: str) -> list[int]:
 def examples(*lines: str) -> str:
     """The examples under a verb's help."""
     return "[bold]Examples[/]\n\n" + "\n\n".join(f"$ {line}" for line in lines)
+
+
+class Verb(TyperCommand):
+    """Refuses an option that is given twice, of which all but the last would be dropped."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words after the verb. Raises `UsageError`."""
+        _, _, given = self.make_parser(ctx).parse_args(args=[*args])
+        for one, times in Counter(given).items():
+            if times > 1 and isinstance(one, TyperOption) and not (one.multiple or one.is_flag):
+                raise UsageError(f"{', '.join(one.opts)} is given {times} times", "give it once")
+        return super().parse_args(ctx, args)
+
+
+class Verbs(typer.Typer):
+    """An app of such verbs."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:
+        """Add a function as a verb."""
+        return super().command(name, cls=Verb, **settings)

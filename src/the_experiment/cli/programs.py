@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from the_experiment.base import defaults
-from the_experiment.cli import options, programs_trace
-from the_experiment.cli.verb import Verbs
+from the_experiment.base.defaults import PatchTarget
+from the_experiment.cli import options
+from the_experiment.cli.options import Verbs
 
 app = Verbs(
     help="Evaluate models on what programs compute, and trace where.",
@@ -113,43 +114,26 @@ def run(
     config: options.ConfigFile = None,  # noqa: ARG001 - read before the others, see its callback
 ) -> None:
     """Ask models what programs compute, by length and hops, without repeating what is done."""
-    from the_experiment.base.logs import log_to_folder, stderr
-    from the_experiment.experiments.programs.analysis import outcome_of
-    from the_experiment.experiments.programs.config import ExperimentConfig, folder_of
-    from the_experiment.report.outcome import outcome_view, write_outcome
-    from the_experiment.report.terminal import counting, print_json, stdout
-    from the_experiment.worlds.generators import PROGRAMS
-    from the_experiment.worlds.programs.prompts import PROMPTS
+    from the_experiment.base.logs import log_to_folder
+    from the_experiment.cli.experiments import run_and_report
+    from the_experiment.experiments.programs.config import ProgramsExperiment
 
     log_to_folder()
-    asked = ExperimentConfig(
+    experiment = ProgramsExperiment.checked(
         name=name,
-        prompt_template=PROMPTS.get(prompt, prompt),
-        program_generator=PROGRAMS[generator],
         models=model,
+        generator=generator,
+        prompt=prompt,
+        lengths=options.numbers(lengths),
+        hops=options.numbers(hops),
         num_seqs=num_seqs,
-        seq_lens=options.numbers(lengths),
-        num_hops=options.numbers(hops),
         seed=seed,
         max_new_tokens=max_new_tokens,
         chat=chat,
         dtype=dtype,
         device=device,
     )
-    from the_experiment.experiments.programs.cells import run_programs
-
-    cells = len(model) * len(asked.seq_lens) * max(1, len(asked.num_hops))
-    with counting("cells", cells) as progress:
-        results = run_programs(asked, out, progress=progress)
-    outcome, folder = outcome_of(results), folder_of(name, out)
-    write_outcome(outcome, folder)
-    if as_json:
-        print_json(outcome.figures)
-    else:
-        stdout.print(outcome_view(outcome))
-    stderr.print(f"results: {folder}/", markup=False)
-    if results.failed:
-        raise typer.Exit(1)
+    run_and_report(experiment, out, jobs=0, quick=False, as_json=as_json)
 
 
 @app.command(
@@ -162,7 +146,7 @@ def plot(name: Name, out: Results = Path(defaults.OUT)) -> None:
     """Plot accuracy against length from the results."""
     from the_experiment.experiments.programs.analysis import PLOT, accuracy_figure
     from the_experiment.experiments.programs.config import folder_of
-    from the_experiment.experiments.programs.samples import read_samples
+    from the_experiment.experiments.programs.results import read_samples
     from the_experiment.report.plots import write_figure
     from the_experiment.report.terminal import stdout
 
@@ -195,12 +179,12 @@ def errors(
     from dataclasses import asdict
 
     from the_experiment.experiments.programs.analysis import SHOWN, errors_of
-    from the_experiment.experiments.programs.errors import (
+    from the_experiment.experiments.programs.results import (
         kind_of_error,
         of_lengths,
+        read_samples,
         wrong_answers,
     )
-    from the_experiment.experiments.programs.samples import read_samples
     from the_experiment.report.outcome import outcome_view
     from the_experiment.report.terminal import print_json, stdout
 
@@ -212,4 +196,98 @@ def errors(
         stdout.print(outcome_view(errors_of(samples, SHOWN if programs else 0)))
 
 
-app.command("trace", epilog=programs_trace.EXAMPLES)(programs_trace.trace)
+@app.command(
+    epilog=options.examples(
+        "the-experiment programs trace binding --model tiny-gpt2-binding --lengths 5 --hops 1-2",
+        "the-experiment programs trace one --model Qwen/Qwen3-0.6B --rng-seed 11 --lengths 5 "
+        "--hops 1",
+        "the-experiment programs trace mine --model tiny-gpt2-binding --program mine.py",
+    )
+)
+def trace(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the results.")],
+    model: Annotated[
+        str,
+        options.Option(
+            "--model",
+            "-m",
+            metavar="MODEL",
+            help="A folder, a trained model by name, or a name on the hub.",
+        ),
+    ],
+    kind: Annotated[
+        PatchTarget,
+        options.Option(
+            "--type", help="What to patch in from the run on the counterfactual program."
+        ),
+    ] = "both",
+    generator: Annotated[
+        str,
+        options.Option(
+            help="The program generator: one that `programs list` names and that"
+            " takes a number of hops."
+        ),
+    ] = defaults.TRACED_PROGRAMS,
+    lengths: Annotated[
+        str,
+        options.Option(
+            "--lengths", "--length", help="The lengths of the programs in lines, such as 5 or 4-8."
+        ),
+    ] = str(defaults.TRACED_LINES),
+    hops: Annotated[
+        str,
+        options.Option(
+            help="The numbers of hops from the variable asked for to its constant, such as 1-3."
+        ),
+    ] = (str(defaults.TRACED_HOPS)),
+    pairs: Annotated[
+        int,
+        options.Option(
+            min=1,
+            help="The number of correctly answered pairs to trace, for each "
+            "length and number of hops.",
+        ),
+    ] = defaults.TRACED_PAIRS,
+    rng_seed: Annotated[
+        int | None, options.Option(min=0, help="Trace only the program drawn with this seed.")
+    ] = None,
+    program: Annotated[
+        Path | None,
+        options.Option(help="A file with a program of your own to trace instead of drawn ones."),
+    ] = None,
+    prompt: Annotated[
+        str,
+        options.Option(
+            help="The prompt: one that `programs list` names, or a text with {code} in it."
+        ),
+    ] = "{code}",
+    chat: options.AskedIn = "auto",
+    seed: Annotated[int, options.Option(min=0, help="The first seed to draw programs with.")] = 0,
+    dtype: options.OfDtype = "float32",
+    device: options.OnDevice = "auto",
+    out: options.Out = Path(defaults.OUT),
+    as_json: options.AsJson = False,
+) -> None:
+    """Causal tracing: which patches make the answer that of the counterfactual program?"""
+    from the_experiment.base.logs import log_to_folder
+    from the_experiment.cli.experiments import run_and_report
+    from the_experiment.experiments.tracing.config import TracingExperiment
+
+    log_to_folder()
+    experiment = TracingExperiment.checked(
+        name=name,
+        model=model,
+        type=kind,
+        lengths=options.numbers(lengths),
+        hops=options.numbers(hops),
+        generator=generator,
+        pairs=pairs,
+        rng_seed=rng_seed,
+        program=str(program or ""),
+        prompt=prompt,
+        chat=chat,
+        seed=seed,
+        dtype=dtype,
+        device=device,
+    )
+    run_and_report(experiment, out, jobs=0, quick=False, as_json=as_json)

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from the_experiment.base import defaults
-from the_experiment.base.choices import Style, ZeroOrMean
+from the_experiment.base.defaults import Style, ZeroOrMean
 from the_experiment.cli import options
-from the_experiment.cli.verb import Verbs
+from the_experiment.cli.options import Verbs
 
 app = Verbs(
     help="Ask models questions, and ablate their heads and layers: run, inspect, list.",
@@ -104,7 +104,7 @@ def run(
     log_to_folder()
     read_sets(questions, limit, seed)  # wrong words are told before a model is loaded
     refuse_no_name("results", name or "unnamed")
-    experiment = QuestionsExperiment(
+    experiment = QuestionsExperiment.checked(
         name=name or "unnamed",
         model=model,
         questions=questions,
@@ -166,8 +166,12 @@ def list_questions(
 ) -> None:
     """List the sets there are, or the questions of one as lines of a file of your own."""
     from the_experiment.report.terminal import print_json, stdout
-    from the_experiment.worlds.questions.drawing import drawn_questions
-    from the_experiment.worlds.questions.reading import question_sets, read_questions, row_of
+    from the_experiment.worlds.questions.reading import (
+        drawn_questions,
+        question_sets,
+        read_questions,
+        row_of,
+    )
 
     if not questions:
         sets = {one: len(read_questions(one)) for one in question_sets()}

@@ -9,19 +9,24 @@ import typer
 
 from the_experiment.base import defaults
 from the_experiment.cli import options
+from the_experiment.cli.options import Verbs
 
 if TYPE_CHECKING:
     from the_experiment.engine.outcome import Outcome
 
 NO_MODELS: list[str] = []  # other than the card's
 
-EXAMPLES = options.examples(
-    "the-experiment replay out/inside/FOLDER/card.json",
-    "the-experiment replay card.json --model out/tiny-gpt2-causal",
-    "the-experiment replay out/experiments/mine",
+app = Verbs()
+
+
+@app.command(
+    rich_help_panel=options.INSIDE,
+    epilog=options.examples(
+        "the-experiment replay out/inside/FOLDER/card.json",
+        "the-experiment replay card.json --model out/tiny-gpt2-causal",
+        "the-experiment replay out/experiments/mine",
+    ),
 )
-
-
 def replay(
     card: Annotated[
         Path,

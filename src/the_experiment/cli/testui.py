@@ -7,10 +7,16 @@ from typing import Annotated
 
 from the_experiment.base import defaults
 from the_experiment.cli import options
+from the_experiment.cli.options import Verbs
+
+app = Verbs()
+
 
 EXAMPLES = options.examples("the-experiment testui", "the-experiment ui --world relay --port 7861")
 
 
+@app.command("ui", rich_help_panel=options.PLAYGROUND, help="Short for testui.", epilog=EXAMPLES)
+@app.command(rich_help_panel=options.PLAYGROUND, epilog=EXAMPLES)
 def testui(
     port: Annotated[
         int, options.Option(min=1, max=65535, help="The local port to serve the page on.")

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from the_experiment.base import defaults
-from the_experiment.base.choices import Tags
+from the_experiment.base.defaults import Tags
 from the_experiment.cli import options, traces_endpoint, traces_tuning
+from the_experiment.cli.options import Verbs
 from the_experiment.cli.traces_tuning import Arm
-from the_experiment.cli.verb import Verbs
 
 app = Verbs(
     help="Fine-tune a model on traces of causal reasoning, beside controls: generate, ask, "
@@ -75,10 +75,14 @@ def generate(
 ) -> None:
     """Draw questions about causal graphs, with answers and traces that code computes."""
     from the_experiment.base.logs import log_to_folder
-    from the_experiment.data.puzzles import PuzzleRequest, generate_puzzles
-    from the_experiment.data.trace_folder import source_of, traces_folder
+    from the_experiment.data.trace_folder import (
+        PuzzleRequest,
+        generate_puzzles,
+        source_of,
+        traces_folder,
+    )
+    from the_experiment.report.summaries import puzzles_summary
     from the_experiment.report.terminal import stdout
-    from the_experiment.report.trace_rows import puzzles_summary
 
     log_to_folder()
     request = PuzzleRequest(
@@ -159,14 +163,14 @@ def prepare(
     from the_experiment.base.logs import log_to_folder
     from the_experiment.data.trace_folder import source_of, traces_folder
     from the_experiment.data.traces import Preparation, prepared
+    from the_experiment.report.summaries import rows_summary
     from the_experiment.report.terminal import stdout
-    from the_experiment.report.trace_rows import rows_summary
 
     log_to_folder()
     folder = traces_folder(name, out)
     tokenizer, room = None, None
     if base:
-        from the_experiment.models.bases import read_base
+        from the_experiment.models.pretrained import read_base
 
         tokenizer, room = read_base(base, out)
     how = Preparation(

@@ -90,9 +90,13 @@ def ask(
     missing.
     """
     from the_experiment.base.logs import log_to_folder
-    from the_experiment.experiments.traces.asking import EndpointRequests, Price, folder_of
+    from the_experiment.experiments.traces.asking import (
+        EndpointRequests,
+        Price,
+        folder_of,
+        read_prompts,
+    )
     from the_experiment.experiments.traces.endpoint import INSTRUCTIONS, ask_traces
-    from the_experiment.experiments.traces.prompts import read_prompts
     from the_experiment.models.endpoint import Endpoint
     from the_experiment.report.terminal import counting
 
@@ -135,14 +139,18 @@ def judge(
     Give a model that thinks before it speaks more --max-tokens. Run again, it asks what is missing.
     """
     from the_experiment.base.logs import log_to_folder
-    from the_experiment.experiments.traces.asking import EndpointRequests, Price, folder_of
+    from the_experiment.experiments.traces.asking import (
+        EndpointRequests,
+        Price,
+        folder_of,
+        read_prompts,
+    )
     from the_experiment.experiments.traces.judging import (
         INSTRUCTIONS,
         judge,
         judged_prompts,
         judged_text,
     )
-    from the_experiment.experiments.traces.prompts import read_prompts
     from the_experiment.models.endpoint import Endpoint
     from the_experiment.report.terminal import counting
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from the_experiment.base import defaults
-from the_experiment.base.choices import Method, Preset
+from the_experiment.base.defaults import Method, Preset
 from the_experiment.cli import options
 
 
@@ -104,7 +104,7 @@ def train(
     config: options.ConfigFile = None,  # noqa: ARG001 - read before the others, see its callback
 ) -> None:
     """Fine-tune a model on each arm: the trace, its form alone, and the answers alone."""
-    from the_experiment.base.extras import needed
+    from the_experiment.base.errors import needed
     from the_experiment.base.logs import log_to_folder
     from the_experiment.report.terminal import stdout
 

@@ -8,17 +8,22 @@ from typing import Annotated
 import typer
 
 from the_experiment.base import defaults
-from the_experiment.base.choices import Loss, Size
+from the_experiment.base.defaults import Loss, Size
 from the_experiment.cli import options
+from the_experiment.cli.options import Verbs
 
-EXAMPLES = options.examples(
-    "the-experiment train gpt2",
-    "the-experiment train all --until-fit --seeds 1-5",
-    "the-experiment train rnn --size original --name big-rnn --resume",
-    "the-experiment train --base out/tiny-gpt2-causal --dataset more.jsonl --name tuned",
+app = Verbs()
+
+
+@app.command(
+    rich_help_panel=options.TRAINING,
+    epilog=options.examples(
+        "the-experiment train gpt2",
+        "the-experiment train all --until-fit --seeds 1-5",
+        "the-experiment train rnn --size original --name big-rnn --resume",
+        "the-experiment train --base out/tiny-gpt2-causal --dataset more.jsonl --name tuned",
+    ),
 )
-
-
 def train(
     model: Annotated[
         str,
@@ -119,7 +124,7 @@ def train(
 
     if deterministic:
         fix_instructions()  # before torch is loaded
-    from the_experiment.report.runs import training_summary
+    from the_experiment.report.summaries import training_summary
     from the_experiment.report.terminal import stdout
     from the_experiment.training.config import TrainConfig
 

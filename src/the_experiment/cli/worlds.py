@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from the_experiment.cli import options
-from the_experiment.cli.verb import Verbs
+from the_experiment.cli.options import Verbs
 
 app = Verbs(
     help="List, show, check and start worlds of rules.",

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import ValidationError, field_validator
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json, read_jsonl, sha256
-from the_experiment.base.problems import first_problem
+from the_experiment.base.strict import Strict, first_problem
 from the_experiment.data.formats import checked
 from the_experiment.data.holdout import HoldOut
 
@@ -20,10 +20,8 @@ SPLITS = ("train", "valid", "test")
 HELD_OUT = "heldout"
 
 
-class DatasetManifest(BaseModel):
+class DatasetManifest(Strict):
     """What `dataset.json` says."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     world: str
     world_text: str  # the YAML of the world; empty for a world that is a Python class

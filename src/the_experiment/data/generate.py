@@ -10,13 +10,13 @@ from typing import TextIO
 
 import numpy as np
 from loguru import logger
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from the_experiment.base import defaults
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import explained, replaced_folder, sha256, write_json
 from the_experiment.base.seeds import Integers
-from the_experiment.data.draw import LISTED, Draw
+from the_experiment.base.strict import Strict
 from the_experiment.data.folder import (
     HELD_OUT,
     MANIFEST,
@@ -26,15 +26,14 @@ from the_experiment.data.folder import (
     json_line,
 )
 from the_experiment.data.holdout import HoldOut
+from the_experiment.data.split import LISTED, Draw
 from the_experiment.worlds.world import World
 
 Progress = Callable[[int], None]  # told the number of rows written since the last call
 
 
-class Sizes(BaseModel):
+class Sizes(Strict):
     """How many rows each file gets."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     train: int = Field(defaults.TRAIN_ROWS, ge=1)
     valid: int = Field(defaults.VALID_ROWS, ge=0)

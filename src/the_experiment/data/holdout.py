@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.seeds import Integers, Stream
+from the_experiment.base.strict import Strict
 from the_experiment.worlds.language import RuleError, parse
 from the_experiment.worlds.tree import DivisionByZeroError, Tree, bounds, evaluate, names_in
 from the_experiment.worlds.world import MOST_STATES, World
@@ -19,7 +20,7 @@ CHUNK = 2**18  # states at a time that a condition is evaluated in, or that are 
 By = Literal["meaning", "text"]
 
 
-class HoldOut(BaseModel):
+class HoldOut(Strict):
     """What is held out, as asked for: the union of sequences, a random share and a condition.
 
     By meaning, the share is of all distinct meanings, and every state that means the same as a
@@ -31,8 +32,6 @@ class HoldOut(BaseModel):
     >>> len(HoldOut(where="A AND C").resolve(find_world("causal"), seed=0))
     8
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     sequences: tuple[str, ...] = ()
     fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -14,8 +14,14 @@ from collections.abc import Iterator, Sequence
 from the_experiment.base.seeds import Stream
 from the_experiment.worlds.causal.graphs import causes, in_causal_order
 from the_experiment.worlds.causal.puzzle import Puzzle
-from the_experiment.worlds.causal.telling import arrows, joined, lines, sentence
-from the_experiment.worlds.causal.writing import completion_of, prompt_of
+from the_experiment.worlds.causal.writing import (
+    arrows,
+    completion_of,
+    joined,
+    lines,
+    prompt_of,
+    sentence,
+)
 
 DESCRIBE, WORDS = "Describe: ", "Words: "
 ANSWERED, JUMBLED = 4, 8  # one of so many puzzles

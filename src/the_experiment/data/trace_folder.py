@@ -1,18 +1,22 @@
-"""The folders of traces: named once, written whole, with a manifest of what is in them."""
+"""The folders of traces: named once, written whole, with a manifest; puzzles drawn into one."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from the_experiment.base.errors import UsageError
-from the_experiment.base.files import sha256, write_json
+from the_experiment.base.files import replaced_folder, sha256, write_json
 from the_experiment.base.names import refuse_no_name
 from the_experiment.base.runs import TRACES
+from the_experiment.data.trace_rows import PUZZLES, asked_in
+from the_experiment.worlds.causal.drawing import SIZES, draw_puzzles
+from the_experiment.worlds.causal.graphs import NAMINGS
 
 MANIFEST = "manifest.json"
 COUNTED = ("kind", "size", "naming")
@@ -62,3 +66,41 @@ def counts(rows: Iterable[Columns]) -> dict[str, dict[str, int]]:
             if name in row:
                 found[name][str(row[name])] += 1
     return {name: dict(sorted(numbers.items())) for name, numbers in found.items()}
+
+
+@dataclass(frozen=True)
+class PuzzleRequest:
+    """What is drawn; see `draw_puzzles`. No kinds are all of them.
+
+    No puzzle is drawn that shares its graph, or the component of it that it asks about, with one in
+    the files or folders `without`.
+    """
+
+    count: int
+    seed: int
+    kinds: Sequence[str] = ()
+    sizes: Sequence[int] = SIZES
+    naming: Sequence[str] = NAMINGS
+    without: Sequence[str] = ()
+
+
+def generate_puzzles(request: PuzzleRequest, folder: Path) -> Path:
+    """Draw puzzles and write them into a new folder, whole or not at all; the same seed gives the
+    same bytes. Raises `UsageError` as `draw_puzzles` does, and for files that can't be read.
+    """
+    seen = {shape for path in request.without for _, one in asked_in(Path(path)) for shape in one}
+    puzzles = draw_puzzles(
+        request.count, request.seed, request.kinds, request.sizes, request.naming, seen
+    )
+    rows = [puzzle.model_dump(mode="json", exclude_defaults=True) for puzzle in puzzles]
+    yes_or_no = Counter(puzzle.answer for puzzle in puzzles if puzzle.asks == "yes-no")
+    told = {
+        **asdict(request),
+        "graphs": len({puzzle.graph for puzzle in puzzles}),
+        "counts": counts(rows),
+        "yes_or_no": dict(sorted(yes_or_no.items())),
+    }
+    with replaced_folder(folder) as new:
+        write_rows(new / PUZZLES, rows)
+        write_manifest(new, told)
+    return folder

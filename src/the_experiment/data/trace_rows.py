@@ -10,8 +10,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.problems import first_problem
 from the_experiment.base.seeds import derived_seed
+from the_experiment.base.strict import first_problem
 from the_experiment.base.tables import Row, read_table
 from the_experiment.data.formats import completed
 from the_experiment.worlds.causal.puzzle import Puzzle

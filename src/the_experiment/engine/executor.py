@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from loguru import logger
 
@@ -24,6 +24,7 @@ TRIES = 3  # of a cell whose worker is killed
 
 Done = Callable[[int], None]  # told how many more cells are there
 Failures = dict[Cell, ExperimentError]
+Which = TypeVar("Which")  # says which cell of an experiment it is
 
 
 class Executor(Protocol):
@@ -65,6 +66,20 @@ class SerialExecutor:
             else:
                 done(1)
         return failed
+
+
+def results_of(
+    cells: Mapping[Which, Cell], store: Store, executor: Executor, done: Done = lambda _: None
+) -> tuple[dict[Which, Any], Failures]:
+    """Compute what is missing; the results, and why some cells have none.
+
+    Raises `ExperimentError` where nothing could be computed.
+    """
+    failed = executor.run(list(cells.values()), store, done)
+    found = {which: store.read(cell) for which, cell in cells.items() if cell not in failed}
+    if not found:
+        refuse_failures(failed)
+    return found, failed
 
 
 def refuse_failures(failed: Failures) -> None:

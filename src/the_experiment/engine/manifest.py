@@ -12,16 +12,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from the_experiment.base.strict import Strict
 
 PACKAGES = ("the-experiment", "torch", "transformers", "numpy")
 SECONDS = 5.0  # that git has to answer
 
 
-class Manifest(BaseModel):
+class Manifest(Strict):
     """Of a training or an experiment. Times are UTC."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     created: str
     finished: str | None = None

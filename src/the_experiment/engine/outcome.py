@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
@@ -113,13 +113,30 @@ class Outcome:
     tables: Sequence[Table] = ()
     details: Sequence[str] = ()  # a line each, behind the tables
     charts: Sequence[Chart] = ()
+    pictures: Mapping[str, Sequence[HeatMap]] = field(default_factory=dict)  # of some of the maps
     texts: Mapping[str, str] = field(default_factory=dict)  # by title: as it was written
     files: Mapping[str, Any] = field(default_factory=dict)  # by name: JSON that lies beside
+    failed: Mapping[str, str] = field(default_factory=dict)  # why nothing is said of these cells
 
     def as_json(self) -> dict[str, Any]:
         """What a card keeps of it, as plain values."""
         maps = [one.as_json() for one in self.maps]
         return {"maps": maps, "figures": dict(self.figures), "sentences": list(self.sentences)}
+
+    def without(self, failed: Mapping[str, str]) -> Outcome:
+        """The same, which also says what failed: a sentence for each reason."""
+        if not failed:
+            return self
+        names: dict[str, list[str]] = {}
+        for name, why in failed.items():
+            names.setdefault(why, []).append(name)
+        said = [f"{_and_more(those)}: {why}" for why, those in names.items()]
+        figures = {**self.figures, "failed": dict(failed)}
+        return replace(self, failed=failed, figures=figures, sentences=[*self.sentences, *said])
+
+
+def _and_more(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def differences(one: Any, other: Any, path: str = "") -> list[str]:

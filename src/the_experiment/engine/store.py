@@ -1,4 +1,4 @@
-"""A folder in which the results of cells land, whole or not at all."""
+"""A folder in which the results of cells land, whole or not at all; all of them as one table."""
 
 from __future__ import annotations
 
@@ -14,8 +14,39 @@ from loguru import logger
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.files import alone, read_json, write_json
+from the_experiment.base.files import alone, read_json, replaced_file, write_json, write_text
 from the_experiment.engine.cell import Cell, canonical
+
+JSONL, PARQUET = "cells.jsonl", "cells.parquet"
+
+
+def write_table(store: Store, folder: Path) -> None:
+    """Write a row for each cell that is computed, as JSONL and as Parquet with the same columns.
+
+    `arguments` and `result` are JSON texts, as cells differ: in DuckDB, `result->>'$.steps'`.
+    `needs` are ends of other cells' keys.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [
+        {
+            "name": landed.name,
+            "key": key,
+            "function": landed.identity["function"],
+            "arguments": canonical(landed.identity["arguments"]),
+            "needs": list(landed.identity["needs"].values()),
+            "result": canonical(landed.result),
+        }
+        for key, landed in store.landed()
+    ]
+    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    write_text(folder / JSONL, "".join(lines))
+    texts = [(name, pa.string()) for name in ("name", "key", "function", "arguments")]
+    schema = pa.schema([*texts, ("needs", pa.list_(pa.string())), ("result", pa.string())])
+    with replaced_file(folder / PARQUET) as path:
+        pq.write_table(pa.Table.from_pylist(rows, schema), path)
+
 
 CELLS = "cells"  # the store of an experiment, in its folder
 

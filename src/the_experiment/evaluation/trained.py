@@ -56,9 +56,9 @@ class Trained:
     @cached_property
     def loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """The model in evaluation mode, and its tokenizer."""
-        from the_experiment.models.loading import load, pick_device
+        from the_experiment.models.pretrained import load_pretrained
 
-        return load(self.run.final, pick_device())
+        return load_pretrained(self.run.folder)
 
 
 def trained_models(out: Path, world: str | None = None) -> list[Trained]:

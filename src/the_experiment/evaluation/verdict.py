@@ -12,8 +12,8 @@ from enum import Enum
 from typing import NamedTuple
 
 from the_experiment.data.cases import Truths
-from the_experiment.evaluation.paired import LEVEL, holm, mcnemar
 from the_experiment.evaluation.predictions import Shares, always, sometimes
+from the_experiment.evaluation.statistics import LEVEL, holm, mcnemar
 
 INTERPOLATION = "interpolation"  # the baseline that is a learner of simple rules, not of patterns
 

@@ -10,12 +10,11 @@ import numpy as np
 
 from the_experiment.base.words import counted
 from the_experiment.data.cases import Truths
-from the_experiment.evaluation.composite import Composite
-from the_experiment.evaluation.contestants import Contestant, Exam
+from the_experiment.evaluation.contestants import Composite, Contestant, Exam
 from the_experiment.evaluation.other_rules import other_rule
-from the_experiment.evaluation.paired import LEVEL
 from the_experiment.evaluation.predictions import always
 from the_experiment.evaluation.scores import ALL_AGGREGATES, ALL_RULES, Count
+from the_experiment.evaluation.statistics import LEVEL
 from the_experiment.evaluation.verdict import (
     INTERPOLATION,
     Conclusion,

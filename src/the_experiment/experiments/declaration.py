@@ -15,8 +15,8 @@ from pydantic import BaseModel, ValidationError
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json, read_text, write_text
 from the_experiment.base.names import name_from
-from the_experiment.base.problems import first_problem
 from the_experiment.base.registry import plugged_in, refused_plug_in
+from the_experiment.base.strict import first_problem
 from the_experiment.base.strict_yaml import StrictYaml, read_strictly
 from the_experiment.experiments.experiment import KINDS, Experiment, WrongKeyError
 from the_experiment.experiments.running import DECLARED

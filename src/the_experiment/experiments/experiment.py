@@ -34,6 +34,7 @@ class Experiment(Strict, ABC):
     """
 
     parent: ClassVar[str] = EXPERIMENTS  # in the output folder: where the results of a kind lie
+    reports_in_part: ClassVar[bool] = False  # of the cells that are there, if others failed
 
     kind: str
     name: str = Field(pattern=NAME)

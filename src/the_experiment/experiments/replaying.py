@@ -8,6 +8,7 @@ from pathlib import Path
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json
+from the_experiment.engine.executor import in_order, refuse_failures, results_of
 from the_experiment.engine.outcome import Outcome, differences
 from the_experiment.engine.store import CELLS, Store
 from the_experiment.experiments.declaration import find_experiment
@@ -16,7 +17,6 @@ from the_experiment.experiments.running import (
     DECLARED,
     Counting,
     executor_of,
-    land_all,
     silently,
 )
 from the_experiment.report.outcome import RESULTS
@@ -54,8 +54,9 @@ def replay(folder: Path, counting: Counting = silently) -> tuple[Outcome, list[s
             )
     with tempfile.TemporaryDirectory(prefix="the-experiment-") as scratch:
         store = Store(Path(scratch))
-        land_all(list(cells.values()), store, executor_of(experiment), counting)
-        results = {which: store.read(cell) for which, cell in cells.items()}
+        with counting("cells", len(list(in_order(list(cells.values()))))) as progress:
+            results, failed = results_of(cells, store, executor_of(experiment), progress)
+        refuse_failures(failed)
         outcome = experiment.outcome(results, quick=quick)
     return outcome, differences(before, json.loads(json.dumps(outcome.figures)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,17 @@ from the_experiment.base.files import read_json, write_json, write_text
 from the_experiment.engine.cell import Cell
 from the_experiment.engine.executor import (
     Executor,
+    Failures,
     LocalExecutor,
     SerialExecutor,
+    Which,
     in_order,
     refuse_failures,
+    results_of,
 )
 from the_experiment.engine.manifest import begun
 from the_experiment.engine.outcome import Outcome
-from the_experiment.engine.store import CELLS, Store
-from the_experiment.engine.table import write_table
+from the_experiment.engine.store import CELLS, Store, write_table
 from the_experiment.experiments.experiment import QUICK, Experiment
 from the_experiment.report.outcome import write_outcome
 
@@ -47,41 +49,40 @@ def run(
     """Compute the cells that are missing, in processes of this machine if nothing else is said.
 
     A killed run goes on where it was. `counting` shows how many are there. Raises `ExperimentError`
-    for those that fail, once the others are there.
+    for those that fail, once the others are there; an experiment that `reports_in_part` says so
+    in its outcome instead, where there are others.
     """
     cells = experiment.cells(out, quick=quick)
-    compute(experiment, list(cells.values()), out, executor, counting)
-    return experiment.outcome(_read(experiment, cells, out), quick=quick)
+    found, failed = compute(experiment, cells, out, executor, counting)
+    if not experiment.reports_in_part:
+        refuse_failures(failed)
+    why = {cell.name: str(error) for cell, error in failed.items()}
+    return experiment.outcome(found, quick=quick).without(why)
 
 
 def compute(
     experiment: Experiment,
-    cells: Sequence[Cell],
+    cells: Mapping[Which, Cell],
     out: Path,
     executor: Executor | None = None,
     counting: Counting = silently,
-) -> None:
-    """Compute some of an experiment's cells, as `run` does."""
+) -> tuple[dict[Which, Any], Failures]:
+    """Compute some of an experiment's cells, as `run` does; results, and why some have none."""
     folder = experiment.folder(out)
     refuse_other_folder(experiment, folder)
     anywhere = experiment.with_files(_from_anywhere)
     write_text(folder / DECLARED, anywhere.model_dump_json(indent=2) + "\n")
     store, manifest = Store(folder / CELLS), begun(experiment.model_dump(mode="json"))
-    if not list(in_order(cells, store)):
-        return
+    if not list(in_order(list(cells.values()), store)):
+        return {which: store.read(cell) for which, cell in cells.items()}, {}
     write_json(folder / MANIFEST, manifest.model_dump())
     try:
-        land_all(cells, store, executor or executor_of(experiment), counting)
+        with counting("cells", len(list(in_order(list(cells.values()))))) as progress:
+            found = results_of(cells, store, executor or executor_of(experiment), progress)
     finally:
         write_table(store, folder)
     write_json(folder / MANIFEST, manifest.ended().model_dump())
-
-
-def land_all(cells: Sequence[Cell], store: Store, executor: Executor, counting: Counting) -> None:
-    """Compute all of these that are missing. Raises `ExperimentError` for those that fail."""
-    with counting("cells", len(list(in_order(cells)))) as progress:
-        failed = executor.run(cells, store, progress)
-    refuse_failures(failed)
+    return found
 
 
 def refuse_other_folder(experiment: Experiment, folder: Path) -> None:
@@ -109,12 +110,9 @@ def executor_of(experiment: Experiment, jobs: int = 0) -> Executor:
 def outcome_of(experiment: Experiment, out: Path, *, quick: bool = False) -> Outcome:
     """What the cells say that are there. Raises `NotThereError` where one is not computed yet."""
     cells = experiment.cells(out, quick=quick)
-    return experiment.outcome(_read(experiment, cells, out), quick=quick)
-
-
-def _read(experiment: Experiment, cells: Mapping[Any, Cell], out: Path) -> dict[Any, Any]:
     store = Store(experiment.folder(out) / CELLS)
-    return {which: store.read(cell) for which, cell in cells.items()}
+    results = {which: store.read(cell) for which, cell in cells.items()}
+    return experiment.outcome(results, quick=quick)
 
 
 def write_report(experiment: Experiment, outcome: Outcome, out: Path, *, quick: bool) -> Path:

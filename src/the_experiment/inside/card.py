@@ -9,12 +9,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json, sha256
-from the_experiment.base.problems import first_problem
 from the_experiment.base.registry import Registry
+from the_experiment.base.strict import Strict, first_problem
 from the_experiment.base.words import counted
 from the_experiment.engine.outcome import Outcome, differences
 from the_experiment.inside.subject import Subject
@@ -26,19 +26,10 @@ ANOTHER = "name the card.json that one of these verbs has written"
 AnyRequest = TypeVar("AnyRequest", bound="VerbRequest")
 
 
-class VerbRequest(BaseModel, ABC):
+class VerbRequest(Strict, ABC):
     """What one verb is asked of one model: all that its finding depends on."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     verb: ClassVar[str]  # the name that the decorator gives it
-
-    @classmethod
-    def checked(cls: type[AnyRequest], **values: object) -> AnyRequest:
-        """A request from single values. Raises `UsageError` that says what is wrong with one."""
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            raise UsageError(str(first_problem(error))) from None
 
     @abstractmethod
     def run(self, subject: Subject) -> Outcome:
@@ -74,19 +65,15 @@ def verb(name: str) -> Callable[[type[AnyRequest]], type[AnyRequest]]:
     return add
 
 
-class Looked(BaseModel):
+class Looked(Strict):
     """A model that was looked into."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     folder: str  # of the run
     weights: str  # SHA-256
 
 
-class Card(BaseModel):
+class Card(Strict):
     """One request to one model or several, and what came out of it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     verb: str
     request: dict[str, Any]

@@ -1,6 +1,7 @@
-"""Interventions: what is done to a model, as values that go to JSON and back and can be replayed.
+"""Damage to a model and ablations of it, as values that go to JSON and back and can be replayed.
 
-Those on activations become edits of one text's values; those on weights become other weights.
+Those on activations become edits (`Edit`) of one text's values, of which patching and steering
+are made too; those on weights become other weights.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from torch import Tensor
 
-from the_experiment.base.choices import Replacement
+from the_experiment.base.defaults import Replacement
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Stream, derived_seed
 from the_experiment.inside.edits import Edit
@@ -43,7 +44,6 @@ class Reference:
         self._texts = texts
         self._whole = lru_cache(maxsize=None)(self._ran)
         self.deviation = lru_cache(maxsize=None)(self._deviation)
-        self.of = lru_cache(maxsize=None)(self._of)
         self.others = lru_cache(maxsize=None)(self._others)
 
     def values(self, site: Site) -> Tensor:
@@ -73,11 +73,6 @@ class Reference:
                 "silence pieces with --mode zero",
             )
         return found
-
-    def _of(self, prompt: str, site: Site) -> Tensor:
-        """(positions, …) of one site on this prompt and its right completion."""
-        inputs = self.subject.text(prompt).inputs
-        return self.subject.hooked.run(inputs, keep=[site]).cache[site][0]
 
 
 class _Intervention(BaseModel):
@@ -119,20 +114,6 @@ class _OnActivations(_Intervention):
         return tuple(range(first_place(text, self.from_token), length))
 
 
-class Patch(_OnActivations):
-    """What the site holds at the same positions of another prompt and its completion."""
-
-    kind: Literal["patch"] = "patch"
-    site: SiteName
-    source: str  # the other prompt
-
-    def edits(
-        self, reference: Reference, text: TokenizedExample, length: int | None = None
-    ) -> list[Edit]:
-        site, places = Site.parse(self.site), self.places(text, length)
-        return [Edit(site, places, reference.of(self.source, site)[list(places)])]
-
-
 class Ablate(_OnActivations):
     """Zero, the reference texts' mean at each position, or another's of them drawn by `seed`."""
 
@@ -168,23 +149,6 @@ class Prune(_OnActivations):
         places = self.places(text, length)
         sites = sites_of(reference.subject.hooked, self.piece)
         return [Edit(site, places, torch.zeros(())) for site in sites]
-
-
-class Steer(_OnActivations):
-    """A direction added to the site, and to each of its heads where it has some, `scale` times."""
-
-    kind: Literal["steer"] = "steer"
-    site: SiteName
-    direction: tuple[float, ...]
-    scale: float = 1.0
-
-    def edits(
-        self, reference: Reference, text: TokenizedExample, length: int | None = None
-    ) -> list[Edit]:
-        site, places = Site.parse(self.site), self.places(text, length)
-        added = torch.tensor(self.direction).squeeze() * self.scale  # one channel's is a number
-        everywhere = added.expand(len(places), *reference.deviation(site).shape)
-        return [Edit(site, places, everywhere, keep=1.0)]
 
 
 class Noise(_OnActivations):
@@ -249,7 +213,7 @@ class ZeroWeights(_OnWeights):
 
 
 Intervention = Annotated[
-    Patch | Ablate | Prune | Steer | Noise | FlipWeights | ZeroWeights, Field(discriminator="kind")
+    Ablate | Prune | Noise | FlipWeights | ZeroWeights, Field(discriminator="kind")
 ]
 INTERVENTIONS: TypeAdapter[Intervention] = TypeAdapter(Intervention)
 

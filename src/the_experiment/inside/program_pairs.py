@@ -8,7 +8,7 @@ from typing import Literal
 
 from transformers import PreTrainedTokenizerBase
 
-from the_experiment.base.choices import Chat
+from the_experiment.base.defaults import Chat
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.words import counted
 from the_experiment.inside.grading import graded
@@ -21,8 +21,7 @@ from the_experiment.models.scoring import check_length
 from the_experiment.models.texts import unknown_in
 from the_experiment.worlds.generators import Generator
 from the_experiment.worlds.programs.binding import make_variable_binding_program
-from the_experiment.worlds.programs.chain import spans_of
-from the_experiment.worlds.programs.pairs import ProgramPair, drawn_pair
+from the_experiment.worlds.programs.chain import ProgramPair, drawn_pair, spans_of
 from the_experiment.worlds.programs.prompts import CODE, filled
 from the_experiment.worlds.template import Span
 

@@ -14,7 +14,7 @@ from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.maps import mean_map, share_map
 from the_experiment.inside.patching import Pair, Patched
 from the_experiment.inside.program_pairs import Verdict
-from the_experiment.worlds.programs.pairs import ProgramPair
+from the_experiment.worlds.programs.chain import ProgramPair
 
 OTHER = "other"  # every token that has no role, all patched at once
 RANDOM = "random other"  # the control: one after the constant, drawn for each pair and layer

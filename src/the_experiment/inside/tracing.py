@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from the_experiment.base.choices import PatchTarget
+from the_experiment.base.defaults import PatchTarget
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.seeds import Stream
 from the_experiment.base.words import counted
@@ -21,7 +21,7 @@ from the_experiment.inside.patching import Pair, Patched, Patching
 from the_experiment.inside.program_pairs import ANSWER, PromptFormat, Verdict, verdicts
 from the_experiment.inside.texts import AND, TokenizedExample
 from the_experiment.inside.traced import OTHER, RANDOM, Tables, Traced
-from the_experiment.worlds.programs.pairs import ProgramPair
+from the_experiment.worlds.programs.chain import ProgramPair
 
 Places = Mapping[str, tuple[int, ...]]  # by role: the positions of its tokens
 

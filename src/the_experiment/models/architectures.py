@@ -11,7 +11,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from the_experiment.base import defaults
-from the_experiment.base.choices import Size
+from the_experiment.base.defaults import Size
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.registry import Registry
 

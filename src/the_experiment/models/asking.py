@@ -7,7 +7,7 @@ from typing import get_args
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from the_experiment.base.choices import Chat
+from the_experiment.base.defaults import Chat
 from the_experiment.base.errors import ExperimentError, UsageError, first_line
 from the_experiment.models.decoding import greedy
 from the_experiment.models.scoring import max_positions

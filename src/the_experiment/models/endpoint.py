@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict
-
-from the_experiment.base.errors import ExperimentError, UsageError
-from the_experiment.base.extras import needed
+from the_experiment.base.errors import ExperimentError, UsageError, needed
 from the_experiment.base.files import read_text
+from the_experiment.base.strict import Strict
 
 if TYPE_CHECKING:
     from openai import APIError, OpenAI
@@ -44,10 +42,8 @@ class UnavailableError(ExperimentError):
     """The endpoint could not do it now, after several tries; later it may."""
 
 
-class Record(BaseModel):
+class Record(Strict):
     """A part of what is asked and answered; it is kept in files, and is not changed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Message(Record):

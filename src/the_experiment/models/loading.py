@@ -1,9 +1,9 @@
-"""Loading a trained model from a folder, and picking the device it runs on."""
+"""Models as folders: reading them, untrained ones written, and the device that one runs on."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
@@ -21,33 +21,46 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
+from transformers.utils.logging import disable_progress_bar as silence_bars
 
-from the_experiment.base.choices import Device, Dtype
+from the_experiment.base.defaults import Device, Dtype
 from the_experiment.base.errors import ExperimentError, UsageError, first_line
-from the_experiment.base.files import read_json
-from the_experiment.base.runs import TRAIN
-from the_experiment.models.architectures import ARCHITECTURES, parameters
+from the_experiment.base.files import read_json, replaced_folder
+from the_experiment.base.seeds import derived_seed
+from the_experiment.models.architectures import (
+    ARCHITECTURES,
+    REFERENCE,
+    Shape,
+    build,
+    configured,
+    parameters,
+)
+
+
+def written_untrained(
+    settings: Mapping[str, Any] | None,
+    shape: Shape,
+    tokenizer: PreTrainedTokenizerBase,
+    seed: int,
+    path: Path,
+) -> Path:
+    """The folder `path` with this model and its tokenizer, unless it is there already.
+
+    `settings` are those of `configured`; None is a GPT-2 of this shape.
+    """
+    if not path.is_dir():
+        silence_bars()  # of writing one small file
+        torch.manual_seed(derived_seed(seed, "parameters"))
+        model = configured(settings, shape) if settings else build(REFERENCE, shape)
+        with replaced_folder(path) as folder:
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+    return path
+
 
 TWICE = 2  # as many parameters as weights there are: some may be shared, or made anew
 OF_NO_CLASS = ("TokenizersBackend", "PreTrainedTokenizerFast")  # all that it is, is in its file
 SAVE_AGAIN = "save the whole model and its tokenizer into that folder again (`save_pretrained`)"
-
-
-def load(
-    folder: Path, device: torch.device | str = "cpu"
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model in evaluation mode and its tokenizer, from the folder of one that we trained.
-
-    Nothing is looked up on the network. Raises `ExperimentError` for a folder that is missing,
-    half written or torn, or holds weights, configuration and tokenizer of different models.
-    """
-    try:
-        model, tokenizer, unused = read_model(folder)
-    except ExperimentError as error:
-        raise ExperimentError(error.what, f"{TRAIN} again") from error
-    if unused:
-        raise _unusable(folder, f"unexpected weights, {unused[0]} for one", f"{TRAIN} again")
-    return model.to(device).eval(), tokenizer
 
 
 def read_model(
@@ -80,7 +93,7 @@ def read_model(
         tokenizer = saved_tokenizer(folder)
     for harm in (_misfit_weights(report), _misfit_tokenizer(tokenizer, model)):
         if harm:
-            raise _unusable(folder, harm)
+            raise unusable(folder, harm)
     if _looks_ahead(model):
         raise _no_language_model(folder, "its answers depend on tokens that come later")
     return model, tokenizer, sorted(report["unexpected_keys"])
@@ -95,7 +108,7 @@ def refusals_explained(folder: Path, what: str = "") -> Iterator[None]:
         raise
     except Exception as error:
         reason = first_line(error)
-        raise _unusable(folder, what + reason) from error
+        raise unusable(folder, what + reason) from error
 
 
 def _check_configuration(folder: Path) -> None:
@@ -104,7 +117,7 @@ def _check_configuration(folder: Path) -> None:
         raise _no_language_model(folder, f"its type is {config.model_type}")
     harm = _too_large(folder, config)
     if harm:
-        raise _unusable(folder, harm)
+        raise unusable(folder, harm)
 
 
 def _too_large(folder: Path, config: PreTrainedConfig) -> str:
@@ -177,7 +190,7 @@ def _no_language_model(folder: Path, why: str) -> ExperimentError:
     )
 
 
-def _unusable(folder: Path, why: str, hint: str = SAVE_AGAIN) -> ExperimentError:
+def unusable(folder: Path, why: str, hint: str = SAVE_AGAIN) -> ExperimentError:
     return ExperimentError(f"the model in {folder}/ can't be used ({why})", hint)
 
 

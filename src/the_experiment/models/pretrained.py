@@ -1,20 +1,29 @@
-"""Any causal language model of Hugging Face: a folder, a run of ours, or a name on the hub."""
+"""Any causal language model of Hugging Face, loaded once and kept while it is needed."""
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import re
 from pathlib import Path
-from typing import get_args
+from typing import ClassVar, get_args
 
+import torch
 from loguru import logger
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from the_experiment.base import defaults
-from the_experiment.base.choices import Device, Dtype
+from the_experiment.base.defaults import Device, Dtype
 from the_experiment.base.errors import ExperimentError, UsageError, first_line
-from the_experiment.base.runs import Run, find_run, find_runs
-from the_experiment.models.loading import pick_device, read_model
+from the_experiment.base.runs import TRAIN, Run, find_run, find_runs
+from the_experiment.models.loading import (
+    pick_device,
+    read_model,
+    refusals_explained,
+    saved_tokenizer,
+    unusable,
+)
+from the_experiment.models.scoring import positions_of
 
 HUB_NAME = r"[\w.-]+(/[\w.-]+)?"
 NEEDED = ["*.json", "*.jinja", "*.model", "*.txt", "*.safetensors"]  # of a model on the hub
@@ -38,14 +47,28 @@ def load_pretrained(
         raise UsageError(f"there is no dtype {dtype!r}", f"one of {', '.join(get_args(Dtype))}")
     place = pick_device(device)
     folder = find_model(name, out)
-    model, tokenizer, unused = read_model(folder, dtype)
-    if unused:
-        logger.warning("{}: weights without a place in the model, {} for one", name, unused[0])
-    if folder.name == Run(folder.parent).final.name and Run(folder.parent).complete:
-        # Our trainings put none before their texts; a tuning does as its base.
-        tokenizer.bos_token = Run(folder.parent).record().get("bos")
+    run = Run(folder.parent)
+    if folder.name == run.final.name and run.complete:
+        model, tokenizer = _read_run(run, dtype)
+    else:
+        model, tokenizer, unused = read_model(folder, dtype)
+        if unused:
+            logger.warning("{}: weights without a place in the model, {} for one", name, unused[0])
     _write_greedily(model)
     return model.to(place).eval(), tokenizer
+
+
+def _read_run(run: Run, dtype: Dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A finished run's, which nobody else may have written: what doesn't fit is refused."""
+    try:
+        model, tokenizer, unused = read_model(run.final, dtype)
+    except ExperimentError as error:
+        raise ExperimentError(error.what, f"{TRAIN} again") from error
+    if unused:
+        raise unusable(run.final, f"unexpected weights, {unused[0]} for one", f"{TRAIN} again")
+    # Our trainings put none before their texts; a tuning does as its base.
+    tokenizer.bos_token = run.record().get("bos")
+    return model, tokenizer
 
 
 def find_model(name: str | Path, out: Path = Path(defaults.OUT)) -> Path:
@@ -103,3 +126,58 @@ def _write_greedily(model: PreTrainedModel) -> None:
         pad_token_id=before.pad_token_id,
         use_cache=before.use_cache,
     )
+
+
+def read_base(name: str, out: Path) -> tuple[PreTrainedTokenizerBase, int | None]:
+    """The tokenizer of a model, and how many tokens it has room for (None: any number).
+
+    `name` is as for `load_pretrained`. Raises `ExperimentError` where there is no model.
+    """
+    folder = find_model(name, out)
+    with refusals_explained(folder):
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        return saved_tokenizer(folder), positions_of(config)
+
+
+Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
+
+
+class KeptModels:
+    """The models in this process's memory; one is loaded again if its folder has other weights."""
+
+    _passing: ClassVar[set[tuple[Path, Device, Dtype]]] = set()  # until another passes
+    _kept: ClassVar[dict[tuple[Path, Device, Dtype], tuple[str, str, Loaded]]] = {}
+
+    def __init__(self, out: Path = Path(defaults.OUT)) -> None:
+        self.out = out  # where runs are looked for by name
+
+    def loaded(
+        self, name: str, device: Device = "auto", dtype: Dtype = "auto", *, passing: bool = False
+    ) -> Loaded:
+        """Model and tokenizer, as `load_pretrained` gives them; `passing`: until another passes."""
+        folder = find_model(name, self.out)
+        weights, key = which_weights(folder), (folder, device, dtype)
+        if self._kept.get(key, ("",))[0] != weights:
+            self._let_go([key, *(self._passing if passing else ())])  # the next one needs the room
+            self._kept[key] = (weights, str(name), load_pretrained(folder, device, dtype))
+            if passing:
+                self._passing.add(key)
+        return self._kept[key][-1]
+
+    def names(self) -> list[str]:
+        """The models in memory."""
+        return sorted({name for _, name, _ in self._kept.values()})
+
+    def unload(self, name: str) -> None:
+        """Let go of this model, and give its memory back."""
+        at = {Path(name), self.out / name, Run(Path(name)).final, Run(self.out / name).final}
+        kept = [(key, known) for key, (_, known, _) in self._kept.items()]
+        self._let_go([key for key, known in kept if known == str(name) or key[0] in at])
+
+    def _let_go(self, keys: list[tuple[Path, Device, Dtype]]) -> None:
+        for key in keys:
+            self._kept.pop(key, None)
+            self._passing.discard(key)
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from the_experiment.base import defaults
-from the_experiment.base.choices import PatchTarget
+from the_experiment.base.defaults import PatchTarget
 from the_experiment.base.errors import UsageError
 from the_experiment.base.words import counted
-from the_experiment.experiments.tracing.analysis import outcome_of, write_pictures
+from the_experiment.experiments.tracing.analysis import TracingResults, outcome_of
 from the_experiment.experiments.tracing.cells import run_tracing
 from the_experiment.experiments.tracing.config import TracingRequest, tracing_folder
-from the_experiment.experiments.tracing.results import TracingResults
 from the_experiment.programs.causal_tracing import checked_pairs
+from the_experiment.report.heatmaps import write_picture
 from the_experiment.report.outcome import write_outcome
 from the_experiment.worlds.programs.chain import chain_of, right_hand_sides
 
@@ -56,13 +56,16 @@ class CausalExperimentRunner:
             request = TracingRequest(model_id, intervention_type, programs=pairs, seed=seed)
         folder = self._folder(name)
         results = run_tracing(request, self._out, folder)
-        write_outcome(outcome_of(results), folder)
-        write_pictures(results, folder)
+        write_outcome(outcome_of(results).without(results.failed), folder)
         return results
 
     def plot_intervention_results(self, results: TracingResults, name: str = NAME) -> list[Path]:
         """Draw the maps again; return the pictures."""
-        return write_pictures(results, self._folder(name))
+        places = []
+        for picture, maps in outcome_of(results).pictures.items():
+            places.append(self._folder(name) / f"{picture}.png")
+            write_picture(maps, places[-1])
+        return places
 
     def _folder(self, name: str) -> Path:
         return tracing_folder(name, self._out)

@@ -13,18 +13,22 @@ from typing import Any
 import numpy as np
 
 from the_experiment.base import defaults
-from the_experiment.base.choices import PatchTarget
+from the_experiment.base.defaults import PatchTarget
 from the_experiment.base.errors import UsageError
+from the_experiment.experiments.tracing.analysis import TracingResults
 from the_experiment.experiments.tracing.cells import run_tracing
 from the_experiment.experiments.tracing.config import TracingRequest
-from the_experiment.experiments.tracing.results import TracingResults
 from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.program_pairs import PromptFormat, find_pairs
-from the_experiment.models.kept import KeptModels
+from the_experiment.models.pretrained import KeptModels
 from the_experiment.worlds.generators import PROGRAMS
-from the_experiment.worlds.programs.chain import another_constant, chain_of
+from the_experiment.worlds.programs.chain import (
+    ProgramPair,
+    another_constant,
+    chain_of,
+    counterfactual_pair,
+)
 from the_experiment.worlds.programs.interpreter import answer_of
-from the_experiment.worlds.programs.pairs import ProgramPair, counterfactual_pair
 
 KEYS = (
     "original",

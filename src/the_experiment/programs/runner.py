@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from the_experiment.base import defaults
-from the_experiment.base.choices import Device, Dtype
+from the_experiment.base.defaults import Device, Dtype
 from the_experiment.experiments.programs.analysis import (
     PLOT,
     SHOWN,
@@ -17,9 +17,8 @@ from the_experiment.experiments.programs.analysis import (
 )
 from the_experiment.experiments.programs.cells import run_programs
 from the_experiment.experiments.programs.config import ExperimentConfig, folder_of
-from the_experiment.experiments.programs.errors import of_lengths
-from the_experiment.experiments.programs.samples import ProgramResults, read_samples
-from the_experiment.models.kept import KeptModels
+from the_experiment.experiments.programs.results import ProgramResults, of_lengths, read_samples
+from the_experiment.models.pretrained import KeptModels
 from the_experiment.report.outcome import outcome_view, write_outcome
 from the_experiment.report.plots import write_figure
 from the_experiment.report.terminal import stdout
@@ -47,7 +46,8 @@ class ExperimentRunner:
         results = run_programs(config, self.out, keep=not no_cache)
         for model in config.models if no_cache else ():
             self.unload_model(model)
-        write_outcome(outcome_of(results), folder_of(config.name, self.out))
+        outcome = outcome_of(results).without(results.failed)
+        write_outcome(outcome, folder_of(config.name, self.out))
         return results
 
     def plot(self, name: str) -> Figure:

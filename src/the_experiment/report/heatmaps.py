@@ -15,7 +15,7 @@ from rich.text import Text
 from the_experiment.base.files import replaced_file
 from the_experiment.engine.outcome import HeatMap, Values
 from the_experiment.evaluation.statistics import short
-from the_experiment.report.blocks import Blocks
+from the_experiment.report.terminal import Blocks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

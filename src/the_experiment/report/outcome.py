@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from the_experiment.base.files import write_json, write_text
 from the_experiment.engine.outcome import Outcome, Table
-from the_experiment.report.blocks import Blocks
 from the_experiment.report.heatmaps import heat_map_view, hover_map, write_picture
 from the_experiment.report.html import write_page
 from the_experiment.report.plots import svg, write_figure
+from the_experiment.report.terminal import Blocks
 
-RESULTS, PAGE, MAPS = "results.json", "report.html", "maps.png"
+if TYPE_CHECKING:
+    from the_experiment.inside.card import Card
+
+RESULTS, PAGE, MAPS = "results.json", "report.html", "maps"
 WIDEST, HIGHEST, MOST_MAPS = 40, 60, 8  # columns and rows of a map, and maps, in a terminal
 
 
@@ -50,18 +57,19 @@ def _maps_view(outcome: Outcome) -> Iterator[RenderableType]:
     left = len(outcome.maps) - len(shown)
     if left:
         what = f"{left} more maps" if shown else f"all {left} maps"
-        yield Text(f"{what} are in {MAPS} and on the page", style="dim")
+        yield Text(f"{what} are in {MAPS}.png and on the page", style="dim")
 
 
 def write_outcome(outcome: Outcome, folder: Path) -> Path:
-    """Write `results.json`, a PNG for each chart, `maps.png` and `report.html`; return the page."""
+    """Write `results.json`, PNGs of charts and maps, and `report.html`; return the page."""
     for name, content in {RESULTS: outcome.figures, **outcome.files}.items():
         write_json(folder / name, content)
     figures = [(chart, chart.draw()) for chart in outcome.charts]
     for chart, figure in figures:
         write_figure(figure, folder / f"{chart.name}.png")
-    if outcome.maps:
-        write_picture(outcome.maps, folder / MAPS)
+    for name, maps in {MAPS: outcome.maps, **outcome.pictures}.items():
+        if maps:
+            write_picture(maps, folder / f"{name}.png")
     write_page(
         folder / PAGE,
         "outcome.html",
@@ -82,3 +90,28 @@ def plotly_beside(folder: Path) -> str:
     if not script.is_file():
         write_text(script, get_plotlyjs())
     return f"../{script.name}"
+
+
+INSIDE = "inside"  # the folder beside the runs
+
+
+def write_card(card: Card, outcome: Outcome, out: Path) -> Path:
+    """Write `card.json` and the report; return their folder.
+
+    The folder is named by what was asked, so that the same request lands in the same place.
+    """
+    from the_experiment.inside.card import CARD
+
+    folder = out / INSIDE / _name(card)
+    write_json(folder / CARD, card.model_dump(mode="json"))
+    asked = [f"{name} {value}" for name, value in card.request.items() if value is not None]
+    about = [f"Asked: {', '.join(asked)}. Run it again: the-experiment replay {folder}"]
+    write_outcome(replace(outcome, title=f"{card.verb}: {card.names}", about=about), folder)
+    return folder
+
+
+def _name(card: Card) -> str:
+    asked = "-".join(str(value) for value in card.request.values() if isinstance(value, str))
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", f"{card.verb}-{card.names}-{asked}")
+    made_of = repr((card.verb, card.models, sorted(card.request.items())))
+    return f"{slug.strip('-')[:80]}-{hashlib.sha256(made_of.encode()).hexdigest()[:8]}"

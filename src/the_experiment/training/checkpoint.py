@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json, replaced_folder, write_json
-from the_experiment.base.problems import first_problem
+from the_experiment.base.strict import Strict, first_problem
 from the_experiment.training.config import Configuration
 
 AGAIN = "train again without --resume; what is there is kept in archive/"
 
 
-class Progress(BaseModel):
+class Progress(Strict):
     """Where a training stands after `step` steps. All randomness follows from seed and step."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     step: int
     streak: int  # fit checks in a row that were all right

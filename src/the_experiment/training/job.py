@@ -18,7 +18,7 @@ from the_experiment.models.pretrained import load_pretrained
 from the_experiment.models.scoring import check_length
 from the_experiment.models.texts import end_id, pad_id
 from the_experiment.training.config import TrainConfig
-from the_experiment.training.precision import Precision, pick_precision
+from the_experiment.training.hardware import Precision, pick_precision
 from the_experiment.training.rows import Rows, encode_rows
 
 

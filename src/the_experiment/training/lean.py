@@ -14,8 +14,7 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.models.gpt2.modeling_gpt2 import GPT2Block
 
-from the_experiment.training.block import LeanBlock
-from the_experiment.training.masks import LeanDropout, Masks
+from the_experiment.training.block import LeanBlock, LeanDropout, Masks
 
 
 @contextmanager

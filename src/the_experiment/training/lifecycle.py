@@ -1,12 +1,16 @@
-"""What every training does besides its steps: its folder, metrics, checkpoints and record."""
+"""What every training does besides its steps: folder, metrics, checkpoints, record, Ctrl-C."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from statistics import fmean
+from types import FrameType
 from typing import Any
 
 import torch
@@ -17,13 +21,37 @@ from the_experiment.base.runs import Run
 from the_experiment.engine.manifest import begun, versions
 from the_experiment.training import checkpoint
 from the_experiment.training.checkpoint import Progress
-from the_experiment.training.config import TrainConfig
-from the_experiment.training.hardware import hardware
-from the_experiment.training.precision import Precision
+from the_experiment.training.config import TrainConfig, TuneConfig
+from the_experiment.training.hardware import Precision, hardware
 from the_experiment.training.progress import TrainProgress
 from the_experiment.training.record import Metrics, finite, last_metrics
 from the_experiment.training.run_lock import RunLock, claimed
-from the_experiment.training.tuning_config import TuneConfig
+
+
+class Interrupt:
+    """Whether Ctrl-C has been pressed."""
+
+    pressed = False
+
+    def press(self, _signal: int, _frame: FrameType | None) -> None:
+        """Remember the first Ctrl-C; a second one interrupts at once."""
+        self.pressed = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def delayed_interrupt() -> Iterator[Interrupt]:
+    """Within the block Ctrl-C only sets `pressed`. Threads other than the main one see none."""
+    interrupt = Interrupt()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupt
+        return
+    before = signal.signal(signal.SIGINT, interrupt.press)
+    try:
+        yield interrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
+
 
 State = dict[str, torch.Tensor]
 AnyConfig = TrainConfig | TuneConfig

@@ -21,13 +21,11 @@ from the_experiment.data.folder import MANIFEST, read_manifest
 from the_experiment.models.architectures import count
 from the_experiment.training import fit
 from the_experiment.training.config import TrainConfig
-from the_experiment.training.hardware import computing_with
-from the_experiment.training.interrupt import delayed_interrupt
+from the_experiment.training.fit import mean_loss
+from the_experiment.training.hardware import autocast, computing_with
 from the_experiment.training.job import Job, prepare
 from the_experiment.training.lean import lean
-from the_experiment.training.lifecycle import Lifecycle, refuse_other
-from the_experiment.training.losses import mean_loss
-from the_experiment.training.precision import autocast
+from the_experiment.training.lifecycle import Lifecycle, delayed_interrupt, refuse_other
 from the_experiment.training.progress import TrainProgress
 from the_experiment.training.record import TrainResult, dataset_hashes, finite, result_of
 from the_experiment.training.rows import Batches

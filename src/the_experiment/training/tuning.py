@@ -12,18 +12,17 @@ from loguru import logger
 from transformers import PreTrainedModel, TrainerCallback
 from transformers.utils.logging import disable_progress_bar as silence_bars
 
-from the_experiment.base.extras import needed
+from the_experiment.base.errors import needed
 from the_experiment.base.files import replaced_folder, sha256
 from the_experiment.base.runs import Run
 from the_experiment.base.seeds import derived_seed
 from the_experiment.models.architectures import count
 from the_experiment.models.scoring import score
+from the_experiment.training.config import TuneConfig
 from the_experiment.training.hardware import computing_with
-from the_experiment.training.interrupt import Interrupt, delayed_interrupt
-from the_experiment.training.lifecycle import Lifecycle, refuse_other
+from the_experiment.training.lifecycle import Interrupt, Lifecycle, delayed_interrupt, refuse_other
 from the_experiment.training.progress import TrainProgress
 from the_experiment.training.record import finite
-from the_experiment.training.tuning_config import TuneConfig
 from the_experiment.training.tuning_job import TuneJob, prepare
 
 METRICS_EVERY = 10  # steps

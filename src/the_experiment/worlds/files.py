@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_text, write_text
 from the_experiment.base.names import NAME, name_from
-from the_experiment.base.problems import first_problem
+from the_experiment.base.strict import Strict, first_problem
 from the_experiment.base.strict_yaml import StrictYaml, read_strictly
 from the_experiment.worlds.errors import WorldError
 from the_experiment.worlds.generated import FIELD, GeneratedWorld, ProgramWorld
@@ -23,10 +23,8 @@ from the_experiment.worlds.world import World
 Keys = TypeVar("Keys", bound=BaseModel)
 
 
-class WorldFile(BaseModel):
+class WorldFile(Strict):
     """The keys of a world file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=NAME)
     inputs: dict[str, str]
@@ -35,10 +33,8 @@ class WorldFile(BaseModel):
     completion: str
 
 
-class GeneratedFile(BaseModel):
+class GeneratedFile(Strict):
     """The keys of a file whose texts a generator draws."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=NAME)
     programs: str = ""  # the generator, of programs …

@@ -10,7 +10,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from typing_extensions import Self
 
-from the_experiment.base.choices import Device, Loss, Method, PrecisionChoice
+from the_experiment.base.defaults import Device, Loss, Method, PrecisionChoice
 from the_experiment.base.names import NAME
 from the_experiment.base.runs import BETS
 from the_experiment.base.strict import Strict
@@ -189,7 +189,7 @@ class BetExperiment(Experiment):
 
     def cells(self, out: Path, *, quick: bool) -> Mapping[Any, Cell]:
         """What each model finds likely: the base, and that of each arm in each variant."""
-        from the_experiment.experiments.bet.graph import Graph
+        from the_experiment.experiments.bet.cells import Graph
 
         return Graph(self.in_small() if quick else self, out).answers
 

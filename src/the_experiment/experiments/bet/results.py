@@ -22,10 +22,16 @@ from the_experiment.experiments.bet.asked import (
     Asked,
     asked_from,
 )
+from the_experiment.experiments.bet.cells import after_key, before_key, known_key
 from the_experiment.experiments.bet.config import BetExperiment, Variant
-from the_experiment.experiments.bet.decision import MEANINGS, Decision, decide, pre_check
-from the_experiment.experiments.bet.estimates import Estimate, estimate
-from the_experiment.experiments.bet.graph import after_key, before_key, known_key
+from the_experiment.experiments.bet.decision import (
+    MEANINGS,
+    Decision,
+    Estimate,
+    decide,
+    estimate,
+    pre_check,
+)
 from the_experiment.experiments.bet.prompts import TEST
 
 BEFORE, AFTER = "before", "after"

@@ -14,7 +14,7 @@ from the_experiment.evaluation.statistics import Rate, short
 from the_experiment.experiments.dynamics.config import DynamicsExperiment, Scale
 from the_experiment.experiments.dynamics.looks import ALL, FOLLOWED, MISLED, Look
 from the_experiment.report.plots import BASELINE_COLOUR, INK
-from the_experiment.worlds.programs.shortcuts import COMMONEST, FIRST
+from the_experiment.worlds.programs.chain import COMMONEST, FIRST
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -27,7 +27,7 @@ from the_experiment.worlds.programs.chain import another_constant
 
 if TYPE_CHECKING:
     from the_experiment.training.config import TrainConfig
-    from the_experiment.worlds.programs.pairs import ProgramPair
+    from the_experiment.worlds.programs.chain import ProgramPair
 
 DATA, RUN = "data", "run"  # in the folder of a training
 
@@ -117,7 +117,7 @@ def traced(
 def _pairs(exam: Examination, each: int, seed: int) -> dict[str, list[ProgramPair]]:
     """So many programs of each number of hops, beside the same with another constant."""
     from the_experiment.experiments.dynamics.looks import of
-    from the_experiment.worlds.programs.pairs import counterfactual_pair
+    from the_experiment.worlds.programs.chain import counterfactual_pair
 
     rng = np.random.RandomState(derived_seed(seed, "traced") % 2**32)
     pairs: dict[str, list[ProgramPair]] = {}

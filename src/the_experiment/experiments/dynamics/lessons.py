@@ -71,7 +71,7 @@ def written_lesson(lesson: Lesson, data: DatasetFolder, seed: int, path: Path) -
 
 def written_start(scale: Scale, world: World, seed: int, path: Path) -> Path:
     """The model as it is before the first lesson, with its tokenizer, in the folder `path`."""
-    from the_experiment.models.untrained import written_untrained
+    from the_experiment.models.loading import written_untrained
 
     tokenizer = character_tokenizer(world.alphabet)
     shape = _shape(scale, world, len(tokenizer))

@@ -15,7 +15,7 @@ from the_experiment.base.words import counted
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.worlds import World
 from the_experiment.worlds.generated import ANSWER
-from the_experiment.worlds.programs.shortcuts import COMMONEST, FIRST, first_constant
+from the_experiment.worlds.programs.chain import COMMONEST, FIRST, first_constant
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

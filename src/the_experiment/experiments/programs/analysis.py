@@ -12,17 +12,21 @@ from typing import TYPE_CHECKING
 from the_experiment.base.words import counted
 from the_experiment.engine.outcome import Chart, Outcome, Table
 from the_experiment.evaluation.statistics import Rate
-from the_experiment.experiments.programs.errors import kind_of_error, wrong_answers
-from the_experiment.experiments.programs.samples import (
+from the_experiment.experiments.programs.results import (
     NOT_KNOWN,
     SAMPLES,
     TOO_LONG,
+    AccuracyRow,
     ProgramResults,
     Sample,
+    kind_of_error,
+    rows_by_hops,
+    rows_of,
+    summary,
+    wrong_answers,
 )
-from the_experiment.experiments.programs.summary import AccuracyRow, rows_by_hops, rows_of, summary
 from the_experiment.report.plots import INK
-from the_experiment.worlds.programs.shortcuts import COMMONEST, FIRST
+from the_experiment.worlds.programs.chain import COMMONEST, FIRST
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,11 +41,10 @@ SHOWN = 10  # wrong answers in full, where they are asked for
 def outcome_of(results: ProgramResults) -> Outcome:
     """Right answers by length and hops, beside answers that need no model."""
     config, samples = results.config, results.samples
-    failed = [f"{model}: {why}" for model, why in results.failed.items()]
     return Outcome(
         title=config.name,
         about=[f"Programs of {config.generator}, asked as {config.prompt_template!r}"],
-        sentences=[*_not_asked(samples), *failed],
+        sentences=_not_asked(samples),
         tables=[_accuracy_table(samples), _errors_table(samples, in_terminal=False)],
         charts=[Chart(PLOT, "Accuracy by length", partial(accuracy_figure, samples))],
         figures=summary(results),

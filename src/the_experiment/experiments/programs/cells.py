@@ -7,18 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loguru import logger
-
-from the_experiment.base.choices import Chat, Device, Dtype
+from the_experiment.base.defaults import Chat, Device, Dtype
 from the_experiment.base.errors import UsageError
 from the_experiment.engine.cell import Cell
-from the_experiment.engine.executor import SerialExecutor
+from the_experiment.engine.executor import SerialExecutor, results_of
 from the_experiment.engine.store import CELLS, Store
 from the_experiment.experiments.programs.config import ExperimentConfig, folder_of
 from the_experiment.experiments.programs.drawing import Program, programs_of
-from the_experiment.experiments.programs.samples import NOT_KNOWN, TOO_LONG, ProgramResults, Sample
-from the_experiment.worlds.programs.parsers import parser_for
-from the_experiment.worlds.programs.prompts import filled
+from the_experiment.experiments.programs.results import NOT_KNOWN, TOO_LONG, ProgramResults, Sample
+from the_experiment.worlds.programs.prompts import filled, parser_for
 
 Response = Mapping[str, Any]  # `text` and `reason`: why there is none
 
@@ -113,7 +110,7 @@ def responses(
 ) -> list[Response]:
     """What the model responds to what it can be asked."""
     from the_experiment.models.asking import ask, no_room
-    from the_experiment.models.kept import KeptModels
+    from the_experiment.models.pretrained import KeptModels
     from the_experiment.models.texts import unknown_in
 
     loaded, tokenizer = KeptModels().loaded(model, device, dtype, passing=not keep)
@@ -144,18 +141,9 @@ def run_programs(
     and the others go on; raises its `ExperimentError` where none is left. `progress` is told how
     many more cells are there.
     """
-    asked = {one: one.cell for one in asked_of(config, out, keep=keep)}
     store = Store(folder_of(config.name, out) / CELLS)
-    failed = SerialExecutor().run(list(asked.values()), store, progress)
-    samples = [
-        sample
-        for one, cell in asked.items()
-        if cell not in failed
-        for sample in one.samples(store.read(cell))
-    ]
-    if not samples:
-        raise next(iter(failed.values()))
-    reasons = {one.model: str(failed[cell]) for one, cell in asked.items() if cell in failed}
-    for model, why in reasons.items():
-        logger.error("{}: {}", model, why)
-    return ProgramResults(config, samples, reasons)
+    cells = {one: one.cell for one in asked_of(config, out, keep=keep)}
+    found, failed = results_of(cells, store, SerialExecutor(), progress)
+    samples = [sample for one, responses in found.items() for sample in one.samples(responses)]
+    why = {one.model: str(failed[cell]) for one, cell in cells.items() if cell in failed}
+    return ProgramResults(config, samples, why)

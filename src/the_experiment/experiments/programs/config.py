@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from the_experiment.base import defaults
-from the_experiment.base.choices import Chat, Device, Dtype
+from the_experiment.base.defaults import Chat, Device, Dtype
 from the_experiment.base.errors import UsageError
 from the_experiment.base.names import refuse_no_name
 from the_experiment.base.runs import PROGRAMS
@@ -19,8 +19,13 @@ from the_experiment.engine.outcome import Outcome
 from the_experiment.experiments.experiment import KINDS, Experiment, WrongKeyError
 from the_experiment.worlds import generators
 from the_experiment.worlds.generators import Generator, takes_hops
-from the_experiment.worlds.programs.parsers import Parser
-from the_experiment.worlds.programs.prompts import CHAIN_OF_THOUGHT, PROMPTS, STEP_BY_STEP, filled
+from the_experiment.worlds.programs.prompts import (
+    CHAIN_OF_THOUGHT,
+    PROMPTS,
+    STEP_BY_STEP,
+    Parser,
+    filled,
+)
 
 THOUGHT_TOKENS = 512  # of an answer that thinks first
 
@@ -100,6 +105,7 @@ class ProgramsExperiment(Experiment):
     """Programs of some lengths and numbers of hops, put to models in a prompt."""
 
     parent: ClassVar[str] = PROGRAMS
+    reports_in_part: ClassVar[bool] = True
 
     kind: Literal["programs"] = "programs"
     question: str = "What do models make of these programs?"
@@ -167,7 +173,7 @@ class ProgramsExperiment(Experiment):
     def outcome(self, results: Mapping[Any, Any], *, quick: bool) -> Outcome:
         """Right answers by length and hops, beside answers that need no model."""
         from the_experiment.experiments.programs.analysis import outcome_of
-        from the_experiment.experiments.programs.samples import ProgramResults
+        from the_experiment.experiments.programs.results import ProgramResults
 
         samples = [one for asked, found in results.items() for one in asked.samples(found)]
         return outcome_of(ProgramResults((self.in_small() if quick else self).config, samples))

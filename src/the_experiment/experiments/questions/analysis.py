@@ -3,18 +3,98 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from the_experiment.base.words import counted
 from the_experiment.engine.outcome import Chart, Outcome, Table
-from the_experiment.evaluation.paired import LEVEL
-from the_experiment.evaluation.statistics import short
+from the_experiment.evaluation.statistics import LEVEL, Drop, short
+from the_experiment.experiments.questions.asking import ALL
 from the_experiment.experiments.questions.failures import FAILURES
-from the_experiment.experiments.questions.importance import BEYOND, answers_map, grids, matrices
-from the_experiment.experiments.questions.plots import failures_figure, layers_figure
+from the_experiment.experiments.questions.importance import (
+    BEYOND,
+    KINDS,
+    UNITS,
+    Importance,
+    answers_map,
+    grids,
+    matrices,
+)
 from the_experiment.experiments.questions.results import ANSWERS, Results
+from the_experiment.report.plots import BASELINE_COLOUR, INK, MODEL_COLOUR
 from the_experiment.worlds.questions.answers import in_words
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+PIECES = ("layer", "attention", "mlp")  # kinds of piece of which each layer has one
+COLOURS = ("#7bb274", "#3b62d6", "#e0b400", "#b04a8f", "#8a8a95", "#c3c6d1", "#c8553d")  # KINDS
+
+
+def failures_figure(results: Results) -> Figure:
+    """A pie for each kind of question: right answers, and each kind of failure."""
+    from matplotlib.figure import Figure
+
+    kinds = list(results.accuracy)
+    figure = Figure(figsize=(2.9 * len(kinds) + 1.6, 3.9), layout="constrained")
+    for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
+        _pie(axes, kind, results.answer_kinds(kind))
+    handles = [_patch(colour) for colour in COLOURS]
+    figure.legend(handles, KINDS, loc="outside right center", fontsize=8, frameon=False)
+    return figure
+
+
+def _patch(colour: str) -> Artist:
+    from matplotlib.patches import Patch
+
+    return Patch(color=colour)
+
+
+def _pie(axes: Axes, title: str, answers: Sequence[str]) -> None:
+    colours = {kind: colour for kind, colour in zip(KINDS, COLOURS, strict=True) if kind in answers}
+    counts = {kind: answers.count(kind) for kind in colours}
+    axes.pie(
+        list(counts.values()),
+        colors=list(colours.values()),
+        startangle=90,
+        counterclock=False,
+        wedgeprops={"edgecolor": "white"},
+    )
+    axes.set_title(f"{title}, n={len(answers)}", fontsize=10)
+    # Beside thin slices the counts would stand on each other.
+    axes.set_xlabel("\n".join(f"{count} {kind}" for kind, count in counts.items()), fontsize=8)
+
+
+def layers_figure(found: Importance) -> Figure:
+    """Bars: the drop without each layer, its attention and its MLP, by measure."""
+    from matplotlib.figure import Figure
+
+    rows = [
+        piece for piece in next(iter(found.drops.values())) if piece.partition(":")[0] in PIECES
+    ]
+    figure = Figure(figsize=(9, 0.9 + 0.24 * len(rows)), layout="constrained")
+    both = figure.subplots(1, len(found.drops), sharey=True)
+    for axes, (measure, drops) in zip(both, found.drops.items(), strict=True):
+        axes.set_title(measure, fontsize=10, loc="left")
+        axes.set_xlabel(f"{UNITS[measure]}; blue: more than chance", fontsize=8)
+        _bars(axes, {piece: drops[piece][ALL] for piece in rows})
+    both[0].invert_yaxis()
+    return figure
+
+
+def _bars(axes: Axes, drops: Mapping[str, Drop]) -> None:
+    for row, drop in enumerate(drops.values()):
+        colour = MODEL_COLOUR if drop.beyond_chance else BASELINE_COLOUR
+        axes.barh(row, drop.drop, color=colour, height=0.64)
+        axes.hlines(row, drop.low, drop.high, color=INK, linewidth=1.3)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_yticks(range(len(drops)), list(drops), fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+
 
 EXAMPLES = 2  # of each kind of failure
 SHOWN = 60  # characters of an answer

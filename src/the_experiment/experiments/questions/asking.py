@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,10 +10,11 @@ from itertools import product
 from typing import TYPE_CHECKING, Literal
 
 from loguru import logger
-from pydantic import BaseModel, ConfigDict
 
 from the_experiment.base import defaults
+from the_experiment.base.defaults import ZeroOrMean
 from the_experiment.base.errors import ExperimentError
+from the_experiment.base.strict import Strict
 from the_experiment.base.words import counted
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.questions.failures import RIGHT, judged
@@ -22,16 +24,15 @@ from the_experiment.worlds.questions.question import Question
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+
 Style = Literal["plain", "bare", "chat"]
 
 PLAIN = "Q: {}\nA:"
 ALL = "all"  # kinds of question together
 
 
-class Given(BaseModel):
+class Given(Strict):
     """One answer: what was written, what was found in it, and of which kind it is."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     written: str
     value: bool | int | None
@@ -45,10 +46,8 @@ class Given(BaseModel):
         return self.kind == RIGHT
 
 
-class Form(BaseModel):
+class Form(Strict):
     """How a right answer is written where its probability is looked up."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     before: str
     capital: bool  # of yes and no
@@ -209,3 +208,36 @@ def commonest(questions: Sequence[Question]) -> dict[str, Rate]:
         kind: Rate(sum(best.values()) if kind == ALL else best[kind], len(numbers))
         for kind, numbers in by_kind(questions).items()
     }
+
+
+Answers = dict[str, list[Given]]  # by piece: an answer for each question
+
+WHOLE = "nothing"  # what is taken out of the model as it is
+
+
+class QuestionsRequest(Strict):
+    """All that the answers depend on."""
+
+    model: str
+    weights: str  # a fingerprint of the model's files, its tokenizer and template among them
+    dtype: str
+    questions: tuple[Question, ...]
+    left_out: tuple[str, ...] = ()  # questions that the model has no room for
+    style: Style
+    max_new_tokens: int
+    mode: ZeroOrMean
+    seed: int
+    version: str
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all of it but our version."""
+        return hashlib.sha256(self.model_dump_json(exclude={"version"}).encode()).hexdigest()
+
+
+def kinds_of_piece(pieces: Sequence[str]) -> dict[str, list[str]]:
+    """Pieces by kind: those of `head:0.1` are `head`."""
+    found: dict[str, list[str]] = {}
+    for piece in pieces:
+        found.setdefault(piece.partition(":")[0], []).append(piece)
+    return found

@@ -12,20 +12,25 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from the_experiment.base.choices import Device, Dtype, ZeroOrMean
+from the_experiment.base.defaults import Device, Dtype, ZeroOrMean
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.runs import Run
 from the_experiment.base.words import counted
 from the_experiment.engine.cell import Cell
-from the_experiment.experiments.questions.asking import Asker, Form, Given, Style
-from the_experiment.experiments.questions.request import WHOLE, QuestionsRequest
+from the_experiment.experiments.questions.asking import (
+    WHOLE,
+    Asker,
+    Form,
+    Given,
+    QuestionsRequest,
+    Style,
+)
 from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.interventions import pieces_of
 from the_experiment.inside.silenced import Means, means_of, silenced
 from the_experiment.inside.sites import Site
 from the_experiment.inside.validation import validated
-from the_experiment.models.kept import KeptModels
-from the_experiment.models.pretrained import find_model, which_weights
+from the_experiment.models.pretrained import KeptModels, find_model, which_weights
 from the_experiment.models.texts import prompt_ids
 from the_experiment.worlds.questions.question import Question
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from typing_extensions import Self
 
 from the_experiment.base import defaults
-from the_experiment.base.choices import Device, Dtype, Style, ZeroOrMean
+from the_experiment.base.defaults import Device, Dtype, Style, ZeroOrMean
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.names import name_from
 from the_experiment.base.runs import QUESTIONS

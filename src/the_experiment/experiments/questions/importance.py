@@ -11,11 +11,23 @@ import numpy as np
 
 from the_experiment.base.words import counted
 from the_experiment.engine.outcome import HeatMap
-from the_experiment.evaluation.paired import Drop, corrected, drop_in_share, mean_drop
-from the_experiment.evaluation.statistics import listed, short
-from the_experiment.experiments.questions.asking import ALL, Given, by_kind
+from the_experiment.evaluation.statistics import (
+    Drop,
+    corrected,
+    drop_in_share,
+    listed,
+    mean_drop,
+    short,
+)
+from the_experiment.experiments.questions.asking import (
+    ALL,
+    WHOLE,
+    Answers,
+    Given,
+    by_kind,
+    kinds_of_piece,
+)
 from the_experiment.experiments.questions.failures import FAILURES, RIGHT
-from the_experiment.experiments.questions.request import WHOLE, Answers, kinds_of_piece
 from the_experiment.worlds.questions.question import Question
 
 Drops = dict[str, dict[str, Drop]]  # by piece, by kind of question

@@ -11,20 +11,22 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json
-from the_experiment.base.problems import first_problem
+from the_experiment.base.strict import first_problem
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.experiment import QUICK
 from the_experiment.experiments.questions.asking import (
     ALL,
+    WHOLE,
+    Answers,
     Form,
     Given,
+    QuestionsRequest,
     accuracies,
     by_kind,
     commonest,
 )
 from the_experiment.experiments.questions.failures import FAILURES, by_chance
 from the_experiment.experiments.questions.importance import Importance, importance, sentences
-from the_experiment.experiments.questions.request import WHOLE, Answers, QuestionsRequest
 from the_experiment.worlds.questions.question import Question
 
 ANSWERS = "answers.json"

@@ -12,10 +12,9 @@ import numpy as np
 
 from the_experiment.base import defaults
 from the_experiment.base.runs import Run
-from the_experiment.data.draw import seen_states
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
-from the_experiment.data.split import Split
+from the_experiment.data.split import Split, seen_states
 from the_experiment.engine.cell import Cell
 from the_experiment.evaluation.baseline import baselines, learned
 from the_experiment.evaluation.completions import Completion

@@ -10,8 +10,8 @@ import numpy as np
 
 from the_experiment.data.cases import Guesses
 from the_experiment.evaluation.guessing import guessers
-from the_experiment.evaluation.paired import LEVEL, sign_flip
 from the_experiment.evaluation.predictions import Shares
+from the_experiment.evaluation.statistics import LEVEL, sign_flip
 from the_experiment.experiments.splits.results import FitScore
 
 COMPOSITE = "the best pattern for each part"

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from typing_extensions import Self
 
 from the_experiment.base import defaults
-from the_experiment.base.choices import Size
+from the_experiment.base.defaults import Size
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.seeds import Stream
 from the_experiment.base.strict import Strict

@@ -8,9 +8,8 @@ from functools import reduce
 from typing import Any
 
 from the_experiment.base.words import counted
-from the_experiment.evaluation.paired import LEVEL, holm
 from the_experiment.evaluation.scores import Count
-from the_experiment.evaluation.statistics import listed
+from the_experiment.evaluation.statistics import LEVEL, holm, listed
 from the_experiment.evaluation.verdict import INTERPOLATION, fewest_cases
 from the_experiment.experiments.splits.cells import Fit
 from the_experiment.experiments.splits.comparison import (

@@ -11,8 +11,8 @@ import numpy as np
 
 from the_experiment.base.seeds import Integers
 from the_experiment.data.cases import Cases, Guesses, Truths, cases_of, whole_cases
-from the_experiment.data.draw import seen_states
 from the_experiment.data.holdout import HoldOut
+from the_experiment.data.split import seen_states
 from the_experiment.evaluation.predictions import Shares, always
 from the_experiment.evaluation.scores import Count
 from the_experiment.evaluation.statistics import Rate

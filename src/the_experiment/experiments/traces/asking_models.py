@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_jsonl
+from the_experiment.base.strict import Strict
 from the_experiment.data.trace_rows import PUZZLES, puzzle_in
 from the_experiment.engine.cell import Cell
 from the_experiment.engine.store import CELLS, Store
@@ -21,10 +20,8 @@ MAX_NEW_TOKENS = 512
 HINT = "give the folder of puzzles that `the-experiment traces generate` drew, or its test.jsonl"
 
 
-class TraceAnswer(BaseModel):
+class TraceAnswer(Strict):
     """What a model wrote after a puzzle, and whether it ends in the right answer."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     written: str
     right: bool

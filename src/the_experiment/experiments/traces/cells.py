@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from the_experiment.base.runs import Run
-from the_experiment.data.puzzles import PuzzleRequest, generate_puzzles
-from the_experiment.data.trace_texts import ARMS
-from the_experiment.data.traces import TEST, Preparation, prepared
+from the_experiment.data.trace_folder import PuzzleRequest, generate_puzzles
+from the_experiment.data.traces import ARMS, TEST, Preparation, prepared
 from the_experiment.engine.cell import Cell
 from the_experiment.experiments.traces.asking_models import (
     MAX_NEW_TOKENS,
@@ -17,9 +16,9 @@ from the_experiment.experiments.traces.asking_models import (
     read_puzzles,
     texts_of,
 )
-from the_experiment.experiments.traces.base import pretrained_base
 from the_experiment.experiments.traces.config import BaseScale, TraceScale
 from the_experiment.experiments.traces.results import TraceResults
+from the_experiment.experiments.traces.tuned import pretrained_base
 from the_experiment.worlds.causal.puzzle import Puzzle
 
 HERE = "the_experiment.experiments.traces.cells"
@@ -126,8 +125,8 @@ def tuned(
     arm: str, settings: Result, seed: int, puzzles: Result, base: Result, folder: Path
 ) -> dict[str, Any]:
     """Tune one arm, or go on with it."""
+    from the_experiment.training.config import PRESETS, TuneConfig
     from the_experiment.training.tuning import tune
-    from the_experiment.training.tuning_config import PRESETS, TuneConfig
 
     rows = Path(puzzles["folder"]) / ROWS / arm
     config = TuneConfig(

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from the_experiment.base.extras import needed
+from the_experiment.base.errors import needed
 from the_experiment.base.runs import TRACES
 from the_experiment.base.strict import Setting, Single, Strict
 from the_experiment.base.words import counted

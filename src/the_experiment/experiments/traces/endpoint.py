@@ -13,8 +13,7 @@ from the_experiment.base.files import write_json, write_text
 from the_experiment.base.words import counted
 from the_experiment.data.trace_rows import ASKED_FOR
 from the_experiment.evaluation.statistics import Rate
-from the_experiment.experiments.traces.asking import Answered, Cost, EndpointRequests
-from the_experiment.experiments.traces.prompts import Prompt
+from the_experiment.experiments.traces.asking import Answered, Cost, EndpointRequests, Prompt
 from the_experiment.worlds.causal.writing import CAUSALITY, THINK
 
 RESULTS = "results.json"

@@ -22,8 +22,7 @@ from the_experiment.experiments.traces.asking_models import (
     answers_of,
     read_puzzles,
 )
-from the_experiment.experiments.traces.benchmarks import benchmarked
-from the_experiment.experiments.traces.harness import harness_model, through_lm_eval
+from the_experiment.experiments.traces.benchmarks import benchmarked, harness_model, through_lm_eval
 from the_experiment.experiments.traces.results import TraceResults
 from the_experiment.report.outcome import write_outcome
 

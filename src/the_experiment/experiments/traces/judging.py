@@ -10,16 +10,13 @@ import numpy as np
 
 from the_experiment.base.errors import UsageError
 from the_experiment.base.files import write_json
-from the_experiment.base.seeds import derived_seed
 from the_experiment.base.words import counted
-from the_experiment.evaluation.statistics import Rate, short
-from the_experiment.experiments.traces.asking import EndpointRequests
-from the_experiment.experiments.traces.prompts import Prompt
+from the_experiment.evaluation.statistics import Rate, kappa_interval, short
+from the_experiment.experiments.traces.asking import EndpointRequests, Prompt
 from the_experiment.worlds.answers import parse_yes_no
 from the_experiment.worlds.causal.writing import CLOSED
 
 JUDGED = "judge.json"
-RESAMPLES = 1_000  # of the bootstrap
 INSTRUCTIONS = """\
 You grade answers. You are given a question, its right answer, and the answer of a student.
 Does the student's answer say the same as the right one? How it is worded does not matter, nor does
@@ -142,28 +139,3 @@ def written_in(prompt: Prompt) -> str:
     """What a model wrote to this prompt, as its row tells."""
     written = prompt.row.get("completion")
     return written if isinstance(written, str) else ""
-
-
-def kappa_interval(table: Table, seed: int) -> tuple[float, float, float]:
-    """Cohen's kappa of a table, and its 95% interval by a bootstrap over what was counted.
-
-    >>> kappa_interval((7, 0, 0, 0), 0)
-    (nan, nan, nan)
-    """
-    kappa = _kappa(np.array(table))
-    if np.isnan(kappa):
-        return kappa, kappa, kappa
-    rng = np.random.default_rng(derived_seed(seed, "kappa"))
-    drawn = rng.multinomial(sum(table), np.array(table) / sum(table), RESAMPLES)
-    kappas = np.array([_kappa(one) for one in drawn])
-    low, high = np.nanpercentile(kappas, [2.5, 97.5])  # a draw of one cell only has no kappa
-    return kappa, float(low), float(high)
-
-
-def _kappa(table: Any) -> float:
-    from sklearn.metrics import cohen_kappa_score
-
-    if max(table[0], table[3]) == table.sum():
-        return float("nan")
-    exact, judge = [0, 0, 1, 1], [0, 1, 0, 1]
-    return float(cohen_kappa_score(exact, judge, sample_weight=table))

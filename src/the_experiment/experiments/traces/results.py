@@ -13,8 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json, write_json
-from the_experiment.evaluation.paired import LEVEL, Drop, corrected, drop_in_share
-from the_experiment.evaluation.statistics import Rate, short
+from the_experiment.evaluation.statistics import LEVEL, Drop, Rate, corrected, drop_in_share, short
 from the_experiment.experiments.traces.asking_models import PuzzleSet, TraceAnswer
 from the_experiment.worlds.causal.puzzle import Puzzle
 

@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from the_experiment.engine.outcome import HeatMap, Outcome
-from the_experiment.experiments.tracing.results import TracingResults
-from the_experiment.report.heatmaps import write_picture
+from the_experiment.experiments.tracing.config import TracingRequest
+
+
+@dataclass(frozen=True)
+class TracingResults:
+    """What came out, cell by cell: shares and logits by layer and role, and every single patch."""
+
+    request: TracingRequest
+    patch_results: dict[str, dict[str, Any]]
+    intervention_results: dict[str, list[dict[str, Any]]]
+    failed: dict[str, str] = field(default_factory=dict)  # of what nothing could be traced, and why
+
+    @property
+    def sentences(self) -> list[str]:
+        """What all cells say."""
+        return [said for cell in self.patch_results.values() for said in cell["sentences"]]
+
+    @classmethod
+    def of(cls, request: TracingRequest, results: Mapping[str, Any]) -> TracingResults:
+        """From the results of the cells, by title."""
+        return cls(
+            request,
+            {title: cell["patch_results"] for title, cell in results.items()},
+            {title: cell["intervention_results"] for title, cell in results.items()},
+        )
+
 
 EVERY = "intervention_results.json"
 ABOUT = (
@@ -18,29 +44,18 @@ ABOUT = (
 
 
 def outcome_of(results: TracingResults) -> Outcome:
-    """All maps, and what they say."""
+    """All maps, a picture of each kind for each length and number of hops, and what they say."""
+    pictures = {
+        re.sub(r"[^a-z0-9]+", "-", f"{title} {kind}".lower()): list(map(HeatMap.from_json, maps))
+        for title, cell in results.patch_results.items()
+        for kind, maps in cell["maps"].items()
+    }
     return Outcome(
         title=f"Causal tracing: {Path(results.request.model).name}",
         about=[ABOUT],
         sentences=results.sentences,
-        maps=[one for _, _, maps in _maps(results) for one in maps],
+        maps=[one for maps in pictures.values() for one in maps],
+        pictures=pictures,
         figures=results.patch_results,
         files={EVERY: results.intervention_results},
     )
-
-
-def write_pictures(results: TracingResults, folder: Path) -> list[Path]:
-    """A picture of each kind of map for each length and number of hops."""
-    pictures = []
-    for title, kind, maps in _maps(results):
-        slug = re.sub(r"[^a-z0-9]+", "-", f"{title} {kind}".lower())
-        pictures.append(folder / f"{slug}.png")
-        write_picture(maps, pictures[-1])
-    return pictures
-
-
-def _maps(results: TracingResults) -> Iterator[tuple[str, str, list[HeatMap]]]:
-    """The maps by cell and kind."""
-    for title, cell in results.patch_results.items():
-        for kind, maps in cell["maps"].items():
-            yield title, kind, [HeatMap.from_json(one) for one in maps]

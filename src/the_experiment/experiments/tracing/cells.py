@@ -9,23 +9,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from loguru import logger
-
 from the_experiment.base.errors import UsageError
 from the_experiment.engine.cell import Cell
-from the_experiment.engine.executor import SerialExecutor
+from the_experiment.engine.executor import SerialExecutor, results_of
 from the_experiment.engine.store import CELLS, Store
+from the_experiment.experiments.tracing.analysis import TracingResults
 from the_experiment.experiments.tracing.config import TracingRequest
-from the_experiment.experiments.tracing.results import TracingResults
 from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.program_pairs import PromptFormat, find_pairs, led
 from the_experiment.inside.traced import Traced
 from the_experiment.inside.tracing import trace
 from the_experiment.inside.validation import validated
-from the_experiment.models.kept import KeptModels
-from the_experiment.models.pretrained import find_model, which_weights
+from the_experiment.models.pretrained import KeptModels, find_model, which_weights
 from the_experiment.worlds.generators import PROGRAMS
-from the_experiment.worlds.programs.pairs import ProgramPair, drawn_pair
+from the_experiment.worlds.programs.chain import ProgramPair, drawn_pair
 
 
 def cells_of(request: TracingRequest, out: Path) -> dict[str, Cell]:
@@ -51,15 +48,9 @@ def run_tracing(request: TracingRequest, out: Path, folder: Path | None) -> Trac
     cells = cells_of(request, out)
     with nullcontext(folder) if folder else tempfile.TemporaryDirectory() as place:
         store = Store(Path(place) / CELLS)
-        failed = SerialExecutor().run(list(cells.values()), store)
-        found = {title: store.read(cell) for title, cell in cells.items() if cell not in failed}
-    if not found:
-        raise next(iter(failed.values()))
-    why = {title: failed[cell] for title, cell in cells.items() if cell in failed}
-    for title, error in why.items():
-        logger.warning("{}: {}", title, error)
-    reasons = {title: error.what for title, error in why.items()}
-    return replace(TracingResults.of(request, found), failed=reasons)
+        found, failed = results_of(cells, store, SerialExecutor())
+    why = {title: failed[cell].what for title, cell in cells.items() if cell in failed}
+    return replace(TracingResults.of(request, found), failed=why)
 
 
 def traced(request: Mapping[str, Any], model: str) -> dict[str, Any]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
+from typing_extensions import Self
 
 from the_experiment.base import defaults
-from the_experiment.base.choices import Chat, Device, Dtype, PatchTarget
+from the_experiment.base.defaults import Chat, Device, Dtype, PatchTarget
 from the_experiment.base.errors import UsageError
+from the_experiment.base.files import read_text
 from the_experiment.base.names import refuse_no_name
 from the_experiment.base.runs import TRACING
 from the_experiment.base.words import counted
@@ -19,7 +21,11 @@ from the_experiment.engine.cell import Cell
 from the_experiment.engine.outcome import Outcome
 from the_experiment.experiments.experiment import KINDS, Experiment, WrongKeyError
 from the_experiment.worlds.generators import PROGRAMS, takes_hops
-from the_experiment.worlds.programs.pairs import ProgramPair
+from the_experiment.worlds.programs.chain import (
+    ProgramPair,
+    another_constant,
+    counterfactual_pair,
+)
 from the_experiment.worlds.programs.prompts import CODE, PROMPTS
 
 QUICK_PAIRS = 5
@@ -86,6 +92,7 @@ class TracingExperiment(Experiment):
     """Pairs of programs that a model answers right, patched layer by layer and head by head."""
 
     parent: ClassVar[str] = TRACING
+    reports_in_part: ClassVar[bool] = True
 
     kind: Literal["tracing"] = "tracing"
     question: str = "Where in the model, and in the program, is the answer carried?"
@@ -95,6 +102,8 @@ class TracingExperiment(Experiment):
     hops: list[Hops] = Field([defaults.TRACED_HOPS], min_length=1)
     generator: str = defaults.TRACED_PROGRAMS
     pairs: int = Field(defaults.TRACED_PAIRS, ge=1)
+    rng_seed: int | None = Field(None, ge=0)  # trace the program of this seed, and no other
+    program: str = ""  # a file with a program of one's own, in place of drawn ones
     prompt: str = CODE
     chat: Chat = "auto"
     seed: int = Field(0, ge=0)
@@ -106,6 +115,10 @@ class TracingExperiment(Experiment):
         """One at a time, so that the model is loaded once."""
         return 1
 
+    def with_files(self, found: Callable[[str], str]) -> Self:
+        """The same with the program's file as `found` gives it."""
+        return self.model_copy(update={"program": found(self.program)}) if self.program else self
+
     def request(self, *, quick: bool = False) -> TracingRequest:
         """The same as a request; quickly: of the first length, and few pairs."""
         return TracingRequest(
@@ -115,6 +128,8 @@ class TracingExperiment(Experiment):
             tuple(self.hops),
             self.generator,
             min(self.pairs, QUICK_PAIRS) if quick else self.pairs,
+            self.rng_seed,
+            _own_program(Path(self.program), self.seed) if self.program else (),
             template=PROMPTS.get(self.prompt, self.prompt),
             **self.model_dump(include={"chat", "seed", "dtype", "device"}),
         )
@@ -131,7 +146,8 @@ class TracingExperiment(Experiment):
         return {
             "model": self.model,
             "patched": self.type,
-            "programs": f"{self.pairs} pairs of {self.generator} of each length and hops",
+            "programs": self.program
+            or f"{self.pairs} pairs of {self.generator} of each length and hops",
             "lengths": ", ".join(map(str, self.lengths)),
             "hops": ", ".join(map(str, self.hops)),
         }
@@ -144,10 +160,17 @@ class TracingExperiment(Experiment):
 
     def outcome(self, results: Mapping[Any, Any], *, quick: bool) -> Outcome:
         """Heat maps of each, and what they say."""
-        from the_experiment.experiments.tracing.analysis import outcome_of
-        from the_experiment.experiments.tracing.results import TracingResults
+        from the_experiment.experiments.tracing.analysis import TracingResults, outcome_of
 
         return outcome_of(TracingResults.of(self.request(quick=quick), results))
+
+
+def _own_program(file: Path, seed: int) -> tuple[ProgramPair, ...]:
+    """The program in a file, beside one with a constant drawn by `seed`."""
+    import numpy as np
+
+    text = read_text(file).rstrip("\n")
+    return (counterfactual_pair(text, another_constant(text, np.random.RandomState(seed))),)
 
 
 def tracing_folder(name: str, out: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from the_experiment.base.choices import Replacement
+from the_experiment.base.defaults import Replacement
 from the_experiment.base.words import counted
 from the_experiment.engine.outcome import HeatMap, Outcome
 from the_experiment.evaluation.statistics import listed

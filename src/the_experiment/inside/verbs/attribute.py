@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from the_experiment.engine.outcome import HeatMap, Outcome
 from the_experiment.inside.card import VerbRequest, verb
-from the_experiment.inside.graded import graded_map, question, score_told
 from the_experiment.inside.hooked_model import HookedModel
+from the_experiment.inside.maps import graded_map, question, score_told
 from the_experiment.inside.scores import names_in
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject

@@ -14,8 +14,7 @@ from the_experiment.base.errors import UsageError
 from the_experiment.engine.outcome import SHARES, HeatMap, Outcome
 from the_experiment.inside.card import VerbRequest, verb
 from the_experiment.inside.edits import Edit
-from the_experiment.inside.generation import written
-from the_experiment.inside.grading import batch_ids
+from the_experiment.inside.grading import batch_ids, written
 from the_experiment.inside.healing import healed
 from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.interventions import (

@@ -17,12 +17,20 @@ from the_experiment.engine.outcome import HeatMap, Outcome
 from the_experiment.evaluation.statistics import listed, short
 from the_experiment.inside.attributions import METHODS, methods_of
 from the_experiment.inside.card import VerbRequest, verb
-from the_experiment.inside.graded import TOLD, graded_map, interval_told, question
 from the_experiment.inside.interchange import Interchanged, interchanged
+from the_experiment.inside.maps import (
+    TOLD,
+    followed_cell,
+    graded_map,
+    interval_told,
+    median_cell,
+    question,
+    score_cell,
+    side_by_side,
+)
 from the_experiment.inside.scores import gradable
 from the_experiment.inside.subject import Subject, families
 from the_experiment.inside.swaps import swaps_of
-from the_experiment.inside.tables import followed_cell, median_cell, score_cell, side_by_side
 from the_experiment.inside.texts import TokenizedExample
 
 MOST_STATES = 32  # of one kind

@@ -17,10 +17,10 @@ from the_experiment.evaluation.seed_groups import by_recipe, group_name
 from the_experiment.evaluation.statistics import Rate, short
 from the_experiment.evaluation.trained import Trained
 from the_experiment.inside.card import VerbRequest, verb
-from the_experiment.inside.generation import written
+from the_experiment.inside.grading import written
+from the_experiment.inside.maps import distribution, followed_cell, side_by_side
 from the_experiment.inside.subject import Subject, families
 from the_experiment.inside.swaps import Expected, Followed, by_rules
-from the_experiment.inside.tables import distribution, followed_cell, side_by_side
 from the_experiment.models.texts import encode, end_id
 from the_experiment.worlds import World
 

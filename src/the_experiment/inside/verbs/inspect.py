@@ -9,13 +9,13 @@ import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from the_experiment.base.choices import Maps
+from the_experiment.base.defaults import Maps
 from the_experiment.base.errors import UsageError
 from the_experiment.engine.outcome import SHARES, HeatMap, Outcome
 from the_experiment.inside.attributions import by_head
 from the_experiment.inside.card import VerbRequest, verb
-from the_experiment.inside.graded import graded_map, question, score_told
 from the_experiment.inside.hooked_model import HookedModel
+from the_experiment.inside.maps import graded_map, question, score_told
 from the_experiment.inside.scores import gradable, on_ancestors
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject

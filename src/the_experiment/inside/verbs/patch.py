@@ -15,8 +15,7 @@ from the_experiment.base.words import counted
 from the_experiment.engine.outcome import HeatMap, Outcome
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.card import VerbRequest, verb
-from the_experiment.inside.graded import Scores, graded_map, question, score_told
-from the_experiment.inside.maps import mean_map, share_map
+from the_experiment.inside.maps import Scores, graded_map, mean_map, question, score_told, share_map
 from the_experiment.inside.patching import Pair, Patched, Patching, at_random
 from the_experiment.inside.scores import gradable
 from the_experiment.inside.subject import Subject

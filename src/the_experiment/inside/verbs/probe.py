@@ -19,8 +19,7 @@ from the_experiment.engine.outcome import HeatMap, Outcome
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.card import VerbRequest, verb
 from the_experiment.inside.edits import Edit
-from the_experiment.inside.generation import written
-from the_experiment.inside.grading import batch_ids
+from the_experiment.inside.grading import batch_ids, written
 from the_experiment.inside.hooked_model import untrained
 from the_experiment.inside.maps import share_map
 from the_experiment.inside.probing import (

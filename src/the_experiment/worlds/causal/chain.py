@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from the_experiment.worlds.causal.graphs import causes, graph_of
 from the_experiment.worlds.causal.puzzle import PUZZLES, Asks, Draft, Edge
-from the_experiment.worlds.causal.telling import arrows, lines, told
+from the_experiment.worlds.causal.writing import arrows, lines, told
 from the_experiment.worlds.generators import Random, below, one_of, shuffled
 
 FEWEST = 2  # links between the two variables

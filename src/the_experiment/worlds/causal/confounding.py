@@ -12,7 +12,7 @@ from the_experiment.worlds.causal.graphs import (
     without,
 )
 from the_experiment.worlds.causal.puzzle import PUZZLES, YES_NO, Asks, Draft, Edge, listed
-from the_experiment.worlds.causal.telling import along, arrows, joined, lines, told
+from the_experiment.worlds.causal.writing import along, arrows, joined, lines, told
 from the_experiment.worlds.generators import Random, one_of, shuffled
 
 MEANING = (

@@ -8,7 +8,7 @@ from itertools import product
 from the_experiment.worlds.causal.graphs import ancestors, any_of, descendants, roots
 from the_experiment.worlds.causal.puzzle import PUZZLES, YES_NO, Draft, Structure
 from the_experiment.worlds.causal.structures import KEY, Model, Values, drawn_change, drawn_model
-from the_experiment.worlds.causal.telling import arrows, lines
+from the_experiment.worlds.causal.writing import arrows, lines
 from the_experiment.worlds.generators import Random, one_of, shuffled
 
 ASKED = (

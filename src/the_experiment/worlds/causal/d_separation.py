@@ -13,7 +13,7 @@ from the_experiment.worlds.causal.graphs import (
     paths_between,
 )
 from the_experiment.worlds.causal.puzzle import PUZZLES, YES_NO, Draft, Edge
-from the_experiment.worlds.causal.telling import along, arrows, joined, lines, told
+from the_experiment.worlds.causal.writing import along, arrows, joined, lines, told
 from the_experiment.worlds.generators import Random, below, one_of, shuffled
 
 MOST_GIVEN = 2

@@ -10,8 +10,7 @@ import numpy as np
 
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Stream, derived_seed
-from the_experiment.worlds.causal.graphs import shape, variables
-from the_experiment.worlds.causal.naming import NAMINGS, drawn_names
+from the_experiment.worlds.causal.graphs import NAMINGS, drawn_names, shape, variables
 from the_experiment.worlds.causal.puzzle import PUZZLES, YES_NO, Draft, Puzzle
 from the_experiment.worlds.generators import shuffled
 

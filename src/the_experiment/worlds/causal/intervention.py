@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from the_experiment.worlds.causal.puzzle import PUZZLES, YES_NO, Draft, Structure
 from the_experiment.worlds.causal.structures import KEY, Model, drawn_change, drawn_model, occurs
-from the_experiment.worlds.causal.telling import arrows, lines
+from the_experiment.worlds.causal.writing import arrows, lines
 from the_experiment.worlds.generators import Random, one_of
 
 ASKED = (

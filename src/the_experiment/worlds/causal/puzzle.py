@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from the_experiment.base.registry import Registry
+from the_experiment.base.strict import Strict
 from the_experiment.worlds.generators import Random
 
 Edge = tuple[str, str]  # cause and effect
@@ -19,10 +20,8 @@ YES_NO = ("no", "yes")
 NONE = "none"
 
 
-class Structure(BaseModel):
+class Structure(Strict):
     """How each variable follows from its causes, what is known, and what is changed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     rules: dict[str, Rule]  # of every variable that has a cause
     known: dict[str, bool]  # whether these occur, as told

@@ -16,7 +16,7 @@ from the_experiment.worlds.causal.graphs import (
     variables,
 )
 from the_experiment.worlds.causal.puzzle import PUZZLES, Draft, Edge, listed
-from the_experiment.worlds.causal.telling import arrows, joined, lines, sentence, told
+from the_experiment.worlds.causal.writing import arrows, joined, lines, sentence, told
 from the_experiment.worlds.generators import Random, one_of
 
 LARGER = 5  # variables: from here on a graph has room for another root beside

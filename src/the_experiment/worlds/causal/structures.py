@@ -16,7 +16,7 @@ from the_experiment.worlds.causal.graphs import (
     variables,
 )
 from the_experiment.worlds.causal.puzzle import Edge, Rule
-from the_experiment.worlds.causal.telling import joined, sentence
+from the_experiment.worlds.causal.writing import joined, sentence
 from the_experiment.worlds.generators import Random, below, one_of, shuffled
 
 Values = Mapping[str, bool]  # whether each variable occurs

@@ -1,12 +1,13 @@
-"""What a model is asked about a program: texts with `{code}` where the program stands.
-
-"The variable in the last line" is the one that a closing line `#name:` asks for, or the one that
-the last line assigns.
-"""
+"""What a model is asked about a program, and which value of its answer that asks for."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 from the_experiment.base.errors import UsageError
+from the_experiment.worlds.answers import NO_NUMBER, Parsed, parse_boolean, parse_integer
+from the_experiment.worlds.generators import Answer
 
 CODE = "{code}"
 
@@ -85,3 +86,27 @@ def filled(template: str, code: str) -> str:
             f"the prompt {template!r} has no place for the program", f"write {CODE} where it goes"
         )
     return template.replace(CODE, code)
+
+
+Parser = Callable[[str], Parsed]
+
+
+def parse_variable_binding(text: str) -> Parsed:
+    """The value of a queried variable: a whole number, or True or False where there is none.
+
+    An answer may begin by repeating the query, whatever it goes on with.
+
+    >>> parse_variable_binding("#y: 5\\nz=3\\n#z: 3"), parse_variable_binding("r = m = u = 8")
+    (Parsed(value=5, reason=''), Parsed(value=8, reason=''))
+    """
+    answer = re.sub(r"^\s*#\s*\w+\s*[:=]", "", text)
+    number = parse_integer(answer)
+    truth = parse_boolean(answer) if number.reason == NO_NUMBER else number
+    return truth if truth.value is not None else number
+
+
+def parser_for(template: str, answer: Answer) -> Parser:
+    """The parser that reads the answers to a prompt, where the right one is such as `answer`."""
+    if template == VARIABLE_BINDING:
+        return parse_variable_binding
+    return parse_boolean if isinstance(answer, bool) else parse_integer

@@ -8,8 +8,6 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     StrictBool,
     StrictInt,
@@ -18,6 +16,7 @@ from pydantic import (
 )
 
 from the_experiment.base.errors import UsageError
+from the_experiment.base.strict import Strict
 from the_experiment.worlds.generators import Generated
 
 Operation = Literal["+", "-", "*", "/"]
@@ -30,7 +29,7 @@ OPERATIONS: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
 }
 
 
-class Question(BaseModel):
+class Question(Strict):
     """What is asked, and the answer: a whole number, or true for yes and false for no.
 
     Where they are known, `operations` are the steps from the first of the `operands` on, left to
@@ -42,8 +41,6 @@ class Question(BaseModel):
     >>> question.answer
     5
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     text: str = Field(alias="question", min_length=1)
     answer: StrictBool | StrictInt

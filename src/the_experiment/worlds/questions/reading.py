@@ -1,4 +1,4 @@
-"""Sets of questions: those that ship with the package, and files of one's own."""
+"""Sets of questions: those that ship with the package, files of one's own, and newly drawn ones."""
 
 from __future__ import annotations
 
@@ -8,14 +8,50 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from loguru import logger
 from pydantic import ValidationError
 
 from the_experiment.base.errors import ExperimentError, UsageError
-from the_experiment.base.problems import first_problem
-from the_experiment.base.seeds import Stream
+from the_experiment.base.seeds import Stream, derived_seed
+from the_experiment.base.strict import first_problem
 from the_experiment.base.tables import KINDS, Row, TableFile, kind_of, read_table
-from the_experiment.worlds.questions.question import Question
+from the_experiment.worlds.generators import QUESTIONS
+from the_experiment.worlds.questions.question import Question, question_of
+
+GENERATORS = {  # by kind, and the shortest length it comes in
+    "arithmetic": ("make_arithmetic_question", 1),
+    "logic": ("make_logic_question", 1),
+    "multi-step": ("make_multi_step_question", 2),
+    "word-problems": ("make_word_problem", 1),
+}
+PATIENCE = 50  # draws for each question that is asked for
+
+
+def drawn_questions(kind: str, count: int, seq_len: int, seed: int) -> list[Question]:
+    """`count` different questions of a kind and length, 0 standing for the shortest.
+
+    Raises `UsageError` for a kind that there is not, and where there are not that many.
+
+    >>> [one.text for one in drawn_questions("arithmetic", 2, seq_len=1, seed=0)]
+    ['Compute 1 times 0.', 'What is 3 + 5?']
+    """
+    if kind not in GENERATORS:
+        raise UsageError(f"there are no {kind!r} questions", f"one of {', '.join(GENERATORS)}")
+    name, shortest = GENERATORS[kind]
+    make, seq_len = QUESTIONS[name], seq_len or shortest
+    rng = np.random.RandomState(derived_seed(seed, kind, seq_len) % 2**32)
+    found: dict[str, Question] = {}
+    for _ in range(PATIENCE * count):
+        question = question_of(make(seq_len, rng))
+        found.setdefault(question.text, question)
+        if len(found) == count:
+            return list(found.values())
+    raise UsageError(
+        f"there are hardly {count} different {kind} questions of length {seq_len}",
+        "ask for fewer or longer ones",
+    )
+
 
 SHIPPED = Path(__file__).parent / "shipped"
 SUFFIX = ".jsonl"

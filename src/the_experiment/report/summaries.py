@@ -1,14 +1,34 @@
-"""What `generate` says at its end: what was held out, and what one can conclude from it."""
+"""What `generate`, `train`, `traces generate` and `traces prepare` say at their end."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.markup import escape
 
+from the_experiment.base.files import read_json
 from the_experiment.base.words import counted
 from the_experiment.data.folder import HELD_OUT, DatasetFolder
 from the_experiment.data.split import HeldOutMeanings, Split
+from the_experiment.data.trace_folder import MANIFEST
+from the_experiment.training.record import TrainResult
+
+FITTED = {
+    None: "",  # nobody asked
+    True: ", every seen state exact",
+    False: ", [red]did not fit: some seen state is not exact; allow it more --epochs[/]",
+}
+
+
+def training_summary(result: TrainResult) -> str:
+    """One line on a finished training."""
+    return (
+        f"[bold]{escape(result.run.name)}[/]: {counted(result.steps, 'step')} "
+        f"in {result.seconds:.0f} s, "
+        f"loss {result.loss:.4f}{FITTED[result.fitted]}; saved in {escape(str(result.run.final))}/"
+    )
+
 
 MOST_SHOWN = 12  # held-out sequences named one by one
 MOST_PROGRAMS = 3  # … of several lines
@@ -98,3 +118,44 @@ def _conclusion(new: int) -> str:
         f"n = {counted(new, 'new case')} of the rules, {counting}: a model right in {of_them} has "
         f"a 95% interval (Wilson) of {low} to 100% on such cases."
     )
+
+
+TWINS = "left out, as only one of graph and what causes the variable asked about is held out"
+
+
+def puzzles_summary(folder: Path) -> str:
+    """How many puzzles there are, by kind, size and naming."""
+    manifest = read_json(folder / MANIFEST)
+    lines = [
+        f"[bold]{escape(str(folder))}/[/]: {counted(manifest['count'], 'puzzle')} "
+        f"with {counted(manifest['graphs'], 'different graph')}"
+    ]
+    told = {**manifest["counts"], "yes or no": manifest["yes_or_no"]}
+    return "\n".join([*lines, *_counts(told)])
+
+
+def rows_summary(folder: Path) -> str:
+    """How many rows and graphs there are on each side."""
+    manifest = read_json(folder / MANIFEST)
+    rows, graphs = manifest["rows"], manifest["graphs"]
+    sides = ", ".join(
+        f"{side} {count:,} ({counted(graphs[side], 'graph')})" for side, count in rows.items()
+    )
+    wrong, twins = manifest["wrong"], manifest["twins"]
+    return "\n".join(
+        [
+            f"[bold]{escape(str(folder))}/[/]: {sides}; no graph is on two sides",
+            *([f"{counted(wrong, 'row')} with a wrong answer left out"] if wrong else []),
+            *([f"{counted(twins, 'row')} {TWINS}"] if twins else []),
+            f"arms: {', '.join(manifest['arms'])}; "
+            f"longest {manifest['longest']:,} {manifest['unit']}; tags: "
+            + escape(f"{manifest['token']}think" if manifest["token"] else "<think>"),
+        ]
+    )
+
+
+def _counts(counts: dict[str, dict[str, int]]) -> list[str]:
+    return [
+        f"{name}: {', '.join(f'{one} {count:,}' for one, count in found.items())}"
+        for name, found in counts.items()
+    ]
