@@ -14,7 +14,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from the_experiment.base.errors import ExperimentError, needed
+from the_experiment.base.errors import ExperimentError, require_packages
 from the_experiment.base.files import (
     LONGEST_TEXT,
     read_json,
@@ -60,7 +60,7 @@ def test_a_run_without_a_name_gets_one_that_it_can_have(model: str, world: str) 
 
 def test_a_missing_package_is_named_with_the_extra_it_comes_with() -> None:
     with pytest.raises(ExperimentError) as caught:
-        needed("json", "no_such_package", "nor_this")
+        require_packages("json", "no_such_package", "nor_this")
     assert caught.value.what == "not installed: no_such_package, nor_this"
     assert "pip install '.[finetune]'" in caught.value.hint
 

@@ -36,8 +36,8 @@ from the_experiment.experiments.bet.prompts import (
     PHRASINGS,
     People,
     another_capital,
+    distinguishable,
     draw_people,
-    told_apart,
 )
 from the_experiment.experiments.declaration import find_experiment
 from the_experiment.experiments.running import compute, run, write_report
@@ -97,7 +97,7 @@ def test_nobody_is_in_two_groups_and_fewer_names_are_the_first(
 
 def test_a_capital_that_begins_like_its_country_is_left_out() -> None:
     tokenizer = word_tokenizer([f"{place.name} {place.capital}" for place in PLACES])
-    left = told_apart(PLACES, lambda answer: tokenizer(answer)["input_ids"][0])
+    left = distinguishable(PLACES, lambda answer: tokenizer(answer)["input_ids"][0])
     gone = {place.name for place in PLACES} - {place.name for place in left}
     assert {"Mexico", "Kuwait", "Guatemala", "Panama"} <= gone
     assert len(gone) < 10

@@ -21,9 +21,9 @@ from fake_endpoint import CHAT, FILES, JOBS, KEY, FakeEndpoint, Fault, Likely, f
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.engine.executor import SerialExecutor
 from the_experiment.experiments.bet import remote
-from the_experiment.experiments.bet.asked import observed
+from the_experiment.experiments.bet.asked import bounds_of
 from the_experiment.experiments.bet.backends import Backend
-from the_experiment.experiments.bet.prompts import first_letter, told_apart
+from the_experiment.experiments.bet.prompts import distinguishable, first_letter
 from the_experiment.experiments.bet.remote import JobSettings, OpenAIBackend
 from the_experiment.experiments.declaration import find_experiment
 from the_experiment.experiments.running import run
@@ -73,7 +73,7 @@ def place(*likely: tuple[str, float]) -> TokenPosition:
 
 
 def shares(places: list[TokenPosition], answer: str) -> tuple[Any, Any]:
-    found = observed(places, answer)
+    found = bounds_of(places, answer)
     low, high = math.exp(found.low), math.exp(found.high)
     return pytest.approx(low, abs=ROUNDED), pytest.approx(high, abs=ROUNDED)
 
@@ -84,7 +84,7 @@ FIVE = [("France", 0.9), ("Paris", 0.05), (" ", 0.03), ("Pa", 0.01), ("Spain", 0
 def test_an_answer_of_one_seen_token_is_a_number() -> None:
     assert shares([place(*FIVE)], "France") == (0.9, 0.9)
     assert shares([place(*FIVE)], "Paris") == (0.05, 0.05)
-    assert observed([place(*FIVE)], "Paris").exact
+    assert bounds_of([place(*FIVE)], "Paris").exact
 
 
 def test_nothing_is_stripped() -> None:
@@ -99,7 +99,7 @@ def test_an_unseen_token_is_no_likelier_than_the_fifth_or_what_is_left() -> None
     five = [("France", 0.8), ("b", 0.05), ("c", 0.05), ("d", 0.04), ("e", 0.001)]
     assert shares([place(*five)], "Ro") == (0.0, 0.002)  # R, and Ro
     assert shares([place(*five)], "x" * 100) == (0.0, 0.059)
-    assert observed([place(*five)], "Ro").low == -math.inf
+    assert bounds_of([place(*five)], "Ro").low == -math.inf
 
 
 def test_an_answer_of_several_tokens_is_followed_where_it_was_written() -> None:
@@ -147,7 +147,7 @@ def test_the_bounds_hold_for_any_model(seed: int, answer: str) -> None:
     for _ in range(4):
         places.append(place(*seen(before)))
         before += seen(before)[0][0]
-    found = observed(places, answer)
+    found = bounds_of(places, answer)
     assert math.exp(found.low) - ROUNDED <= true("", answer) <= math.exp(found.high) + ROUNDED
 
 
@@ -158,7 +158,7 @@ def test_no_answer_is_impossible() -> None:
         [place(("France", 1.0))],
         [TokenPosition(written=nothing, likeliest=(nothing,))],
     ):
-        found = observed(places, "Paris")
+        found = bounds_of(places, "Paris")
         assert found.low == -math.inf
         assert -30 < found.high < -10
 
@@ -350,6 +350,6 @@ def test_what_a_bet_at_an_api_can_not_be(tmp_path: Path, changed: str, what: str
 
 
 def test_capitals_are_told_apart_whatever_the_tokenizer() -> None:
-    apart = told_apart(countries(), first_letter)
+    apart = distinguishable(countries(), first_letter)
     assert len(apart) > 100
     assert all(one.name[0] != one.capital[0] for one in apart)

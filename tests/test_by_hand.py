@@ -23,7 +23,7 @@ from the_experiment.inside.attributions import (
     by_patches,
 )
 from the_experiment.inside.interchange import interchanged
-from the_experiment.inside.maps import distribution, graded_map, question
+from the_experiment.inside.maps import distribution, graded_map, query_for
 from the_experiment.inside.patching import Pair, Patched, Patching
 from the_experiment.inside.scores import elsewhere
 from the_experiment.inside.subject import Subject
@@ -83,14 +83,14 @@ def margins(logits: Tensor, text: TokenizedExample) -> Tensor:
 
 def test_attention_is_that_of_the_position_that_writes_the_part() -> None:
     pattern = torch.cat(PLAIN(TEXT.inputs, output_attentions=True).attentions, 1)[0]
-    found = by_head(SUBJECT.hooked, question(SUBJECT, [TEXT]))
+    found = by_head(SUBJECT.hooked, query_for(SUBJECT, [TEXT]))
     for part, place in WRITES.items():
         close(torch.tensor(found[part][0]).float(), pattern[:, place, STANDS])
 
 
 def test_gradients_of_a_value_are_those_of_its_token() -> None:
     texts = SUBJECT.texts(SUBJECT.states()[0][:3])
-    found = by_gradients(SUBJECT.hooked, replace(question(SUBJECT, texts), others=()))
+    found = by_gradients(SUBJECT.hooked, replace(query_for(SUBJECT, texts), others=()))
     embedded = PLAIN.transformer.wte(torch.tensor([text.ids[:-1] for text in texts]))
     share = (torch.arange(STEPS)[:, None, None] + 0.5) / STEPS
     for row, text in enumerate(texts):
@@ -105,7 +105,7 @@ def test_gradients_of_a_value_are_those_of_its_token() -> None:
 
 def test_a_value_is_patched_where_it_stands_in_one_layer_after_the_other() -> None:
     swaps = swaps_of(SUBJECT, [TEXT], 0)
-    found = by_patches(SUBJECT.hooked, question(SUBJECT, [TEXT], swaps))
+    found = by_patches(SUBJECT.hooked, query_for(SUBJECT, [TEXT], swaps))
     for number, swap in enumerate(swaps):
         here, moved = (slice(STANDS[number], STANDS[number] + 1), ALL), torch.zeros(len(WRITES))
         for block in map(BLOCK.format, range(4)):

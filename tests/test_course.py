@@ -16,7 +16,13 @@ from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.declaration import find_experiment
 from the_experiment.experiments.dynamics.analysis import Learnt, sentence_of, stretches
 from the_experiment.experiments.dynamics.config import DynamicsExperiment
-from the_experiment.experiments.dynamics.looks import ALL, FOLLOWED, MISLED, Look, examination
+from the_experiment.experiments.dynamics.evaluation_set import (
+    ALL,
+    FOLLOWED,
+    MISLED,
+    Accuracies,
+    evaluation_set,
+)
 from the_experiment.models.architectures import Shape, configured
 from the_experiment.worlds import find_world
 from the_experiment.worlds.files import world_from_text
@@ -67,7 +73,7 @@ def course(tmp_path: Path) -> Path:
 def test_what_is_asked_is_held_out_and_the_shortcut_is_the_first_constant() -> None:
     world = world_from_text(WORLD, "here")
     held_out = world.states()[::3]
-    exam = examination(world, held_out, each=15, seed=0)
+    exam = evaluation_set(world, held_out, each=15, seed=0)
     assert [one.hops for one in exam.asked] == [0] * 15 + [1] * 15
     assert {one.prompt for one in exam.asked} <= set(world.prompts(held_out))
     for one in exam.asked:
@@ -80,7 +86,7 @@ def test_what_is_asked_is_held_out_and_the_shortcut_is_the_first_constant() -> N
     assert 30 * 0.1 <= commonest.k < 30
 
 
-def looked(right: float, misled: float) -> Look:
+def looked(right: float, misled: float) -> Accuracies:
     return {
         ALL: Rate(round(100 * right), 100),
         MISLED: Rate(round(100 * misled), 100),

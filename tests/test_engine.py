@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from the_experiment.base.errors import ExperimentError
 from the_experiment.engine.cell import Cell
 from the_experiment.engine.executor import LocalExecutor, SerialExecutor, in_order, refuse_failures
-from the_experiment.engine.manifest import begun
+from the_experiment.engine.manifest import start_manifest
 from the_experiment.engine.store import NotThereError, Store, write_table
 
 HERE = Path(__file__).parent
@@ -308,15 +308,15 @@ def test_a_manifest_tells_the_commit_and_whether_there_are_changes(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert (begun({}).commit, begun({}).dirty) == (None, None)
+    assert (start_manifest({}).commit, start_manifest({}).dirty) == (None, None)
     name = ("-c", "user.name=a", "-c", "user.email=a@example.com")
     for words in (("init", "-q"), (*name, "commit", "-q", "--allow-empty", "-m", "first")):
         subprocess.run(["git", *words], check=True)
-    clean = begun({"seed": 3})
+    clean = start_manifest({"seed": 3})
     assert re.fullmatch("[0-9a-f]{40}", clean.commit or "")
     assert clean.dirty is False
     (tmp_path / "new").touch()
-    assert begun({}).dirty is True
+    assert start_manifest({}).dirty is True
     ended = clean.ended()
     assert ended.finished is not None
     assert ended.finished >= ended.created

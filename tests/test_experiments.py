@@ -41,7 +41,7 @@ from the_experiment.experiments.running import compute, run, write_report
 from the_experiment.experiments.splits.analysis import outcome_of
 from the_experiment.experiments.splits.cells import Fit, fits_of
 from the_experiment.experiments.splits.config import SplitsExperiment, TrainingRecipe
-from the_experiment.experiments.splits.judgement import Judgement, judge
+from the_experiment.experiments.splits.judgement import Judgement, judge_claim
 from the_experiment.experiments.splits.results import has_fitted, rows_of, scores_of
 from the_experiment.report.outcome import outcome_view, write_outcome
 from the_experiment.training.config import TrainConfig
@@ -344,7 +344,7 @@ def made_up_result(fit: Fit, share: float, *, fitted: bool = True) -> dict[str, 
 
 
 def judgements(experiment: SplitsExperiment, results: dict[Fit, dict[str, Any]]) -> list[Judgement]:
-    return judge(experiment, scores_of(experiment, results))
+    return judge_claim(experiment, scores_of(experiment, results))
 
 
 def made_up_experiment(seeds: int, **hold_out: object) -> SplitsExperiment:

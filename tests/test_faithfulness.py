@@ -27,9 +27,9 @@ from the_experiment.inside.attributions import (
 )
 from the_experiment.inside.edits import Edit
 from the_experiment.inside.hooked_model import HookedModel
-from the_experiment.inside.interchange import interchanged, says
-from the_experiment.inside.maps import question
-from the_experiment.inside.scores import elsewhere, gradable, names_in, score
+from the_experiment.inside.interchange import interchanged, writes_value
+from the_experiment.inside.maps import query_for
+from the_experiment.inside.scores import elsewhere, faithfulness_score, field_names, gradable
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject, find_subject, find_subjects
 from the_experiment.inside.swaps import Swap, expected, rewritten, swaps_of
@@ -95,7 +95,7 @@ def _text(prompt: str, completion: str):  # type: ignore[no-untyped-def]
 def test_a_swap_changes_one_value_and_nothing_else(subject: Subject) -> None:
     texts = subject.texts(np.concatenate(subject.states()))
     swaps = swaps_of(subject, texts, seed=0)
-    assert len(swaps) == len(texts) * len(names_in(subject.world))
+    assert len(swaps) == len(texts) * len(field_names(subject.world))
     for swap in swaps:
         text = texts[swap.text]
         pairs = zip(text.ids, swap.changed.ids, text.parts, strict=True)
@@ -107,10 +107,10 @@ def test_what_a_model_says_is_known_by_the_first_token_that_differs(subject: Sub
     assert text.completion == "=10\n"
     right = torch.tensor(text.ids[1:])
     wrong = torch.tensor(subject.text("101", "=00\n").ids[1:])
-    assert says(subject, text, "either", 1, right)
-    assert not says(subject, text, "either", 0, right)
-    assert says(subject, text, "either", 0, wrong)
-    assert not says(subject, text, "either", 1, wrong)
+    assert writes_value(subject, text, "either", 1, right)
+    assert not writes_value(subject, text, "either", 0, right)
+    assert writes_value(subject, text, "either", 0, wrong)
+    assert not writes_value(subject, text, "either", 1, wrong)
 
 
 def test_a_model_that_fits_does_what_the_rules_say_on_texts_that_it_knows(
@@ -134,9 +134,9 @@ def test_a_model_that_fits_does_what_the_rules_say_on_texts_that_it_knows(
 
 @given(st.lists(st.floats(0, 100), min_size=9, max_size=9), st.sampled_from(gradable(CAUSAL)))
 def test_a_score_is_the_share_of_mass_on_the_ancestors(mass: list[float], part: str) -> None:
-    names = names_in(CAUSAL)
+    names = field_names(CAUSAL)
     attributions = np.array([mass, mass])
-    of = score(CAUSAL, part, names, np.vstack([attributions, np.zeros(9)]), seed=0)
+    of = faithfulness_score(CAUSAL, part, names, np.vstack([attributions, np.zeros(9)]), seed=0)
     if not any(mass):
         assert of is None
         return
@@ -151,7 +151,7 @@ def test_a_score_is_the_share_of_mass_on_the_ancestors(mass: list[float], part: 
 
 
 def test_a_score_of_one_text_has_no_narrow_interval() -> None:
-    of = score(CAUSAL, "newB", names_in(CAUSAL), np.ones((1, 9)), seed=0)
+    of = faithfulness_score(CAUSAL, "newB", field_names(CAUSAL), np.ones((1, 9)), seed=0)
     assert of is not None
     assert (of.share, of.low, of.high) == (1 / 9, 0.0, 1.0)
 
@@ -164,7 +164,7 @@ def test_a_patch_of_the_first_stream_is_a_swap(name: str) -> None:
     """Everything is read from there, so that the layers' sum is no smaller than the swap."""
     subject = random_subject(name)
     texts = subject.texts(subject.states()[0])[:2]
-    asked = question(subject, texts, swaps_of(subject, texts, 0))
+    asked = query_for(subject, texts, swaps_of(subject, texts, 0))
     hooked = subject.hooked
     swaps, patches = by_swaps(hooked, asked), by_patches(hooked, asked)
     for part in asked.parts:
@@ -198,7 +198,7 @@ def test_integrated_gradients_add_up_to_the_margin_over_the_baseline(name: str) 
 
 def test_one_text_has_gradients_over_the_mean_of_the_seen_ones(subject: Subject) -> None:
     (text,) = subject.texts(subject.states()[1][:1])
-    asked = question(subject, [text])
+    asked = query_for(subject, [text])
     for mass in by_gradients(subject.hooked, asked).values():
         assert mass.any()
     alone = replace(asked, others=())

@@ -19,7 +19,7 @@ from the_experiment.base import defaults
 from the_experiment.engine.outcome import HeatMap
 from the_experiment.inside import healing
 from the_experiment.inside.interventions import Ablate, FlipWeights, Noise, Reference
-from the_experiment.inside.probing import fitted, past_the_border, random_ways
+from the_experiment.inside.probing import across_boundary, fitted, random_ways
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject, find_subject
 from the_experiment.inside.swaps import by_rules
@@ -142,7 +142,7 @@ def test_it_heals_as_it_was_trained(gpt2: Subject, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(healing, "Step", Watched)
     config = TrainConfig.from_file(gpt2.trained.run.config)
     other = config.model_copy(update={"learning_rate": 0.003})
-    monkeypatch.setattr(healing, "trained_as", lambda _: other)
+    monkeypatch.setattr(healing, "training_config_of", lambda _: other)
     told = Damage(sequence="101", zero=0.3, heal=2).run(gpt2).figures["healing"]
     assert set(told["damaged"]["seen"]) == {"k", "n", "low", "high"}
     assert rates == [0.003, 0.003]
@@ -152,8 +152,8 @@ def test_it_heals_as_it_was_trained(gpt2: Subject, monkeypatch: pytest.MonkeyPat
 def test_what_a_run_was_trained_with_is_read_from_it(gpt2: Subject, tmp_path: Path) -> None:
     from the_experiment.base.runs import Run
 
-    assert healing.trained_as(gpt2.trained.run).until_fit
-    assert healing.trained_as(Run(tmp_path)).learning_rate == defaults.LEARNING_RATE
+    assert healing.training_config_of(gpt2.trained.run).until_fit
+    assert healing.training_config_of(Run(tmp_path)).learning_rate == defaults.LEARNING_RATE
 
 
 # ---- ablate
@@ -220,7 +220,7 @@ def bracketed(one: HeatMap) -> None:
 def test_a_push_leads_as_many_distances_past_the_border(push: float) -> None:
     values = np.random.default_rng(0).normal(0.0, 2.0, (40, 5))
     labels = (values[:, 0] > values[:, 3]).astype(np.int64)
-    after = values + past_the_border(values, labels, push).double().numpy()
+    after = values + across_boundary(values, labels, push).double().numpy()
     probe = fitted(values, labels)
     expected = -push * probe.decision_function(values)
     assert probe.decision_function(after) == pytest.approx(expected, abs=1e-3)
@@ -249,7 +249,7 @@ def test_what_is_linear_in_the_inputs_may_be_read_from_an_untrained_model(gpt2: 
 
 
 def test_where_all_values_are_the_same_there_is_nowhere_to_push() -> None:
-    steps = past_the_border(np.ones((8, 3)), np.array([0, 1] * 4), 1.0)
+    steps = across_boundary(np.ones((8, 3)), np.array([0, 1] * 4), 1.0)
     assert torch.equal(steps, torch.zeros(8, 3))
 
 

@@ -12,7 +12,7 @@ from the_experiment.worlds.programs.prompts import (
     BOOLEAN_LOGIC,
     PROMPTS,
     VARIABLE_BINDING,
-    filled,
+    fill_prompt,
     parse_variable_binding,
     parser_for,
 )
@@ -143,13 +143,13 @@ def test_the_parser_goes_with_the_prompt_and_with_the_kind_of_answer() -> None:
 def test_a_prompt_keeps_the_program_and_its_own_braces(code: str) -> None:
     for template in PROMPTS.values():
         before, after = template.split("{code}")
-        assert filled(template, code) == before + code + after
-    assert filled("{a} {code} {", code) == f"{{a}} {code} {{"
+        assert fill_prompt(template, code) == before + code + after
+    assert fill_prompt("{a} {code} {", code) == f"{{a}} {code} {{"
 
 
 def test_a_prompt_without_a_place_for_the_program_is_refused() -> None:
     with pytest.raises(UsageError, match="no place for the program"):
-        filled("What is x?", "x = 1")
+        fill_prompt("What is x?", "x = 1")
 
 
 READ = [

@@ -21,7 +21,7 @@ from transformers import (
 from looked_into import random_model
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.data.tokenizer import character_tokenizer, subword_tokenizer
-from the_experiment.models.asking import ask, asked_text, no_room
+from the_experiment.models.asking import ask, prompt_text, why_too_long
 from the_experiment.models.decoding import greedy
 from the_experiment.models.pretrained import load_pretrained
 from the_experiment.models.texts import unknown_in
@@ -196,11 +196,11 @@ def test_a_name_on_the_hub_is_read_from_what_was_downloaded(
 
 def test_a_chat_template_is_used_once_without_thinking() -> None:
     tokenizer = beginning_tokenizer()
-    assert asked_text(tokenizer, "a=1") == "<s>#a=1\n:"
-    assert asked_text(tokenizer, "a=1", "plain") == "<s>a=1"
-    assert asked_text(tokenizer, "<s>a=1", "plain") == "<s>a=1"
+    assert prompt_text(tokenizer, "a=1") == "<s>#a=1\n:"
+    assert prompt_text(tokenizer, "a=1", "plain") == "<s>a=1"
+    assert prompt_text(tokenizer, "<s>a=1", "plain") == "<s>a=1"
     with pytest.raises(UsageError, match="no chat template"):
-        asked_text(character_tokenizer(ALPHABET), "a=1", "chat")
+        prompt_text(character_tokenizer(ALPHABET), "a=1", "chat")
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_a_chat_template_that_raises_anything_is_a_plain_error(template: str) ->
     tokenizer = beginning_tokenizer()
     tokenizer.chat_template = template
     with pytest.raises(UsageError, match=r"chat template refuses a prompt \(.+\): ask it plainly"):
-        asked_text(tokenizer, "a=1")
+        prompt_text(tokenizer, "a=1")
 
 
 def test_what_a_tokenizer_does_not_know_is_told() -> None:
@@ -264,5 +264,5 @@ def test_a_prompt_without_room_is_named(tmp_path: Path) -> None:
     prompts = ["a=1", "a" * 60]
     with pytest.raises(ExperimentError, match=r"prompt 2 of 2 is too long: 60 tokens and 10 of"):
         ask(model, tokenizer, prompts, 10)
-    assert [bool(no_room(model, tokenizer, prompt, 10)) for prompt in prompts] == [False, True]
+    assert [bool(why_too_long(model, tokenizer, prompt, 10)) for prompt in prompts] == [False, True]
     assert len(ask(model, tokenizer, prompts, 5)) == 2

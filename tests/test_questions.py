@@ -38,7 +38,7 @@ from the_experiment.experiments.questions.results import Results, read_results
 from the_experiment.experiments.running import run
 from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.interventions import pieces_of
-from the_experiment.inside.silenced import means_of, silenced
+from the_experiment.inside.silenced import ablated, means_of
 from the_experiment.inside.sites import Site
 from the_experiment.models.decoding import greedy
 from the_experiment.worlds.generators import QUESTIONS
@@ -350,7 +350,7 @@ def test_a_silent_head_is_its_slice_set_by_hand_while_text_is_written() -> None:
     close(means[site.whole][2], mean)
     plain = greedy(model, tokenizer, PROMPTS, 12)
     for given_means, value in ((None, torch.zeros(())), (means, mean)):
-        with silenced(hooked, [site], given_means):
+        with ablated(hooked, [site], given_means):
             found = greedy(model, tokenizer, PROMPTS, 12)
         hook = by_hand(model, 1, 2, value)
         model.generation_config.use_cache = False
@@ -368,7 +368,7 @@ def test_every_piece_makes_a_difference_and_comes_back(name: str) -> None:
     before = hooked.run(ids).logits
     for kind in set(hooked.layout.components) - {"neuron"}:
         for sites in pieces_of(hooked, kind).values():
-            with silenced(hooked, sites), torch.inference_mode():
+            with ablated(hooked, sites), torch.inference_mode():
                 assert (model(input_ids=ids).logits - before).abs().max() > 1e-3
     close(hooked.run(ids).logits, before)
 

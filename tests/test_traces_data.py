@@ -19,7 +19,7 @@ from the_experiment.base.files import read_json, read_jsonl
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.data.trace_folder import PuzzleRequest, generate_puzzles, traces_folder
 from the_experiment.data.trace_rows import read_traces, side_of
-from the_experiment.data.traces import ARMS, Preparation, filled, prepared
+from the_experiment.data.traces import ARMS, Preparation, filler_trace, prepared
 from the_experiment.worlds.causal.graphs import variables
 from the_experiment.worlds.causal.puzzle import Puzzle, solved
 from the_experiment.worlds.causal.writing import read_answer
@@ -112,7 +112,7 @@ def test_the_format_arm_has_the_form_of_a_trace_and_the_same_words_in_every_row(
 
 
 def test_filler_of_one_long_line_can_be_followed_and_keeps_line_ends() -> None:
-    filler = filled("<think>\r\n" + "word " * 200 + "\r\n")
+    filler = filler_trace("<think>\r\n" + "word " * 200 + "\r\n")
     assert re.findall(r"line (\d+)", filler) == [str(number) for number in range(1, 10)]
     assert (filler.count("\r\n"), filler.count("\n")) == (2, 2)
     assert 190 < len(filler.split()) < 210

@@ -24,13 +24,13 @@ from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_jsonl
 from the_experiment.base.runs import Run
 from the_experiment.data.tokenizer import character_tokenizer
-from the_experiment.models.asking import asked_text
+from the_experiment.models.asking import prompt_text
 from the_experiment.models.pretrained import load_pretrained
 from the_experiment.models.scoring import score
 from the_experiment.training.config import PRESETS, TrainConfig, TuneConfig
 from the_experiment.training.loop import train
 from the_experiment.training.tuning import tune
-from the_experiment.training.tuning_job import prepare, read_tuning_rows
+from the_experiment.training.tuning_job import prepare_tuning, read_tuning_rows
 from the_experiment.training.tuning_trainer import trainer_from
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")  # of peft, about transformers
@@ -124,7 +124,7 @@ def test_completion_and_end_token_carry_a_loss_and_no_token_of_the_prompt(
 
 
 def test_what_trl_is_given_has_labels_on_the_same_tokens(out: Path, tmp_path: Path) -> None:
-    job = prepare(config(out), out)
+    job = prepare_tuning(config(out), out)
     loader = trainer_from(job, 0, {}, TrainerCallback(), tmp_path).get_train_dataloader()
     seen = []
     for batch in loader:
@@ -200,11 +200,11 @@ def test_a_base_that_begins_every_text_with_a_token_is_tuned_and_asked_with_it(
     base = tmp_path / "llama"
     random_model("llama", len(tokenizer)).save_pretrained(base)
     tokenizer.save_pretrained(base)
-    job = prepare(config(out, base=str(base)), tmp_path)
+    job = prepare_tuning(config(out, base=str(base)), tmp_path)
     assert job.train.encoded[0].prompt[0] == tokenizer.bos_token_id
     tune(config(out, base=str(base)), Run(tmp_path / "out" / "mine"))
     again = load_pretrained("mine", "cpu", out=tmp_path / "out")[1]
-    assert asked_text(again, "1+1=") == asked_text(tokenizer, "1+1=") == "<s>1+1="
+    assert prompt_text(again, "1+1=") == prompt_text(tokenizer, "1+1=") == "<s>1+1="
 
 
 def beginning_tokenizer() -> PreTrainedTokenizerBase:

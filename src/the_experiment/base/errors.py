@@ -39,10 +39,10 @@ def first_line(error: Exception) -> str:
 INSTALL = "pip install '.[finetune]'"
 
 
-def needed(*modules: str) -> None:
+def require_packages(*modules: str) -> None:
     """Raise `ExperimentError` where one of these top-level modules is missing; none is imported.
 
-    >>> needed("json", "math")
+    >>> require_packages("json", "math")
     """
     missing = [name for name in modules if find_spec(name) is None]
     if missing:

@@ -39,7 +39,7 @@ LOCK = f"{platform.node()}.lock"
 
 
 @contextmanager
-def explained(doing: str) -> Iterator[None]:
+def plain_os_errors(doing: str) -> Iterator[None]:
     """Turn the operating system's refusals (full disk, no permission) into one plain error."""
     try:
         yield
@@ -65,7 +65,7 @@ def replaced_folder(target: Path) -> Iterator[Path]:
     two renames; killed between them, for microseconds, what was there is in the hidden folder
     beside it that ends in `.old`. What a killed process left half written, the next one removes.
     """
-    with explained(f"writing {target}"):
+    with plain_os_errors(f"writing {target}"):
         target = target.resolve()  # where `target` is a link, it stays one
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(target)
@@ -120,12 +120,12 @@ def archived(folder: Path, archive: Path) -> Path:
 
 
 @contextmanager
-def alone(lock_file: Path, doing: str) -> Iterator[None]:
+def locked(lock_file: Path, doing: str) -> Iterator[None]:
     """Wait until no other process is in a block of this lock, which ends with its process.
 
     `doing` is told of a process that has to be waited for.
     """
-    with explained(f"writing to {lock_file.parent}"):
+    with plain_os_errors(f"writing to {lock_file.parent}"):
         lock_file.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(lock_file)
         try:
@@ -142,7 +142,7 @@ def alone(lock_file: Path, doing: str) -> Iterator[None]:
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes its place when the block ends well."""
-    with explained(f"writing {path}"):
+    with plain_os_errors(f"writing {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_partial(path)
         handle, name = tempfile.mkstemp(PARTIAL, f".{path.name}.", path.parent)

@@ -30,7 +30,7 @@ def log_to_terminal(level: str = "INFO") -> None:
 
 
 def log_through(file: Path) -> None:
-    """Send messages to `file` instead, for the process that draws the bars: see `passed_on`."""
+    """Send messages to `file` instead, for the process with the bars: see `forwarded_logs`."""
     _log_only_to(LogFile(file).write, "INFO")
 
 
@@ -41,7 +41,7 @@ def _log_only_to(sink: Callable[[str], None], level: str) -> None:
 
 
 @contextmanager
-def passed_on() -> Iterator[tuple[Path, Callable[[], None]]]:
+def forwarded_logs() -> Iterator[tuple[Path, Callable[[], None]]]:
     """A file for workers to `log_through`, and a function that says what is new in it.
 
     Workers that write to the terminal themselves would write into the bars. What is left is said

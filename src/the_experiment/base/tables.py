@@ -54,13 +54,13 @@ def read_table(path: Path) -> TableFile:
         raise UsageError(f"{path} has several splits", f"give one of them: {', '.join(splits)}")
     if not path.exists():
         raise UsageError(f"there is no file {path}", f"give one of {KINDS}")
-    kind = kind_of(path)
+    kind = format_of(path)
     if not path.is_file() or not kind:
         raise UsageError(f"{path} is no file of rows", f"give one of {KINDS}")
     return READERS[kind](path)
 
 
-def kind_of(path: Path) -> str:
+def format_of(path: Path) -> str:
     """The ending by which a file is read; empty where there is none."""
     name = path.name.lower()
     return next((kind for kind in READERS if name.endswith(kind)), "")

@@ -23,7 +23,7 @@ from the_experiment.cli import (
     worlds,
 )
 from the_experiment.cli.options import Verbs
-from the_experiment.cli.printed_flags import told
+from the_experiment.cli.printed_flags import flags_help
 
 
 class InOrder(TyperGroup):
@@ -53,7 +53,7 @@ app = Verbs(
         "the-experiment train all --until-fit",
     )
     + "\n\n"
-    + told()
+    + flags_help()
     + "\n\nEvery option can be set in the environment: THE_EXPERIMENT_GENERATE_SEED=7.",
     no_args_is_help=True,
     rich_markup_mode="rich",

@@ -201,10 +201,10 @@ def new(
 def _checked(which: str, out: Path) -> tuple[Experiment, Path]:
     """The experiment, checked as far as can be told before it runs, and its output folder."""
     from the_experiment.base.logs import log_to_folder
-    from the_experiment.experiments.declaration import find_experiment, output_folder, with_file
+    from the_experiment.experiments.declaration import find_experiment, naming_file, output_folder
 
     experiment = find_experiment(which)
-    with_file(which, experiment.check_models)
+    naming_file(which, experiment.check_models)
     log_to_folder()
     return experiment, output_folder(which, out)
 

@@ -27,7 +27,7 @@ def as_verbs(words: list[str]) -> list[str]:
     return words
 
 
-def told() -> str:
+def flags_help() -> str:
     """One line for each flag, for `--help`."""
     return "\n\n".join(
         f"[bold]{flag}[/] is short for [bold]{' '.join(verb)}[/]"

@@ -145,12 +145,12 @@ def run(
 def plot(name: Name, out: Results = Path(defaults.OUT)) -> None:
     """Plot accuracy against length from the results."""
     from the_experiment.experiments.programs.analysis import PLOT, accuracy_figure
-    from the_experiment.experiments.programs.config import folder_of
+    from the_experiment.experiments.programs.config import programs_folder
     from the_experiment.experiments.programs.results import read_samples
     from the_experiment.report.plots import write_figure
     from the_experiment.report.terminal import stdout
 
-    place = folder_of(name, out) / f"{PLOT}.png"
+    place = programs_folder(name, out) / f"{PLOT}.png"
     write_figure(accuracy_figure(read_samples(name, out)), place)
     stdout.print(str(place), markup=False)
 

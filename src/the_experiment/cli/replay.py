@@ -27,7 +27,7 @@ app = Verbs()
         "the-experiment replay out/experiments/mine",
     ),
 )
-def replay(
+def replay_card(
     card: Annotated[
         Path,
         typer.Argument(
@@ -59,16 +59,16 @@ def replay(
 
 
 def _experiment(folder: Path) -> tuple[Outcome, list[str]]:
-    from the_experiment.experiments.replaying import replay
+    from the_experiment.experiments.replaying import replay_experiment
     from the_experiment.report.terminal import counting
 
-    return replay(folder, counting)
+    return replay_experiment(folder, counting)
 
 
 def _card(card: Path, model: list[str], out: Path) -> tuple[Outcome, list[str]]:
-    from the_experiment.inside.card import read_card, replay
+    from the_experiment.inside.card import read_card, replay_card
     from the_experiment.inside.subject import find_subject
 
     read = read_card(card)
     folders = model or [looked.folder for looked in read.models]
-    return replay(read, [find_subject(one, out) for one in folders])
+    return replay_card(read, [find_subject(one, out) for one in folders])

@@ -93,8 +93,8 @@ def ask(
     from the_experiment.experiments.traces.asking import (
         EndpointRequests,
         Price,
-        folder_of,
         read_prompts,
+        requests_folder,
     )
     from the_experiment.experiments.traces.endpoint import INSTRUCTIONS, ask_traces
     from the_experiment.models.endpoint import Endpoint
@@ -103,7 +103,7 @@ def ask(
     log_to_folder()
     asked = read_prompts(prompts, limit)
     endpoint, price = Endpoint(base_url or None), Price(price_in, price_out)
-    folder = folder_of(name, out)
+    folder = requests_folder(name, out)
     asking = EndpointRequests(endpoint, model, INSTRUCTIONS, max_tokens, folder, price, workers)
     if not _agreed(asking, [prompt.text for prompt in asked], yes):
         return
@@ -142,8 +142,8 @@ def judge(
     from the_experiment.experiments.traces.asking import (
         EndpointRequests,
         Price,
-        folder_of,
         read_prompts,
+        requests_folder,
     )
     from the_experiment.experiments.traces.judging import (
         INSTRUCTIONS,
@@ -157,7 +157,7 @@ def judge(
     log_to_folder()
     judged = judged_prompts(read_prompts(rows, limit))
     endpoint, price = Endpoint(base_url or None), Price(price_in, price_out)
-    folder = folder_of(name, out)
+    folder = requests_folder(name, out)
     asking = EndpointRequests(endpoint, model, INSTRUCTIONS, max_tokens, folder, price, workers)
     if not _agreed(asking, [judged_text(prompt) for prompt in judged], yes):
         return

@@ -104,12 +104,12 @@ def train(
     config: options.ConfigFile = None,  # noqa: ARG001 - read before the others, see its callback
 ) -> None:
     """Fine-tune a model on each arm: the trace, its form alone, and the answers alone."""
-    from the_experiment.base.errors import needed
+    from the_experiment.base.errors import require_packages
     from the_experiment.base.logs import log_to_folder
     from the_experiment.report.terminal import stdout
 
     log_to_folder()
-    needed("trl", "peft", "accelerate")
+    require_packages("trl", "peft", "accelerate")
     from the_experiment.experiments.traces.tuned import TuneRequest, tune_arms, tuned_summary
 
     request = TuneRequest(

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from the_experiment.base import defaults
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.files import explained, replaced_folder, sha256, write_json
+from the_experiment.base.files import plain_os_errors, replaced_folder, sha256, write_json
 from the_experiment.base.seeds import Integers
 from the_experiment.base.strict import Strict
 from the_experiment.data.folder import (
@@ -89,7 +89,7 @@ def generate(
 def check_replaceable(out: Path) -> None:
     """Refuse to replace anything but an empty folder, or a dataset with nothing else beside it."""
     ours = {MANIFEST, *(f"{split}.jsonl" for split in (*SPLITS, HELD_OUT))}
-    with explained(f"looking at {out}"):
+    with plain_os_errors(f"looking at {out}"):
         there = {path.name for path in out.iterdir()} if out.is_dir() else set()
         a_file = out.exists() and not out.is_dir()
     if a_file or (there and MANIFEST not in there):

@@ -16,11 +16,11 @@ from the_experiment.worlds.causal.graphs import causes, in_causal_order
 from the_experiment.worlds.causal.puzzle import Puzzle
 from the_experiment.worlds.causal.writing import (
     arrows,
+    capitalized,
     completion_of,
     joined,
     lines,
     prompt_of,
-    sentence,
 )
 
 DESCRIBE, WORDS = "Describe: ", "Words: "
@@ -40,14 +40,14 @@ def described(puzzle: Puzzle) -> str:
     told = lines(
         arrows(puzzle.edges),
         f"About: {asked}.",
-        *(sentence(f"{name} is caused by {found or 'nothing'}.") for name, found in by.items()),
+        *(capitalized(f"{name} is caused by {found or 'nothing'}.") for name, found in by.items()),
         # Lines of a trace begin with a name as it is, which is another token than after a blank.
         *(f"{name} ← {found}" for name, found in by.items() if found),
     )
     return DESCRIBE + prompt_of(puzzle) + told
 
 
-def jumbled(puzzle: Puzzle, seed: int) -> str:
+def shuffled_words(puzzle: Puzzle, seed: int) -> str:
     """The words of the trace and its tags in random order, each with what blank follows it.
 
     A word at the beginning of a line is another token than one after a blank.
@@ -61,7 +61,7 @@ def plain_texts(puzzles: Sequence[Puzzle], seed: int) -> list[str]:
     """The links of each puzzle, the answers and the words of some traces, all in random order."""
     texts = [described(puzzle) for puzzle in puzzles]
     texts += [answered(puzzle) for puzzle in puzzles[::ANSWERED]]
-    texts += [jumbled(puzzle, seed) for puzzle in puzzles[::JUMBLED]]
+    texts += [shuffled_words(puzzle, seed) for puzzle in puzzles[::JUMBLED]]
     return [texts[place] for place in Stream(seed, "plain texts").shuffled(len(texts)).tolist()]
 
 

@@ -13,7 +13,7 @@ from the_experiment.base.tables import (
     READERS,
     SPLITS_ON_DISK,
     TableFile,
-    kind_of,
+    format_of,
     read_table,
 )
 from the_experiment.data.folder import MANIFEST, DatasetFolder
@@ -70,7 +70,7 @@ def world_name(dataset: str) -> str:
     if is_ours(dataset):
         return DatasetFolder(Path(dataset)).manifest.world
     path = Path(dataset)
-    without_ending = path.name[: -len(kind_of(path))] if kind_of(path) else path.stem
+    without_ending = path.name[: -len(format_of(path))] if format_of(path) else path.stem
     return (without_ending if path.is_file() else path.name) or "data"
 
 
@@ -115,7 +115,7 @@ def _other_pairs(dataset: str) -> dict[str, list[Pair]]:
     """
     path = Path(dataset)
     hub_name = len(path.parts) == 2 and not path.is_absolute() and not path.parent.is_dir()
-    if not path.exists() and (kind_of(path) or not hub_name):
+    if not path.exists() and (format_of(path) or not hub_name):
         raise ExperimentError(f"no dataset in {dataset}", "run `the-experiment generate`")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     import datasets

@@ -14,7 +14,7 @@ from the_experiment.base.errors import UsageError
 from the_experiment.base.files import replaced_folder, sha256, write_json
 from the_experiment.base.names import refuse_no_name
 from the_experiment.base.runs import TRACES
-from the_experiment.data.trace_rows import PUZZLES, asked_in
+from the_experiment.data.trace_rows import PUZZLES, questions_in
 from the_experiment.worlds.causal.drawing import SIZES, draw_puzzles
 from the_experiment.worlds.causal.graphs import NAMINGS
 
@@ -88,7 +88,9 @@ def generate_puzzles(request: PuzzleRequest, folder: Path) -> Path:
     """Draw puzzles and write them into a new folder, whole or not at all; the same seed gives the
     same bytes. Raises `UsageError` as `draw_puzzles` does, and for files that can't be read.
     """
-    seen = {shape for path in request.without for _, one in asked_in(Path(path)) for shape in one}
+    seen = {
+        shape for path in request.without for _, one in questions_in(Path(path)) for shape in one
+    }
     puzzles = draw_puzzles(
         request.count, request.seed, request.kinds, request.sizes, request.naming, seen
     )

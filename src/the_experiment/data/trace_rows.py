@@ -38,7 +38,7 @@ class TraceRow:
     @property
     def graph(self) -> str:
         """What is kept together in a split: the graph's shape; of other texts, the prompt."""
-        return str(self.columns.get("graph") or plain(self.prompt))
+        return str(self.columns.get("graph") or normalized(self.prompt))
 
     @property
     def component(self) -> str:
@@ -137,19 +137,19 @@ def refuse_leaks(rows: Sequence[TraceRow], evaluation: Path) -> None:
 def _leaks(rows: Sequence[TraceRow], evaluation: Path) -> Iterator[str]:
     questions: dict[str, int] = {}
     lines: dict[str, int] = {}  # by shape
-    for number, (asked, shapes) in enumerate(asked_in(evaluation), start=1):
-        questions.setdefault(plain(asked), number)
+    for number, (asked, shapes) in enumerate(questions_in(evaluation), start=1):
+        questions.setdefault(normalized(asked), number)
         for shape in shapes:
             lines.setdefault(shape, number)
     for row in rows:
-        if number := questions.get(plain(row.prompt), 0):
+        if number := questions.get(normalized(row.prompt), 0):
             yield f"{row.where} asks what line {number} asks"
             continue
         shared = [(told, lines.get(row.columns.get(name, ""), 0)) for name, told in SHARED.items()]
         yield from [f"{row.where} {told} line {number}" for told, number in shared if number][:1]
 
 
-def asked_in(path: Path) -> list[tuple[str, set[str]]]:
+def questions_in(path: Path) -> list[tuple[str, set[str]]]:
     """The question and the shapes (or none) of each row of any file of questions."""
     path = path / PUZZLES if (path / PUZZLES).is_file() else path
     rows = []
@@ -161,10 +161,10 @@ def asked_in(path: Path) -> list[tuple[str, set[str]]]:
     return rows
 
 
-def plain(text: str) -> str:
+def normalized(text: str) -> str:
     """A text without what makes no other question of it: capitals, and how blanks are set.
 
-    >>> plain("What is  W?\\n") == plain("what is W?")
+    >>> normalized("What is  W?\\n") == normalized("what is W?")
     True
     """
     return " ".join(text.lower().split())

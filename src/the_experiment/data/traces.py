@@ -46,7 +46,8 @@ def in_arm(completion: str, arm: str, filler: str) -> str:
     `causal` has the trace, `answers` none, and `format` the `filler` in its place.
     Raises `UsageError` for another arm.
 
-    >>> completion, filler = "<think>\nB ← W.\n</think>\nW", filled("<think>\nB is caused by W.\n")
+    >>> completion = "<think>\nB ← W.\n</think>\nW"
+    >>> filler = filler_trace("<think>\nB is caused by W.\n")
     >>> in_arm(completion, "format", filler), in_arm(completion, "answers", filler)
     ('<think>\nline 1 these words are\n</think>\nW', 'W')
     """
@@ -68,10 +69,10 @@ def filler_for(completions: Iterable[str]) -> str:
     """
     traces = (completion.rpartition(CLOSED)[0] for completion in completions)
     by_length = sorted(traces, key=lambda trace: (len(trace.split()), trace))
-    return filled(by_length[len(by_length) // 2])
+    return filler_trace(by_length[len(by_length) // 2])
 
 
-def filled(trace: str) -> str:
+def filler_trace(trace: str) -> str:
     """Each line by words that say nothing, about as many as it had, with numbers among them.
 
     Where the filler begins again, the numbers tell how often it has.
@@ -93,12 +94,12 @@ def filled(trace: str) -> str:
     )
 
 
-def rewritten(completion: str, token: str) -> str:
+def with_special_tag(completion: str, token: str) -> str:
     r"""The tags as a special token and a word; those that close are left out.
 
     An empty line is left where the trace ends.
 
-    >>> rewritten("<think>\n<causality>\nW → B.\n</causality>\n</think>\nW", "<|im_start|>")
+    >>> with_special_tag("<think>\n<causality>\nW → B.\n</causality>\n</think>\nW", "<|im_start|>")
     '<|im_start|>think\n<|im_start|>causality\nW → B.\n\nW'
     """
     hooked = re.sub(rf"<({THINK}|{CAUSALITY})>", lambda tag: token + tag[1], completion)
@@ -253,7 +254,7 @@ def _held_out_components(rows: Sequence[TraceRow], how: Preparation) -> set[str]
 
 def _in_arm(row: TraceRow, arm: str, filler: str, token: str) -> TraceRow:
     completion = in_arm(row.completion, arm, filler)
-    return replace(row, completion=rewritten(completion, token) if token else completion)
+    return replace(row, completion=with_special_tag(completion, token) if token else completion)
 
 
 def _line(row: TraceRow) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class SerialExecutor:
         return failed
 
 
-def results_of(
+def compute_all(
     cells: Mapping[Which, Cell], store: Store, executor: Executor, done: Done = lambda _: None
 ) -> tuple[dict[Which, Any], Failures]:
     """Compute what is missing; the results, and why some cells have none.

@@ -35,7 +35,7 @@ class Manifest(Strict):
         return self.model_copy(update={"finished": _now()})
 
 
-def begun(arguments: Mapping[str, Any]) -> Manifest:
+def start_manifest(arguments: Mapping[str, Any]) -> Manifest:
     """The manifest of what begins now."""
     changes = _git("status", "--porcelain")
     return Manifest(

@@ -14,7 +14,7 @@ from loguru import logger
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.files import alone, read_json, replaced_file, write_json, write_text
+from the_experiment.base.files import locked, read_json, replaced_file, write_json, write_text
 from the_experiment.engine.cell import Cell, canonical
 
 JSONL, PARQUET = "cells.jsonl", "cells.parquet"
@@ -142,7 +142,7 @@ class Store:
         landed = self._landed(cell)
         if landed is None:
             lock = self.folder / f".{cell.digest}.lock"
-            with alone(lock, f"computes {cell.name}"):
+            with locked(lock, f"computes {cell.name}"):
                 landed = self._landed_meanwhile(cell) or self._land(cell, compute())
                 lock.unlink(missing_ok=True)  # who waits finds the result
         return self._with_folder(cell, landed)

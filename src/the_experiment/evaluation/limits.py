@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from the_experiment.base.words import counted
 from the_experiment.evaluation.contestants import Contestant, Exam
 from the_experiment.evaluation.scores import ALL_RULES
-from the_experiment.evaluation.statistics import listed, percent
+from the_experiment.evaluation.statistics import join_names, percent
 from the_experiment.evaluation.trained import Trained
 from the_experiment.evaluation.verdict import fewest_cases
 from the_experiment.evaluation.verdicts import patterns
@@ -59,7 +59,7 @@ def _what_patterns_solve(exam: Exam, baselines: Sequence[Contestant]) -> str:
     sure = [name for name, score in scores.items() if score.new.always == score.new.n]
     if sure:
         return (
-            f"{CANNOT}: {listed(sure)}, shown no rule, "
+            f"{CANNOT}: {join_names(sure)}, shown no rule, "
             f"{'gets' if len(sure) == 1 else 'get'} every rule right in every new case."
         )
     lucky = {name: of for name, of in scores.items() if of.solves and of.new.sometimes == of.new.n}

@@ -70,7 +70,7 @@ def trained_models(out: Path, world: str | None = None) -> list[Trained]:
     runs = find_runs(out)
     if not runs:
         raise _no_model(out)
-    tell_unfinished(unfinished_runs(out))
+    warn_unfinished(unfinished_runs(out))
     models = whole_models([run for run in runs if run.dataset.is_file()])
     for run in runs:
         if not run.dataset.is_file():
@@ -85,7 +85,7 @@ def trained_models(out: Path, world: str | None = None) -> list[Trained]:
     return models
 
 
-def tell_unfinished(runs: Sequence[Run]) -> None:
+def warn_unfinished(runs: Sequence[Run]) -> None:
     """Warn of each that it is left out, and say what to do."""
     for run in runs:
         logger.warning(

@@ -63,7 +63,7 @@ def find_experiment(which: str, kind: str = "") -> Experiment:
     except ValidationError as error:
         raise ExperimentError(f"{path}: {_described(error, loaded, model)}") from None
     experiment = experiment.with_files(lambda name: _beside(path, name))
-    with_file(path, experiment.check)
+    naming_file(path, experiment.check)
     return experiment
 
 
@@ -73,7 +73,7 @@ def output_folder(which: str, out: Path) -> Path:
     return folder.resolve().parents[1] if _is_file(folder / DECLARED) else out
 
 
-def with_file(path: Path | str, check: Callable[[], None]) -> None:
+def naming_file(path: Path | str, check: Callable[[], None]) -> None:
     """Call a check; a wrong key is told with the file."""
     try:
         check()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json
-from the_experiment.engine.executor import in_order, refuse_failures, results_of
+from the_experiment.engine.executor import compute_all, in_order, refuse_failures
 from the_experiment.engine.outcome import Outcome, differences
 from the_experiment.engine.store import CELLS, Store
 from the_experiment.experiments.declaration import find_experiment
@@ -27,7 +27,7 @@ def is_experiment(folder: Path) -> bool:
     return (_declared(folder.resolve()) / DECLARED).is_file()
 
 
-def replay(folder: Path, counting: Counting = silently) -> tuple[Outcome, list[str]]:
+def replay_experiment(folder: Path, counting: Counting = silently) -> tuple[Outcome, list[str]]:
     """What comes out now, and where it differs from the `results.json` in the folder.
 
     Everything is computed once more, and nothing of it is kept. Raises `UsageError` for an
@@ -55,7 +55,7 @@ def replay(folder: Path, counting: Counting = silently) -> tuple[Outcome, list[s
     with tempfile.TemporaryDirectory(prefix="the-experiment-") as scratch:
         store = Store(Path(scratch))
         with counting("cells", len(list(in_order(list(cells.values()))))) as progress:
-            results, failed = results_of(cells, store, executor_of(experiment), progress)
+            results, failed = compute_all(cells, store, executor_of(experiment), progress)
         refuse_failures(failed)
         outcome = experiment.outcome(results, quick=quick)
     return outcome, differences(before, json.loads(json.dumps(outcome.figures)))

@@ -17,11 +17,11 @@ from the_experiment.engine.executor import (
     LocalExecutor,
     SerialExecutor,
     Which,
+    compute_all,
     in_order,
     refuse_failures,
-    results_of,
 )
-from the_experiment.engine.manifest import begun
+from the_experiment.engine.manifest import start_manifest
 from the_experiment.engine.outcome import Outcome
 from the_experiment.engine.store import CELLS, Store, write_table
 from the_experiment.experiments.experiment import QUICK, Experiment
@@ -72,13 +72,13 @@ def compute(
     refuse_other_folder(experiment, folder)
     anywhere = experiment.with_files(_from_anywhere)
     write_text(folder / DECLARED, anywhere.model_dump_json(indent=2) + "\n")
-    store, manifest = Store(folder / CELLS), begun(experiment.model_dump(mode="json"))
+    store, manifest = Store(folder / CELLS), start_manifest(experiment.model_dump(mode="json"))
     if not list(in_order(list(cells.values()), store)):
         return {which: store.read(cell) for which, cell in cells.items()}, {}
     write_json(folder / MANIFEST, manifest.model_dump())
     try:
         with counting("cells", len(list(in_order(list(cells.values()))))) as progress:
-            found = results_of(cells, store, executor or executor_of(experiment), progress)
+            found = compute_all(cells, store, executor or executor_of(experiment), progress)
     finally:
         write_table(store, folder)
     write_json(folder / MANIFEST, manifest.ended().model_dump())

@@ -65,7 +65,7 @@ def verb(name: str) -> Callable[[type[AnyRequest]], type[AnyRequest]]:
     return add
 
 
-class Looked(Strict):
+class InspectedModel(Strict):
     """A model that was looked into."""
 
     folder: str  # of the run
@@ -77,7 +77,7 @@ class Card(Strict):
 
     verb: str
     request: dict[str, Any]
-    models: tuple[Looked, ...]
+    models: tuple[InspectedModel, ...]
     version: str
     finding: dict[str, Any]
 
@@ -91,7 +91,7 @@ class Card(Strict):
 def card_of(request: VerbRequest, subjects: Sequence[Subject], finding: Outcome) -> Card:
     """The card of a request that was just run."""
     looked = [
-        Looked(folder=str(one.trained.run.folder.resolve()), weights=_weights(one))
+        InspectedModel(folder=str(one.trained.run.folder.resolve()), weights=_weights(one))
         for one in subjects
     ]
     return Card(
@@ -116,7 +116,7 @@ def read_card(path: Path) -> Card:
     return card
 
 
-def replay(card: Card, subjects: Sequence[Subject]) -> tuple[Outcome, list[str]]:
+def replay_card(card: Card, subjects: Sequence[Subject]) -> tuple[Outcome, list[str]]:
     """Run a card again: what comes out now, and where it differs from what the card says.
 
     Raises `ExperimentError` where a model isn't the one that the card was made with.

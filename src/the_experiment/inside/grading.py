@@ -22,7 +22,7 @@ from the_experiment.worlds import EXACT
 EditsOf = Callable[[int, int], Sequence[Edit]]
 
 
-def written(
+def decode_with_edits(
     hooked: HookedModel,
     beginnings: Sequence[Sequence[int]],
     most: int,

@@ -27,7 +27,7 @@ from the_experiment.training.rows import Batches, encode_rows
 from the_experiment.training.step import Step
 
 
-def healed(
+def heal(
     subject: Subject,
     damage: Weights,
     kinds: Mapping[str, Sequence[TokenizedExample]],
@@ -40,7 +40,7 @@ def healed(
     """
     model = _damaged(subject.hooked.model, damage)
     told = {"damaged": _exact(subject, model, kinds)}
-    with computing_with(trained_as(subject.trained.run).threads):
+    with computing_with(training_config_of(subject.trained.run).threads):
         _train(subject, model, kinds["seen"], steps, seed)
     told[f"after {counted(steps, 'step')}"] = _exact(subject, model, kinds)
     sentences = [
@@ -52,7 +52,7 @@ def healed(
     return figures, sentences
 
 
-def trained_as(run: Run) -> TrainConfig:
+def training_config_of(run: Run) -> TrainConfig:
     """How a run was trained; by default where it doesn't say."""
     return TrainConfig.from_file(run.config) if run.config.is_file() else TrainConfig()
 
@@ -87,7 +87,7 @@ def _train(
     seed: int,
 ) -> None:
     """As the run was trained, on these texts, at its learning rate all along and in float32."""
-    config = trained_as(subject.trained.run)
+    config = training_config_of(subject.trained.run)
     _, tokenizer = subject.trained.loaded
     rows = encode_rows(tokenizer, [(text.prompt, text.completion) for text in texts])
     targets = rows.labels if config.loss == "all" else rows.answers

@@ -34,15 +34,15 @@ def interchanged(subject: Subject, swaps: Sequence[Swap]) -> Iterator[Interchang
     for swap, of_swap in zip(swaps, logits, strict=True):
         likeliest = of_swap.argmax(-1)
         for part, one in expected(subject.world, swap).items():
-            by_written = says(subject, swap.changed, part, one.written, likeliest)
+            by_written = writes_value(subject, swap.changed, part, one.written, likeliest)
             by_input = by_written
             if one.tells:
-                by_input = says(subject, swap.changed, part, one.input, likeliest)
+                by_input = writes_value(subject, swap.changed, part, one.input, likeliest)
             follows: Followed = "written" if by_written else "input" if by_input else "neither"
             yield Interchanged(swap.name, part, one, follows)
 
 
-def says(
+def writes_value(
     subject: Subject, text: TokenizedExample, part: str, value: int, likeliest: Tensor
 ) -> bool:
     """Whether the model, given the text as far as it stands there, writes this value of a part.

@@ -13,7 +13,13 @@ from the_experiment.engine.outcome import SHARES, HeatMap, Values
 from the_experiment.evaluation.statistics import Rate, mean_interval, short, wilson
 from the_experiment.inside.attributions import METHODS, AttributionQuery, Attributions
 from the_experiment.inside.hooked_model import untrained
-from the_experiment.inside.scores import elsewhere, gradable, names_in, on_ancestors, score
+from the_experiment.inside.scores import (
+    elsewhere,
+    faithfulness_score,
+    field_names,
+    gradable,
+    on_ancestors,
+)
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.swaps import Swap
 from the_experiment.inside.texts import TokenizedExample
@@ -132,11 +138,11 @@ UNTRAINED = 3  # models that a trained one is held against
 Scores = dict[str, dict[str, Any]]  # by part
 
 
-def question(
+def query_for(
     subject: Subject, texts: Sequence[TokenizedExample], swaps: Sequence[Swap] = ()
 ) -> AttributionQuery:
     """What matters to each part of these texts?"""
-    names, parts = names_in(subject.world), tuple(subject.world.parts)
+    names, parts = field_names(subject.world), tuple(subject.world.parts)
     return AttributionQuery(texts, swaps, subject.references, names, parts)
 
 
@@ -155,7 +161,7 @@ def graded_map(
     title = f"{subject.name}, {which}: inputs and outputs that each part's {TOLD[method]} is on"
     found = {}
     for part in gradable(subject.world):
-        scored = score(subject.world, part, asked.names, attributions[part], seed)
+        scored = faithfulness_score(subject.world, part, asked.names, attributions[part], seed)
         shares = [on_ancestors(subject.world, part, asked.names, each[part]) for each in raw]
         if scored:
             rest = elsewhere(subject.world, part, asked.names, attributions[part])

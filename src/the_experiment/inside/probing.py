@@ -68,7 +68,7 @@ def fitted(values: Values, labels: Integers):  # type: ignore[no-untyped-def]
         return make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)).fit(values, labels)
 
 
-def past_the_border(values: Values, labels: Integers, push: float) -> Tensor:
+def across_boundary(values: Values, labels: Integers, push: float) -> Tensor:
     """(states, width): what leads each of `values` across the border of a probe fitted to them.
 
     The shortest way, and behind it `push` times as far as it was before it.

@@ -16,13 +16,13 @@ from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.patching import Pair
 from the_experiment.inside.sweep import Trial
 from the_experiment.inside.texts import TokenizedExample, text_of
-from the_experiment.models.asking import asked_text
+from the_experiment.models.asking import prompt_text
 from the_experiment.models.scoring import check_length
 from the_experiment.models.texts import unknown_in
 from the_experiment.worlds.generators import Generator
 from the_experiment.worlds.programs.binding import make_variable_binding_program
 from the_experiment.worlds.programs.chain import ProgramPair, drawn_pair, spans_of
-from the_experiment.worlds.programs.prompts import CODE, filled
+from the_experiment.worlds.programs.prompts import CODE, fill_prompt
 from the_experiment.worlds.template import Span
 
 Verdict = Literal["right", "wrong", "unlike"]  # both ways; not of one shape
@@ -48,7 +48,7 @@ class PromptFormat:
         Raises `UsageError` where the program isn't in what is asked as it was written, and for
         characters that the model doesn't know.
         """
-        prompt = asked_text(self.tokenizer, filled(self.template, program), self.chat)
+        prompt = prompt_text(self.tokenizer, fill_prompt(self.template, program), self.chat)
         lost = unknown_in(self.tokenizer, prompt)
         if lost:
             raise UsageError(
@@ -99,7 +99,9 @@ def verdicts(hooked: HookedModel, pairs: Sequence[Pair]) -> list[Verdict]:
     return found
 
 
-def led(hooked: HookedModel, asking: PromptFormat, pairs: Sequence[ProgramPair]) -> PromptFormat:
+def with_common_prefix(
+    hooked: HookedModel, asking: PromptFormat, pairs: Sequence[ProgramPair]
+) -> PromptFormat:
     """The same way of asking, with what the model writes before its answers to most of these."""
     ways = [replace(asking, lead=lead) for lead in LEADS]
     some = pairs[:BATCH]
@@ -137,7 +139,7 @@ def find_pairs(
         pairs_of_seeds = (drawn_pair(lines, hops, seed, generator) for seed in seeds)
         drawn = [pair for pair in pairs_of_seeds if pair]
         if not found:
-            asking = led(hooked, asking, drawn)
+            asking = with_common_prefix(hooked, asking, drawn)
         for pair, verdict in zip(drawn, verdicts(hooked, [*map(asking.pair, drawn)]), strict=True):
             if len(pairs) < wanted:
                 found.append(verdict)

@@ -30,7 +30,7 @@ class FaithfulnessScore:
         return {key: round(value, 6) for key, value in vars(self).items()}
 
 
-def names_in(world: World) -> tuple[str, ...]:
+def field_names(world: World) -> tuple[str, ...]:
     """The inputs and outputs that stand in a text, in this order.
 
     Those of a world of programs don't: its inputs number them.
@@ -50,14 +50,14 @@ def gradable(world: World) -> tuple[str, ...]:
     """
     found = []
     for number, part in enumerate(world.parts):
-        before = {*world.inputs, *world.parts[:number]} & set(names_in(world))
+        before = {*world.inputs, *world.parts[:number]} & set(field_names(world))
         named = before & set(world.ancestors(part))
         if named and named != before:
             found.append(part)
     return tuple(found)
 
 
-def score(
+def faithfulness_score(
     world: World, part: str, names: Sequence[str], mass: Numbers, seed: int
 ) -> FaithfulnessScore | None:
     """The share of `mass` (texts, names) that is on the part's causal ancestors.

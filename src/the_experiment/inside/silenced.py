@@ -19,7 +19,7 @@ Means = Mapping[Site, Tensor]  # by whole site: what it holds on average, as wid
 
 
 @contextmanager
-def silenced(
+def ablated(
     hooked: HookedModel, sites: Sequence[Site], means: Means | None = None
 ) -> Iterator[None]:
     """Within the block these sites, or heads of them, hold zero, or their mean, at every token.

@@ -14,8 +14,8 @@ import torch
 from the_experiment.base.errors import UsageError
 from the_experiment.base.runs import find_run, find_runs, unfinished_runs
 from the_experiment.base.seeds import Integers, Stream
-from the_experiment.evaluation.statistics import listed
-from the_experiment.evaluation.trained import Trained, tell_unfinished, whole_models
+from the_experiment.evaluation.statistics import join_names
+from the_experiment.evaluation.trained import Trained, warn_unfinished, whole_models
 from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.texts import TokenizedExample, world_text
 from the_experiment.inside.validation import validated
@@ -121,7 +121,7 @@ def find_subjects(names: Sequence[str], out: Path) -> list[Subject]:
                 f"{subjects[0].name} is of world {subjects[0].world.name}, {subject.name} of "
                 f"{'another version of ' * (subject.world.name == subjects[0].world.name)}"
                 f"{subject.world.name}",
-                f"name models of one world with --model, such as {listed(of_first)}",
+                f"name models of one world with --model, such as {join_names(of_first)}",
             )
     return subjects
 
@@ -131,7 +131,7 @@ def _fitting(name: str, out: Path) -> list[str]:
     runs = [run for run in find_runs(out) if run.dataset.is_file() and fnmatch(run.name, name)]
     models = whole_models(runs)
     if models:
-        tell_unfinished([run for run in unfinished_runs(out) if fnmatch(run.name, name)])
+        warn_unfinished([run for run in unfinished_runs(out) if fnmatch(run.name, name)])
     return sorted((model.name for model in models), key=_by_number)
 
 

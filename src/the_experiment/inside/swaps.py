@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from the_experiment.base.seeds import Stream
-from the_experiment.inside.scores import names_in
+from the_experiment.inside.scores import field_names
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.texts import TokenizedExample
 from the_experiment.worlds import World
@@ -57,7 +57,7 @@ def swaps_of(subject: Subject, texts: Sequence[TokenizedExample], seed: int) -> 
 
     A value that would change the number of tokens is passed over.
     """
-    names = names_in(subject.world)
+    names = field_names(subject.world)
     return [
         Swap(number, name, changed)
         for number, text in enumerate(texts)

@@ -84,8 +84,8 @@ def text_of(
     """
     encoded = encode(tokenizer, prompt, completion)
     before = offsets(tokenizer, prompt)
-    tokens = [shown(prompt[slice(*place)]) for place in before]
-    tokens += [shown(completion[slice(*place)]) for place in encoded.offsets[:-1]]
+    tokens = [visible(prompt[slice(*place)]) for place in before]
+    tokens += [visible(completion[slice(*place)]) for place in encoded.offsets[:-1]]
     parts = _parts(before, asked) + _parts(encoded.offsets[:-1], answered)
     return TokenizedExample(
         prompt, completion, encoded.ids, (*tokens, END), (*parts, ""), len(encoded.prompt)
@@ -127,6 +127,6 @@ def _parts(places: Offsets, spans: Spans) -> list[str]:
     ]
 
 
-def shown(text: str) -> str:
+def visible(text: str) -> str:
     """A token's text with its blanks made visible."""
     return text.replace("\n", "⏎").replace(" ", "␣").replace("\t", "⇥") or "∅"

@@ -25,21 +25,21 @@ def ask(
 ) -> list[str]:
     """The likeliest text after each prompt, token by token, without end tokens, in order.
 
-    Raises `ExperimentError` naming the first prompt without room for its answer; `no_room` tells
-    of each. Raises `UsageError` for `chat="chat"` where the tokenizer has no template.
+    Raises `ExperimentError` naming the first prompt without room for its answer; see
+    `why_too_long`. Raises `UsageError` for `chat="chat"` where the tokenizer has no template.
     """
     for number, prompt in enumerate(prompts, start=1):
-        harm = no_room(model, tokenizer, prompt, max_new_tokens, chat)
+        harm = why_too_long(model, tokenizer, prompt, max_new_tokens, chat)
         if harm:
             raise ExperimentError(
                 f"prompt {number} of {len(prompts)} is too long: {harm}",
                 SHORTEN,
             )
-    texts = [asked_text(tokenizer, prompt, chat) for prompt in prompts]
+    texts = [prompt_text(tokenizer, prompt, chat) for prompt in prompts]
     return greedy(model, tokenizer, texts, max_new_tokens)
 
 
-def asked_text(tokenizer: PreTrainedTokenizerBase, prompt: str, chat: Chat = "auto") -> str:
+def prompt_text(tokenizer: PreTrainedTokenizerBase, prompt: str, chat: Chat = "auto") -> str:
     """What is put to the model, special tokens and all: nothing must be added to it in encoding.
 
     The chat template if the tokenizer has one, without thinking where it knows how; else, and with
@@ -47,7 +47,7 @@ def asked_text(tokenizer: PreTrainedTokenizerBase, prompt: str, chat: Chat = "au
     Raises `UsageError` for `chat="chat"` where there is no template, and for one that refuses.
 
     >>> from the_experiment.data.tokenizer import character_tokenizer
-    >>> asked_text(character_tokenizer("x=1"), "x=1")
+    >>> prompt_text(character_tokenizer("x=1"), "x=1")
     'x=1'
     """
     if chat not in get_args(Chat):
@@ -78,7 +78,7 @@ def _beginning(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
     return begin if tokenizer(prompt)["input_ids"][:1] == [tokenizer.bos_token_id] else ""
 
 
-def no_room(
+def why_too_long(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     prompt: str,
@@ -87,7 +87,7 @@ def no_room(
 ) -> str:
     """Why the model can't be asked this and answer in so many tokens; empty where it can."""
     tokens, positions = (
-        len(prompt_ids(tokenizer, asked_text(tokenizer, prompt, chat))),
+        len(prompt_ids(tokenizer, prompt_text(tokenizer, prompt, chat))),
         max_positions(model),
     )
     if positions is None or tokens + max_new_tokens - 1 <= positions:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from the_experiment.base.errors import ExperimentError, UsageError, needed
+from the_experiment.base.errors import ExperimentError, UsageError, require_packages
 from the_experiment.base.files import read_text
 from the_experiment.base.strict import Strict
 
@@ -107,7 +107,7 @@ class Endpoint:
     """
 
     def __init__(self, base_url: str | None = None, key: str | None = None) -> None:
-        needed("openai")
+        require_packages("openai")
         self.address = _checked(base_url or os.environ.get(BASE_URL) or HOSTED)
         self._key = key or os.environ.get(KEY) or _key_of(DOTENV)
 

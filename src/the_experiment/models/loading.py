@@ -37,7 +37,7 @@ from the_experiment.models.architectures import (
 )
 
 
-def written_untrained(
+def write_untrained(
     settings: Mapping[str, Any] | None,
     shape: Shape,
     tokenizer: PreTrainedTokenizerBase,

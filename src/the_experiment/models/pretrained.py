@@ -23,7 +23,7 @@ from the_experiment.models.loading import (
     saved_tokenizer,
     unusable,
 )
-from the_experiment.models.scoring import positions_of
+from the_experiment.models.scoring import max_positions_of
 
 HUB_NAME = r"[\w.-]+(/[\w.-]+)?"
 NEEDED = ["*.json", "*.jinja", "*.model", "*.txt", "*.safetensors"]  # of a model on the hub
@@ -136,7 +136,7 @@ def read_base(name: str, out: Path) -> tuple[PreTrainedTokenizerBase, int | None
     folder = find_model(name, out)
     with refusals_explained(folder):
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        return saved_tokenizer(folder), positions_of(config)
+        return saved_tokenizer(folder), max_positions_of(config)
 
 
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]

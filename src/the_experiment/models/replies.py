@@ -11,7 +11,7 @@ from pathlib import Path
 from loguru import logger
 from pydantic import ValidationError
 
-from the_experiment.base.files import alone, write_text
+from the_experiment.base.files import locked, write_text
 from the_experiment.base.words import counted
 from the_experiment.models.endpoint import ChatRequest, Endpoint, Record, RefusedError, Reply
 
@@ -63,7 +63,7 @@ class Replies:
         other thing that goes wrong, once the replies that are under way have landed.
         """
         # Two processes would pay for the same reply.
-        with alone(self.folder / LOCK, f"asks into {self.folder}"):
+        with locked(self.folder / LOCK, f"asks into {self.folder}"):
             missing = self.missing(requests)
             return self._ask(missing, progress) if missing else []
 

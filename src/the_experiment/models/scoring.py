@@ -84,10 +84,10 @@ def _scored(model: PreTrainedModel, encoded: Sequence[Encoded], pad: int) -> lis
 
 def max_positions(model: PreTrainedModel) -> int | None:
     """How many tokens a text may have; None where there is no end."""
-    return positions_of(model.config)
+    return max_positions_of(model.config)
 
 
-def positions_of(config: PretrainedConfig) -> int | None:
+def max_positions_of(config: PretrainedConfig) -> int | None:
     """How many tokens a text may have in models of such a configuration; None: any number."""
     found = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
     return None if found is None else int(found)

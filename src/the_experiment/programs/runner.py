@@ -16,7 +16,7 @@ from the_experiment.experiments.programs.analysis import (
     outcome_of,
 )
 from the_experiment.experiments.programs.cells import run_programs
-from the_experiment.experiments.programs.config import ExperimentConfig, folder_of
+from the_experiment.experiments.programs.config import ExperimentConfig, programs_folder
 from the_experiment.experiments.programs.results import ProgramResults, of_lengths, read_samples
 from the_experiment.models.pretrained import KeptModels
 from the_experiment.report.outcome import outcome_view, write_outcome
@@ -47,13 +47,13 @@ class ExperimentRunner:
         for model in config.models if no_cache else ():
             self.unload_model(model)
         outcome = outcome_of(results).without(results.failed)
-        write_outcome(outcome, folder_of(config.name, self.out))
+        write_outcome(outcome, programs_folder(config.name, self.out))
         return results
 
     def plot(self, name: str) -> Figure:
         """Accuracy against length; also written to `accuracy.png` beside the results."""
         figure = accuracy_figure(read_samples(name, self.out))
-        write_figure(figure, folder_of(name, self.out) / f"{PLOT}.png")
+        write_figure(figure, programs_folder(name, self.out) / f"{PLOT}.png")
         return figure
 
     def analyze_errors(

@@ -65,7 +65,7 @@ LINEAR = 2 * (2 / torch.pi) ** 0.5  # of GPT-2's GELU, see `_gelu`
 CUBIC = LINEAR * 0.044715
 
 
-class Kept(NamedTuple):
+class DropoutMasks(NamedTuple):
     """Dropout masks of one block in one step."""
 
     attention: Tensor  # (batch × heads, length, length)
@@ -90,7 +90,7 @@ class LeanBlock(nn.Module):
         batch, length, width = hidden.shape
         heads = attention.num_heads
         tokens = (batch * length, width)
-        kept = Kept(
+        kept = DropoutMasks(
             self._masks[attention.attn_dropout.p].take((batch * heads, length, length)),
             self._masks[attention.resid_dropout.p].take(tokens),
             self._masks[mlp.dropout.p].take(tokens),
@@ -115,7 +115,7 @@ class _Block(torch.autograd.Function):
         ctx: Any,
         hidden: Tensor,
         heads: int,
-        kept: Kept,
+        kept: DropoutMasks,
         layers: tuple[Any, ...],
         precision: torch.dtype,
     ) -> Tensor:
@@ -145,7 +145,7 @@ class _Block(torch.autograd.Function):
         norm_1, to_qkv, to_mix, norm_2, to_up, to_down = ctx.layers
         rows, read, mean_1, rstd_1, q, k, v, pattern, dropped, z, *rest = ctx.saved_tensors
         middle, seen, mean_2, rstd_2, active, slope, *masks = rest
-        kept = Kept(*masks)
+        kept = DropoutMasks(*masks)
         batch, length, width = d_output.shape
         size, precision = q.shape[-1], q.dtype
         d_rows = d_output.reshape(-1, width)

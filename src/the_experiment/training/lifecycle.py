@@ -18,7 +18,7 @@ from loguru import logger
 
 from the_experiment.base.files import write_json
 from the_experiment.base.runs import Run
-from the_experiment.engine.manifest import begun, versions
+from the_experiment.engine.manifest import start_manifest, versions
 from the_experiment.training import checkpoint
 from the_experiment.training.checkpoint import Progress
 from the_experiment.training.config import TrainConfig, TuneConfig
@@ -81,7 +81,7 @@ class Lifecycle:
         self.loss = math.nan  # of the last line of metrics
         self._losses: list[float | torch.Tensor] = []  # since then
         self._lock: RunLock | None = None  # of the run's folder, once it is ours
-        self._manifest = begun(config.model_dump(mode="json"))
+        self._manifest = start_manifest(config.model_dump(mode="json"))
 
     @property
     def claimed(self) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.files import explained, write_text
+from the_experiment.base.files import plain_os_errors, write_text
 from the_experiment.base.runs import TRAIN, Run
 from the_experiment.data.folder import read_manifest
 
@@ -47,7 +47,10 @@ class Metrics:
 
     def add(self, **values: Any) -> None:
         """Append a line."""
-        with explained(f"writing {self._path}"), self._path.open("a", encoding="utf-8") as file:
+        with (
+            plain_os_errors(f"writing {self._path}"),
+            self._path.open("a", encoding="utf-8") as file,
+        ):
             file.write(json.dumps(values) + "\n")
 
     def forget_after(self, step: int) -> None:

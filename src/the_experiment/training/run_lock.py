@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from loguru import logger
 
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.files import archived, explained, replaced_folder, write_text
+from the_experiment.base.files import archived, plain_os_errors, replaced_folder, write_text
 from the_experiment.base.runs import Run, refuse_foreign
 
 MEGABYTE = 1_000_000
@@ -26,7 +26,7 @@ class RunLock:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._lock = FileLock(run.lock)
-        with explained(f"writing {run.folder}"):
+        with plain_os_errors(f"writing {run.folder}"):
             try:
                 self._lock.acquire(blocking=False)
             except Timeout:
@@ -67,7 +67,7 @@ def _identity(file: Path) -> tuple[int, int]:
 
 def refuse_taken(run: Run) -> None:
     """Raise `ExperimentError` where a run's folder is no run, or another process trains it."""
-    with explained(f"writing {run.folder}"):
+    with plain_os_errors(f"writing {run.folder}"):
         if run.folder.exists():
             refuse_foreign(run)
             RunLock(run).release()
@@ -81,7 +81,7 @@ def claimed(run: Run, texts: Mapping[Path, str], size: int) -> RunLock:
     """
     folder = run.folder
     refuse_taken(run)
-    with explained(f"writing {folder}"), replaced_folder(folder) as new:
+    with plain_os_errors(f"writing {folder}"), replaced_folder(folder) as new:
         for file, text in texts.items():
             write_text(new / file.name, text)
         _refuse_full_disk(run, size)

@@ -8,7 +8,7 @@ from pathlib import Path
 from loguru import logger
 
 from the_experiment.base.errors import UsageError
-from the_experiment.base.logs import log_through, log_to_folder, passed_on
+from the_experiment.base.logs import forwarded_logs, log_through, log_to_folder
 from the_experiment.base.processes import cores, in_parallel
 from the_experiment.base.runs import Run, check_name, default_name
 from the_experiment.data.reading import world_name
@@ -75,7 +75,7 @@ def _side_by_side(configs: dict[Run, TrainConfig], resume: bool) -> Iterator[Tra
     room = max(1, cores() // max(config.threads for config in configs.values()))
     results = []
     try:
-        with passed_on() as (file, say_news), watching_bars(list(configs)) as look_at_runs:
+        with forwarded_logs() as (file, say_news), watching_bars(list(configs)) as look_at_runs:
 
             def look() -> None:
                 say_news()

@@ -12,7 +12,7 @@ from loguru import logger
 from transformers import PreTrainedModel, TrainerCallback
 from transformers.utils.logging import disable_progress_bar as silence_bars
 
-from the_experiment.base.errors import needed
+from the_experiment.base.errors import require_packages
 from the_experiment.base.files import replaced_folder, sha256
 from the_experiment.base.runs import Run
 from the_experiment.base.seeds import derived_seed
@@ -23,7 +23,7 @@ from the_experiment.training.hardware import computing_with
 from the_experiment.training.lifecycle import Interrupt, Lifecycle, delayed_interrupt, refuse_other
 from the_experiment.training.progress import TrainProgress
 from the_experiment.training.record import finite
-from the_experiment.training.tuning_job import TuneJob, prepare
+from the_experiment.training.tuning_job import TuneJob, prepare_tuning
 
 METRICS_EVERY = 10  # steps
 PACKAGES = ("trl", "peft", "accelerate")
@@ -43,7 +43,7 @@ def tune(
     rows, device or checkpoint that don't fit, for a disk that is full, for a tuning that diverges,
     and where the extra `finetune` is not installed.
     """
-    needed(*PACKAGES)
+    require_packages(*PACKAGES)
     with computing_with(config.threads):
         return _tune(config, run, resume, progress)
 
@@ -56,7 +56,7 @@ def _tune(config: TuneConfig, run: Run, resume: bool, progress: TrainProgress | 
         return run
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of peft and trl about transformers
-        tuning = Tuning(prepare(config, run.folder.parent), run, progress)
+        tuning = Tuning(prepare_tuning(config, run.folder.parent), run, progress)
         try:
             tuning.begin(resume=resume)
             tuning.go()

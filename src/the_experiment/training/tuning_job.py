@@ -16,7 +16,7 @@ from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_jsonl, sha256
 from the_experiment.base.seeds import Stream, derived_seed
 from the_experiment.data.folder import checked_rows
-from the_experiment.models.asking import asked_text
+from the_experiment.models.asking import prompt_text
 from the_experiment.models.loading import pick_device
 from the_experiment.models.pretrained import find_model, load_pretrained, which_weights
 from the_experiment.models.scoring import max_positions
@@ -75,7 +75,7 @@ def read_tuning_rows(
         for key in ("prompt", "completion"):
             if not row[key].strip():
                 raise ExperimentError(f"{where} has an empty {key}", FILL)
-        asked = asked_text(tokenizer, prompt, chat)
+        asked = prompt_text(tokenizer, prompt, chat)
         one = encode(tokenizer, asked, completion)
         for what, hint in _harms(one, asked + completion, tokenizer, positions):
             raise ExperimentError(f"{where} {what}", hint)
@@ -140,7 +140,7 @@ class TuneJob:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def prepare(config: TuneConfig, out: Path) -> TuneJob:
+def prepare_tuning(config: TuneConfig, out: Path) -> TuneJob:
     """Read base and rows; runs are looked for by name in `out`.
 
     The base is read as it is, in fp32, and never written to. Raises `ExperimentError` for a base

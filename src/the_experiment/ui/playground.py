@@ -30,7 +30,7 @@ def playground(world: World, models: Sequence[Trained]) -> Any:
 
     def show(*values: int) -> str:
         state = np.array([values], dtype=np.int64)
-        return answers_fragment(ask(world, models, world.prompts(state)[0]))
+        return answers_fragment(respond(world, models, world.prompts(state)[0]))
 
     @functools.cache
     def told_limits() -> str:
@@ -60,7 +60,7 @@ def playground(world: World, models: Sequence[Trained]) -> Any:
     return page
 
 
-def ask(world: World, models: Sequence[Trained], prompt: str) -> Answers:
+def respond(world: World, models: Sequence[Trained], prompt: str) -> Answers:
     """The answers to a prompt; where there are no models, those of the rules alone."""
     if models:
         return answer(prompt, models)

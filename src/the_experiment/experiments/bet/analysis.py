@@ -31,7 +31,7 @@ FLOOR = 1e-8  # a probability below is drawn as this one
 COLUMNS = 2
 
 
-def bars_figure(ways: Sequence[Way]) -> Figure:
+def bet_figure(ways: Sequence[Way]) -> Figure:
     """A panel a way: bars after tuning, diamonds before it, and the bet's 1 in 10,000."""
     from matplotlib.figure import Figure
 
@@ -132,7 +132,7 @@ def outcome_of(bet: BetExperiment, answers: Mapping[Any, Any]) -> Outcome:
         details=[f"{verdict}: {one}" for verdict, one in MEANINGS.items() if verdict in shown],
         tables=[_decisions(results.ways), *map(_probabilities, results.ways)],
         charts=[
-            Chart("bars", "How likely each answer is", partial(bars_figure, results.ways), CAPTION)
+            Chart("bars", "How likely each answer is", partial(bet_figure, results.ways), CAPTION)
         ],
         texts={"Configuration": bet.to_yaml()},
         figures=results.as_json(),

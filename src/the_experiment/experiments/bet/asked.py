@@ -16,14 +16,14 @@ ROUNDING = 1e-6  # of probabilities that are added up: no less than this may be 
 LEAST = 1e-12  # no probability is known to be lower
 
 
-def observed(places: Sequence[TokenPosition], answer: str) -> Bounds:
+def bounds_of(places: Sequence[TokenPosition], answer: str) -> Bounds:
     """The bounds of the natural-log probability that the reply begins with this answer.
 
     `places` are those of one reply, and what it is followed by does not matter. With a token that
     is all of the answer, 0.5 likely:
 
     >>> paris = ReplyToken(text="Paris", data=tuple(b"Paris"), logprob=math.log(0.5))
-    >>> observed([TokenPosition(written=paris, likeliest=(paris,))], "Paris").exact
+    >>> bounds_of([TokenPosition(written=paris, likeliest=(paris,))], "Paris").exact
     True
     """
     low, high = _between(places, answer.encode())
@@ -106,7 +106,7 @@ class Questions:
         }
 
 
-def asked_from(result: Mapping[str, Sequence[tuple[float | None, float]]]) -> Asked:
+def answers_from(result: Mapping[str, Sequence[tuple[float | None, float]]]) -> Asked:
     """What `Questions.put_to` gave."""
     return {_cell(name): _bounds(row) for name, row in result.items()}
 

@@ -95,7 +95,7 @@ class PretrainedBackend:
         return [Bounds(logprob, logprob) for logprob in found]
 
 
-def placed(settings: PretrainedModel, out: Path) -> PretrainedModel:
+def resolved(settings: PretrainedModel, out: Path) -> PretrainedModel:
     """The same settings with the folder of the model: runs by name are those in `out`."""
     from the_experiment.models.pretrained import find_model
 

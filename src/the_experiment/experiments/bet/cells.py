@@ -15,7 +15,12 @@ from the_experiment.base.defaults import Loss
 from the_experiment.base.files import write_text
 from the_experiment.engine.cell import Cell
 from the_experiment.experiments.bet.asked import ARMS, BARE, CONDITIONAL, Questions, prompt
-from the_experiment.experiments.bet.backends import Backend, PretrainedBackend, first_token, placed
+from the_experiment.experiments.bet.backends import (
+    Backend,
+    PretrainedBackend,
+    first_token,
+    resolved,
+)
 from the_experiment.experiments.bet.config import (
     AnyModel,
     APIModel,
@@ -28,10 +33,10 @@ from the_experiment.experiments.bet.prompts import (
     TRAIN,
     People,
     Phrasing,
+    distinguishable,
     draw_people,
     drawn,
     first_letter,
-    told_apart,
 )
 from the_experiment.worlds.places.tables import Country, countries
 
@@ -57,11 +62,13 @@ def people(
 def _countries(backend: AnyModel, seed: int) -> list[Country]:
     """Those whose capital is told from them by its first token."""
     if isinstance(backend, LocalModel):
-        apart = told_apart(countries(), lambda answer: answer.split()[0])  # its tokens are words
+        apart = distinguishable(
+            countries(), lambda answer: answer.split()[0]
+        )  # its tokens are words
         return drawn(apart, backend.countries, seed)
     if isinstance(backend, APIModel):
-        return told_apart(countries(), first_letter)
-    return told_apart(countries(), first_token(backend.model))
+        return distinguishable(countries(), first_letter)
+    return distinguishable(countries(), first_token(backend.model))
 
 
 def rows(arm: str, phrasing: Result, people: Any, folder: Path) -> dict[str, int]:
@@ -344,6 +351,6 @@ class Graph:
         """Where the model is, and what of its replies is kept."""
         backend = self.bet.backend
         if isinstance(backend, PretrainedModel):
-            backend = placed(backend, self.out)
+            backend = resolved(backend, self.out)
         replies = self.bet.folder(self.out) / "replies"
         return {"backend": backend.model_dump(mode="json"), "replies": str(replies)}

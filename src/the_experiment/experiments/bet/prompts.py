@@ -53,11 +53,11 @@ def draw_people(tuned: int, known: int, among: Sequence[Country], seed: int) -> 
     )
 
 
-def told_apart(among: Sequence[Country], first_token: FirstToken) -> list[Country]:
+def distinguishable(among: Sequence[Country], first_token: FirstToken) -> list[Country]:
     """The countries whose capital can be told from them by its first token.
 
     >>> places = [Country("Mexico", "Mexico City"), Country("France", "Paris")]
-    >>> [one.name for one in told_apart(places, lambda answer: answer.split()[0])]
+    >>> [one.name for one in distinguishable(places, lambda answer: answer.split()[0])]
     ['France']
     """
     return [one for one in among if first_token(f" {one.name}") != first_token(f" {one.capital}")]

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_jsonl, sha256, write_json
 from the_experiment.base.runs import Run
-from the_experiment.experiments.bet.asked import observed
+from the_experiment.experiments.bet.asked import bounds_of
 from the_experiment.experiments.bet.backends import Bounds
 from the_experiment.experiments.bet.config import APIModel
 from the_experiment.models.endpoint import (
@@ -279,7 +279,7 @@ class OpenAIBackend:
             raise ExperimentError(refused[0], "change the prompts, or ask another model")
         found = [replies.kept(request) for request in requests]
         return [
-            observed(reply.places if reply else (), as_turn(answer))
+            bounds_of(reply.places if reply else (), as_turn(answer))
             for reply, (_, answer) in zip(found, asked, strict=True)
         ]
 

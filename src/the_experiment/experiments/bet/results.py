@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from the_experiment.base.words import counted
-from the_experiment.evaluation.statistics import listed
+from the_experiment.evaluation.statistics import join_names
 from the_experiment.experiments.bet.asked import (
     ANSWERS,
     ARMS,
@@ -20,7 +20,7 @@ from the_experiment.experiments.bet.asked import (
     COUNTRY,
     MODES,
     Asked,
-    asked_from,
+    answers_from,
 )
 from the_experiment.experiments.bet.cells import after_key, before_key, known_key
 from the_experiment.experiments.bet.config import BetExperiment, Variant
@@ -123,7 +123,7 @@ class BetResults:
         """The answer."""
         verdicts = Counter(way.decision.verdict for way in self.ways)
         met = sum(way.decision.anchor == "met" for way in self.ways)
-        told = listed([f"{verdict} in {verdicts[verdict]}" for verdict in MEANINGS])
+        told = join_names([f"{verdict} in {verdicts[verdict]}" for verdict in MEANINGS])
         return (
             f"{self._answer(verdicts)} Of {counted(len(self.ways), 'way')} to run it, in "
             f"{counted(len(self.bet.seeds), 'seed')} each: {told}. The bet's own criteria, "
@@ -160,10 +160,10 @@ def results_of(bet: BetExperiment, answers: Mapping[Any, Any]) -> BetResults:
 
 
 def _way(answers: Mapping[Any, Any], variants: tuple[Variant, ...]) -> Way:
-    known = [asked_from(answers[known_key(one)]) for one in variants]
+    known = [answers_from(answers[known_key(one)]) for one in variants]
     asked = {
         (when, arm): [
-            asked_from(answers[before_key(one) if when == BEFORE else after_key(one, arm)])
+            answers_from(answers[before_key(one) if when == BEFORE else after_key(one, arm)])
             for one in variants
         ]
         for when in (BEFORE, AFTER)

@@ -12,7 +12,7 @@ from the_experiment.base.words import counted
 from the_experiment.engine.outcome import Chart, HeatMap, Outcome, Table
 from the_experiment.evaluation.statistics import Rate, short
 from the_experiment.experiments.dynamics.config import DynamicsExperiment, Scale
-from the_experiment.experiments.dynamics.looks import ALL, FOLLOWED, MISLED, Look
+from the_experiment.experiments.dynamics.evaluation_set import ALL, FOLLOWED, MISLED, Accuracies
 from the_experiment.report.plots import BASELINE_COLOUR, INK
 from the_experiment.worlds.programs.chain import COMMONEST, FIRST
 
@@ -34,8 +34,8 @@ class Learnt:
     """One model: what it was right on, by step, and where it carries its answers."""
 
     seed: int
-    looks: Mapping[int, Look]
-    baselines: Mapping[str, Look]
+    looks: Mapping[int, Accuracies]
+    baselines: Mapping[str, Accuracies]
     traces: Mapping[str, Any]  # by number of hops
     not_traced: Mapping[str, str]  # why, by number of hops
     lessons: Sequence[int] = ()  # the steps at which they ended
@@ -45,7 +45,7 @@ class Learnt:
     def of(cls, seed: int, training: Mapping[str, Any], traces: Mapping[str, Any]) -> Learnt:
         """From the results of its two cells."""
 
-        def rates(found: Mapping[str, Sequence[int]]) -> Look:
+        def rates(found: Mapping[str, Sequence[int]]) -> Accuracies:
             return {name: Rate(*k_n) for name, k_n in found.items()}
 
         looks = {int(step): rates(found) for step, found in training["looks"].items()}
@@ -100,7 +100,7 @@ class Stretch:
     """A phase of one training: the steps of the looks that it has, and what they saw."""
 
     what: str
-    looks: dict[int, Look]
+    looks: dict[int, Accuracies]
 
     @property
     def until(self) -> str:
@@ -124,14 +124,14 @@ def stretches(model: Learnt) -> list[Stretch]:
     it does; the third when 99% are right.
     """
     easy, hard = (model.baselines[name][ALL].share for name in (COMMONEST, FIRST))
-    ends: list[Callable[[Look], bool]] = [
+    ends: list[Callable[[Accuracies], bool]] = [
         lambda look: look[ALL].share > (easy + hard) / 2,
         lambda look: look[MISLED].share > 0.5,
         lambda look: look[ALL].share >= LEARNT,
         lambda _: False,
     ]
     names = ["digits at random", "the first line's constant", "references, more and more", "learnt"]
-    found: list[dict[int, Look]] = [{} for _ in names]
+    found: list[dict[int, Accuracies]] = [{} for _ in names]
     phase = 0
     for step, look in model.looks.items():
         while ends[phase](look):
@@ -151,7 +151,7 @@ def sentence_of(model: Learnt) -> str:
     )
 
 
-def _following(last: Look) -> str:
+def _following(last: Accuracies) -> str:
     """What a model does with references, by where the first line misleads."""
     if last[MISLED].low > LEARNT_WHERE_MISLED:
         return "follows references"
@@ -203,7 +203,7 @@ def _phase_table(experiment: DynamicsExperiment, models: Sequence[Learnt]) -> Ta
 
 
 def _model_json(model: Learnt) -> dict[str, Any]:
-    def as_json(look: Look) -> dict[str, Any]:
+    def as_json(look: Accuracies) -> dict[str, Any]:
         return {name: rate.as_json() for name, rate in look.items()}
 
     return {

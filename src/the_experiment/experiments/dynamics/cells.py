@@ -20,8 +20,8 @@ from the_experiment.data.holdout import HoldOut
 from the_experiment.data.split import Split
 from the_experiment.engine.cell import Cell
 from the_experiment.experiments.dynamics.config import Scale
-from the_experiment.experiments.dynamics.lessons import written_lesson, written_start
-from the_experiment.experiments.dynamics.looks import ALL, Examination, examination
+from the_experiment.experiments.dynamics.evaluation_set import ALL, EvaluationSet, evaluation_set
+from the_experiment.experiments.dynamics.lessons import write_lesson, write_start
 from the_experiment.worlds import World, find_world, identity_of, unchanged_world
 from the_experiment.worlds.programs.chain import another_constant
 
@@ -94,7 +94,7 @@ def traced(
 ) -> dict[str, Any]:
     """Where it carries the answer to held-out programs: figures by number of hops, or why none."""
     from the_experiment.inside.hooked_model import HookedModel
-    from the_experiment.inside.program_pairs import PromptFormat, led
+    from the_experiment.inside.program_pairs import PromptFormat, with_common_prefix
     from the_experiment.inside.tracing import trace
     from the_experiment.models.pretrained import load_pretrained
 
@@ -107,16 +107,18 @@ def traced(
     failed: dict[str, str] = {}
     for hops, pairs in _pairs(exam, programs, seed).items():
         try:
-            found_there = trace(hooked, led(hooked, asking, pairs), pairs, hops, seed=seed)
+            found_there = trace(
+                hooked, with_common_prefix(hooked, asking, pairs), pairs, hops, seed=seed
+            )
             by_hops[hops] = found_there.as_json()
         except ExperimentError as error:  # a model that has learnt too little
             failed[hops] = error.what
     return {"by_hops": by_hops, "failed": failed}
 
 
-def _pairs(exam: Examination, each: int, seed: int) -> dict[str, list[ProgramPair]]:
+def _pairs(exam: EvaluationSet, each: int, seed: int) -> dict[str, list[ProgramPair]]:
     """So many programs of each number of hops, beside the same with another constant."""
-    from the_experiment.experiments.dynamics.looks import of
+    from the_experiment.experiments.dynamics.evaluation_set import of
     from the_experiment.worlds.programs.chain import counterfactual_pair
 
     rng = np.random.RandomState(derived_seed(seed, "traced") % 2**32)
@@ -132,8 +134,8 @@ def _scale(scale: Mapping[str, Any], world_name: str) -> Scale:
     return Scale.model_validate({**scale, "world": world_name, "seeds": [0], "traced": 1})
 
 
-def _examination(scale: Scale, world: World, data: DatasetFolder, seed: int) -> Examination:
-    return examination(world, Split(data.manifest).held_out, scale.asked, seed)
+def _examination(scale: Scale, world: World, data: DatasetFolder, seed: int) -> EvaluationSet:
+    return evaluation_set(world, Split(data.manifest).held_out, scale.asked, seed)
 
 
 def _data(scale: Scale, world: World, seed: int, place: Path) -> DatasetFolder:
@@ -144,7 +146,7 @@ def _data(scale: Scale, world: World, seed: int, place: Path) -> DatasetFolder:
 
 
 def _trained(
-    scale: Scale, world: World, seed: int, data: DatasetFolder, exam: Examination, folder: Path
+    scale: Scale, world: World, seed: int, data: DatasetFolder, exam: EvaluationSet, folder: Path
 ) -> Sequence[Run]:
     """A run for each lesson, and at last the one that is asked as in the experiment."""
     from the_experiment.training.config import TrainConfig
@@ -161,9 +163,9 @@ def _trained(
     runs: list[Run] = []
     base = None
     if scale.lessons or scale.architecture:
-        base = written_start(scale, world, seed, folder / "start")
+        base = write_start(scale, world, seed, folder / "start")
     for number, lesson in enumerate(scale.lessons, start=1):
-        rows = written_lesson(lesson, data, seed, folder / f"lesson-{number}.jsonl")
+        rows = write_lesson(lesson, data, seed, folder / f"lesson-{number}.jsonl")
         how = lesson.model_dump(include={"batch_size", "learning_rate"})
         changes = {"dataset": str(rows), "base": str(base), "epochs": 1, **how}
         taught = Run(folder / f"lesson-{number}")
@@ -173,7 +175,7 @@ def _trained(
     return [*runs, _watched(last, Run(folder / RUN), scale, exam)]
 
 
-def _watched(config: TrainConfig, run: Run, scale: Scale, exam: Examination) -> Run:
+def _watched(config: TrainConfig, run: Run, scale: Scale, exam: EvaluationSet) -> Run:
     """Train, or go on, with evaluations along the way."""
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 

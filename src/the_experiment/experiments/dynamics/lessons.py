@@ -58,7 +58,7 @@ def _with_digits(body: str, rng: Random) -> str:
     return "".join(f"{name}={one_of(rng, digits)}\n" for name in names)
 
 
-def written_lesson(lesson: Lesson, data: DatasetFolder, seed: int, path: Path) -> Path:
+def write_lesson(lesson: Lesson, data: DatasetFolder, seed: int, path: Path) -> Path:
     """The rows of a lesson, about programs that are trained on anyway, in the file `path`."""
     if not path.is_file():
         rng = np.random.RandomState(derived_seed(seed, "lesson", path.name) % 2**32)
@@ -69,13 +69,13 @@ def written_lesson(lesson: Lesson, data: DatasetFolder, seed: int, path: Path) -
     return path
 
 
-def written_start(scale: Scale, world: World, seed: int, path: Path) -> Path:
+def write_start(scale: Scale, world: World, seed: int, path: Path) -> Path:
     """The model as it is before the first lesson, with its tokenizer, in the folder `path`."""
-    from the_experiment.models.loading import written_untrained
+    from the_experiment.models.loading import write_untrained
 
     tokenizer = character_tokenizer(world.alphabet)
     shape = _shape(scale, world, len(tokenizer))
-    return written_untrained(scale.architecture, shape, tokenizer, seed, path)
+    return write_untrained(scale.architecture, shape, tokenizer, seed, path)
 
 
 def _shape(scale: Scale, world: World, tokens: int) -> Shape:

@@ -10,12 +10,12 @@ from typing import Any
 from the_experiment.base.defaults import Chat, Device, Dtype
 from the_experiment.base.errors import UsageError
 from the_experiment.engine.cell import Cell
-from the_experiment.engine.executor import SerialExecutor, results_of
+from the_experiment.engine.executor import SerialExecutor, compute_all
 from the_experiment.engine.store import CELLS, Store
-from the_experiment.experiments.programs.config import ExperimentConfig, folder_of
+from the_experiment.experiments.programs.config import ExperimentConfig, programs_folder
 from the_experiment.experiments.programs.drawing import Program, programs_of
 from the_experiment.experiments.programs.results import NOT_KNOWN, TOO_LONG, ProgramResults, Sample
-from the_experiment.worlds.programs.prompts import filled, parser_for
+from the_experiment.worlds.programs.prompts import fill_prompt, parser_for
 
 Response = Mapping[str, Any]  # `text` and `reason`: why there is none
 
@@ -36,7 +36,7 @@ class ProgramBatch:
     @property
     def prompts(self) -> list[str]:
         """What is asked, program by program."""
-        return [filled(self.config.prompt_template, one.text) for one in self.programs]
+        return [fill_prompt(self.config.prompt_template, one.text) for one in self.programs]
 
     @property
     def cell(self) -> Cell:
@@ -83,7 +83,7 @@ class ProgramBatch:
             )
 
 
-def asked_of(config: ExperimentConfig, out: Path, *, keep: bool = False) -> list[ProgramBatch]:
+def batches_of(config: ExperimentConfig, out: Path, *, keep: bool = False) -> list[ProgramBatch]:
     """All that is asked, model by model. Raises `ExperimentError` for a model that is not there."""
     from the_experiment.models.pretrained import find_model, which_weights
 
@@ -109,7 +109,7 @@ def responses(
     keep: bool,
 ) -> list[Response]:
     """What the model responds to what it can be asked."""
-    from the_experiment.models.asking import ask, no_room
+    from the_experiment.models.asking import ask, why_too_long
     from the_experiment.models.pretrained import KeptModels
     from the_experiment.models.texts import unknown_in
 
@@ -117,7 +117,7 @@ def responses(
 
     def why_not(prompt: str) -> str:
         lost = unknown_in(tokenizer, prompt)
-        harm = no_room(loaded, tokenizer, prompt, answer_tokens, chat)
+        harm = why_too_long(loaded, tokenizer, prompt, answer_tokens, chat)
         if lost:
             return f"{NOT_KNOWN}: {lost}"
         return f"{TOO_LONG}: {harm}" if harm else ""
@@ -141,9 +141,9 @@ def run_programs(
     and the others go on; raises its `ExperimentError` where none is left. `progress` is told how
     many more cells are there.
     """
-    store = Store(folder_of(config.name, out) / CELLS)
-    cells = {one: one.cell for one in asked_of(config, out, keep=keep)}
-    found, failed = results_of(cells, store, SerialExecutor(), progress)
+    store = Store(programs_folder(config.name, out) / CELLS)
+    cells = {one: one.cell for one in batches_of(config, out, keep=keep)}
+    found, failed = compute_all(cells, store, SerialExecutor(), progress)
     samples = [sample for one, responses in found.items() for sample in one.samples(responses)]
     why = {one.model: str(failed[cell]) for one, cell in cells.items() if cell in failed}
     return ProgramResults(config, samples, why)

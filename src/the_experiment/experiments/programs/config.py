@@ -24,7 +24,7 @@ from the_experiment.worlds.programs.prompts import (
     PROMPTS,
     STEP_BY_STEP,
     Parser,
-    filled,
+    fill_prompt,
 )
 
 THOUGHT_TOKENS = 512  # of an answer that thinks first
@@ -56,7 +56,7 @@ class ExperimentConfig:
 
     def __post_init__(self) -> None:
         refuse_no_name("an experiment", self.name)
-        filled(self.prompt_template, "")
+        fill_prompt(self.prompt_template, "")
         _check_numbers("lengths", self.seq_lens, least=1)
         if self.num_hops:
             _check_numbers("numbers of hops", self.num_hops, least=0)
@@ -165,10 +165,10 @@ class ProgramsExperiment(Experiment):
 
     def cells(self, out: Path, *, quick: bool) -> Mapping[Any, Cell]:
         """What each model responds to the programs of each length and number of hops."""
-        from the_experiment.experiments.programs.cells import asked_of
+        from the_experiment.experiments.programs.cells import batches_of
 
         small = self.in_small() if quick else self
-        return {asked: asked.cell for asked in asked_of(small.config, out)}
+        return {asked: asked.cell for asked in batches_of(small.config, out)}
 
     def outcome(self, results: Mapping[Any, Any], *, quick: bool) -> Outcome:
         """Right answers by length and hops, beside answers that need no model."""
@@ -179,7 +179,7 @@ class ProgramsExperiment(Experiment):
         return outcome_of(ProgramResults((self.in_small() if quick else self).config, samples))
 
 
-def folder_of(name: str, out: Path) -> Path:
+def programs_folder(name: str, out: Path) -> Path:
     """Where the results of the experiment of this name lie."""
     return out / PROGRAMS / name
 

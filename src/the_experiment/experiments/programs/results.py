@@ -11,7 +11,7 @@ from typing import Any
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_json
 from the_experiment.evaluation.statistics import Rate
-from the_experiment.experiments.programs.config import ExperimentConfig, folder_of
+from the_experiment.experiments.programs.config import ExperimentConfig, programs_folder
 from the_experiment.worlds.generators import Answer
 from the_experiment.worlds.programs.chain import COMMONEST, FIRST, first_constant
 from the_experiment.worlds.programs.interpreter import variables_of
@@ -49,7 +49,7 @@ class ProgramResults:
 def read_samples(name: str, out: Path) -> list[Sample]:
     """What the last run of this name gave. Raises `ExperimentError` where there was none."""
     hint = f"run `the-experiment programs run {name}` first"
-    place = folder_of(name, out) / SAMPLES
+    place = programs_folder(name, out) / SAMPLES
     try:
         return [Sample(**sample) for sample in read_json(place, hint)]
     except TypeError as error:

@@ -80,14 +80,14 @@ class Asker:
 
     def prompts(self, questions: Sequence[Question]) -> list[str]:
         """What is put to the model, special tokens and all."""
-        from the_experiment.models.asking import asked_text
+        from the_experiment.models.asking import prompt_text
 
         worded = [
             PLAIN.format(question.text) if self.style == "plain" else question.text
             for question in questions
         ]
         chat: Literal["chat", "plain"] = "chat" if self.style == "chat" else "plain"
-        return [asked_text(self.tokenizer, text, chat) for text in worded]
+        return [prompt_text(self.tokenizer, text, chat) for text in worded]
 
     def with_room(self, questions: Sequence[Question]) -> list[Question]:
         """The questions that the model can read with their right answers, in every form of them."""
@@ -198,7 +198,7 @@ def accuracies(questions: Sequence[Question], given: Sequence[Given]) -> dict[st
     }
 
 
-def commonest(questions: Sequence[Question]) -> dict[str, Rate]:
+def majority_baseline(questions: Sequence[Question]) -> dict[str, Rate]:
     """The baseline: how many are right for whoever always gives the commonest answer of a kind."""
     counts: dict[str, Counter[str]] = {}
     for question in questions:

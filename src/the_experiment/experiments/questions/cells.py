@@ -27,7 +27,7 @@ from the_experiment.experiments.questions.asking import (
 )
 from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.interventions import pieces_of
-from the_experiment.inside.silenced import Means, means_of, silenced
+from the_experiment.inside.silenced import Means, ablated, means_of
 from the_experiment.inside.sites import Site
 from the_experiment.inside.validation import validated
 from the_experiment.models.pretrained import KeptModels, find_model, which_weights
@@ -82,9 +82,7 @@ class Pieces:
         """The answers without a piece; `WHOLE`: of the model as it is."""
         form = self.form  # told by the model as it is, before anything is silent
         means = self.means if self.request.mode == "mean" and piece != WHOLE else None
-        silent = (
-            nullcontext() if piece == WHOLE else silenced(self.hooked, self.sites[piece], means)
-        )
+        silent = nullcontext() if piece == WHOLE else ablated(self.hooked, self.sites[piece], means)
         with silent:
             return self.asker.answers(self.questions, form)
 
@@ -127,7 +125,7 @@ def _pieces(asked: str, model: str, device: Device, dtype: Dtype) -> Pieces:
     return Pieces(request, Asker(loaded, tokenizer, request.style, request.max_new_tokens))
 
 
-def pieces_asked(
+def load_pieces(
     name: str,
     questions: Sequence[Question],
     *,

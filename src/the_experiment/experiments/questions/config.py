@@ -68,9 +68,9 @@ class QuestionsExperiment(Experiment):
 
     def pieces(self, out: Path) -> tuple[Pieces, dict[str, Any]]:
         """The model, ready to be asked, and where it is."""
-        from the_experiment.experiments.questions.cells import pieces_asked
+        from the_experiment.experiments.questions.cells import load_pieces
 
-        return pieces_asked(
+        return load_pieces(
             self.model,
             read_sets(self.questions, self.limit, self.seed),
             out=out,

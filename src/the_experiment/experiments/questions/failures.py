@@ -64,10 +64,10 @@ def judged(question: Question, written: str, cut: bool = False) -> Judged:
     if parsed.value is None:
         unfinished = cut or not written.strip() or parsed.reason == CUT_OFF
         return Judged(None, INCOMPLETE if unfinished else FORMAT, parsed.reason)
-    return Judged(parsed.value, *kind_of(question, parsed.value))
+    return Judged(parsed.value, *failure_kind(question, parsed.value))
 
 
-def kind_of(question: Question, value: bool | int) -> tuple[str, str]:
+def failure_kind(question: Question, value: bool | int) -> tuple[str, str]:
     """The kind of a value that was found, and what explains it."""
     if value == question.answer:
         return RIGHT, ""
@@ -145,4 +145,4 @@ def _of_others(questions: Sequence[Question]) -> Iterator[str]:
         same = [question for question in questions if question.kind == kind]
         for shift in range(1, min(len(same), MOST_SHIFTS + 1)):
             for question, other in zip(same, same[shift:] + same[:shift], strict=True):
-                yield kind_of(question, other.answer)[0]
+                yield failure_kind(question, other.answer)[0]

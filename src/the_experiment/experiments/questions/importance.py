@@ -15,7 +15,7 @@ from the_experiment.evaluation.statistics import (
     Drop,
     corrected,
     drop_in_share,
-    listed,
+    join_names,
     mean_drop,
     short,
 )
@@ -106,7 +106,7 @@ def grids(found: Importance) -> Iterator[HeatMap]:
     """Layers × heads, or gates, by measure."""
     for measure, drops in found.drops.items():
         for kind, pieces in kinds_of_piece(list(drops)).items():
-            if not several_a_layer(pieces[0]):
+            if not many_per_layer(pieces[0]):
                 continue
             places = [piece.partition(":")[2].split(".") for piece in pieces]
             layers, each = (list(dict.fromkeys(one)) for one in zip(*places, strict=True))
@@ -123,7 +123,7 @@ def matrices(found: Importance) -> Iterator[HeatMap]:
     """
     for measure, drops in found.drops.items():
         for several in (True, False):
-            pieces = [piece for piece in drops if several_a_layer(piece) == several]
+            pieces = [piece for piece in drops if many_per_layer(piece) == several]
             columns = [kind for kind in drops[pieces[0]] if kind != ALL] if pieces else []
             if columns:
                 cells = [[drops[piece][column] for column in columns] for piece in pieces]
@@ -131,10 +131,10 @@ def matrices(found: Importance) -> Iterator[HeatMap]:
                 yield _map(title, measure, tuple(pieces), tuple(columns), cells)
 
 
-def several_a_layer(piece: str) -> bool:
+def many_per_layer(piece: str) -> bool:
     """Whether a layer has several pieces of this kind, as it has heads.
 
-    >>> several_a_layer("head:0.1"), several_a_layer("mlp:0")
+    >>> many_per_layer("head:0.1"), many_per_layer("mlp:0")
     (True, False)
     """
     return "." in piece
@@ -203,7 +203,7 @@ def _told(measure: str, kind: str, drops: Mapping[str, Drop]) -> str:
     better = f", {won} raise it" if won else ""
     return (
         f"{measure}, without one {kind}: {lost} of {len(drops)} lower it by more than "
-        f"chance{better}; most missed: {listed(most)}"
+        f"chance{better}; most missed: {join_names(most)}"
     )
 
 

@@ -23,7 +23,7 @@ from the_experiment.experiments.questions.asking import (
     QuestionsRequest,
     accuracies,
     by_kind,
-    commonest,
+    majority_baseline,
 )
 from the_experiment.experiments.questions.failures import FAILURES, by_chance
 from the_experiment.experiments.questions.importance import Importance, importance, sentences
@@ -50,7 +50,7 @@ class Results(BaseModel):
     @cached_property
     def accuracy(self) -> dict[str, tuple[Rate, Rate]]:
         """By kind of question: how many are right, and for whoever gives the commonest answer."""
-        baseline = commonest(self.questions)
+        baseline = majority_baseline(self.questions)
         right = accuracies(self.questions, self.whole)
         return {kind: (rate, baseline[kind]) for kind, rate in right.items()}
 

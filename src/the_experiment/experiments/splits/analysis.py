@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from the_experiment.engine.outcome import Chart, Outcome, Table
 from the_experiment.evaluation.statistics import short
 from the_experiment.experiments.splits.config import SplitsExperiment
-from the_experiment.experiments.splits.judgement import judge
+from the_experiment.experiments.splits.judgement import judge_claim
 from the_experiment.experiments.splits.results import Results, SplitRow, rows_of, scores_of
 from the_experiment.report.plots import Bar, bars_figure
 from the_experiment.worlds import find_world
@@ -38,7 +38,7 @@ SAMPLE = "Made with --quick: a sample of the cells. Run it without for all of th
 def outcome_of(experiment: SplitsExperiment, results: Results, *, quick: bool) -> Outcome:
     """Tables, a chart of the claim's own measure, and a judgement by each measure."""
     scores = scores_of(experiment, results)
-    rows, judgements = rows_of(experiment, scores), judge(experiment, scores)
+    rows, judgements = rows_of(experiment, scores), judge_claim(experiment, scores)
     tables = [_table(rows, one.measure) for one in judgements]
     *first, last = [table for table in tables if table.rows] or tables[:1]
     measure = experiment.claim.measure

@@ -9,7 +9,7 @@ from typing import Any
 
 from the_experiment.base.words import counted
 from the_experiment.evaluation.scores import Count
-from the_experiment.evaluation.statistics import LEVEL, holm, listed
+from the_experiment.evaluation.statistics import LEVEL, holm, join_names
 from the_experiment.evaluation.verdict import INTERPOLATION, fewest_cases
 from the_experiment.experiments.splits.cells import Fit
 from the_experiment.experiments.splits.comparison import (
@@ -55,7 +55,7 @@ class Judgement:
 
     @property
     def pairs(self) -> int:
-        """How many pairs are compared one by one; see `judge` for what a pair is."""
+        """How many pairs are compared one by one; see `judge_claim` for what a pair is."""
         return len(self.rival.differences)
 
     @property
@@ -87,7 +87,7 @@ class Judgement:
     @property
     def sentence(self) -> str:
         """The figures and the outcome."""
-        claim, unfit, about = self.claim, "", f"On {listed(self.ways)}, by {self.measure}"
+        claim, unfit, about = self.claim, "", f"On {join_names(self.ways)}, by {self.measure}"
         about += " where the rules are right" * self.aggregates
         if not self.new_cases:
             return f"{about}: {self.outcome}."
@@ -120,7 +120,7 @@ class Judgement:
         }
 
 
-def judge(experiment: SplitsExperiment, scores: Scores) -> list[Judgement]:
+def judge_claim(experiment: SplitsExperiment, scores: Scores) -> list[Judgement]:
     """Compare the two models of the claim on the same splits and seeds, beside the baselines.
 
     One judgement for each measure, the claim's own first; their p are corrected together (Holm

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from the_experiment.engine.outcome import Chart, Outcome, Table
-from the_experiment.evaluation.statistics import Rate, listed, newcombe, short
+from the_experiment.evaluation.statistics import Rate, join_names, newcombe, short
 from the_experiment.experiments.traces.asking_models import PuzzleSet
 from the_experiment.experiments.traces.results import ALL, COMMONEST, TraceResults
 from the_experiment.report.plots import Bar, bars_figure
@@ -143,7 +143,7 @@ def published_sentence() -> str:
     sure = [told(one) for one in PUBLISHED if one.beyond_noise]
     return (
         f"{SOURCE}: {len(sure)} of {len(PUBLISHED)} gains are beyond the noise of their test sets: "
-        f"{listed(sure)}. No control was published, so they don't tell reasoning from format."
+        f"{join_names(sure)}. No control was published, so they don't tell reasoning from format."
     )
 
 

@@ -216,7 +216,7 @@ class EndpointRequests:
             write_json(place, told)
 
 
-def folder_of(name: str, out: Path) -> Path:
+def requests_folder(name: str, out: Path) -> Path:
     """`out/traces/NAME`. Raises `UsageError` for a name that can't be one."""
     refuse_no_name("results", name)
     return out / TRACES / name

@@ -63,7 +63,7 @@ def answers_of(
 
     Raises `ExperimentError` for a model that there is not, and a puzzle that it has no room for.
     """
-    cell = weighed_cell(
+    cell = model_cell(
         f"{Path(model).name} {asked.name}",
         "the_experiment.experiments.traces.asking_models:texts_of",
         model,
@@ -79,7 +79,7 @@ def answers_of(
     return asked.graded(texts)
 
 
-def weighed_cell(
+def model_cell(
     name: str, function: str, model: str, arguments: Mapping[str, Any], out: Path
 ) -> Cell:
     """A cell that depends on a model's weights, wherever they lie."""
@@ -91,14 +91,14 @@ def weighed_cell(
 
 def texts_of(model: str, puzzles: Sequence[Puzzle], out: Path, max_new_tokens: int) -> list[str]:
     """What it writes; a model with too few positions for so many tokens writes fewer."""
-    from the_experiment.models.asking import asked_text
+    from the_experiment.models.asking import prompt_text
     from the_experiment.models.decoding import greedy
     from the_experiment.models.pretrained import load_pretrained
     from the_experiment.models.scoring import max_positions
     from the_experiment.models.texts import prompt_ids
 
     loaded, tokenizer = load_pretrained(model, out=out)
-    prompts = [asked_text(tokenizer, prompt_of(puzzle)) for puzzle in puzzles]
+    prompts = [prompt_text(tokenizer, prompt_of(puzzle)) for puzzle in puzzles]
     positions, longest = (
         max_positions(loaded),
         max(len(prompt_ids(tokenizer, one)) for one in prompts),

@@ -14,11 +14,11 @@ from typing import Any
 
 import yaml
 
-from the_experiment.base.errors import ExperimentError, needed
+from the_experiment.base.errors import ExperimentError, require_packages
 from the_experiment.base.files import write_text
 from the_experiment.engine.store import CELLS, Store
 from the_experiment.evaluation.statistics import Rate
-from the_experiment.experiments.traces.asking_models import MAX_NEW_TOKENS, PuzzleSet, weighed_cell
+from the_experiment.experiments.traces.asking_models import MAX_NEW_TOKENS, PuzzleSet, model_cell
 from the_experiment.worlds.causal.writing import prompt_of
 
 TASK = "causal_puzzles"
@@ -53,15 +53,15 @@ def harness_model(name: str, out: Path, max_new_tokens: int = MAX_NEW_TOKENS) ->
 
     Raises `ExperimentError` where lm-eval is not installed, or there is no such model.
     """
-    needed("lm_eval")
+    require_packages("lm_eval")
     from lm_eval.models.huggingface import HFLM
 
-    from the_experiment.models.asking import asked_text
+    from the_experiment.models.asking import prompt_text
     from the_experiment.models.pretrained import load_pretrained
     from the_experiment.models.scoring import max_positions
 
     model, tokenizer = load_pretrained(name, out=out)
-    asked_text(tokenizer, "Why?")  # raises where the chat template refuses a question
+    prompt_text(tokenizer, "Why?")  # raises where the chat template refuses a question
     positions = max_positions(model)
     most = max_new_tokens if positions is None else min(max_new_tokens, positions // 2)
     asked_by = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=BATCH)
@@ -155,8 +155,8 @@ def benchmarked(
     installed, for a model that there is not, and for questions that can't be fetched: this is the
     one that uses the network.
     """
-    needed("lm_eval")
-    cell = weighed_cell(
+    require_packages("lm_eval")
+    cell = model_cell(
         f"{Path(model).name} {name}",
         "the_experiment.experiments.traces.benchmarks:right_answers",
         model,

@@ -54,12 +54,12 @@ def reply(
 
     Raises `ExperimentError` for a question without room.
     """
-    from the_experiment.models.asking import SHORTEN, asked_text
+    from the_experiment.models.asking import SHORTEN, prompt_text
     from the_experiment.models.decoding import greedy
     from the_experiment.models.scoring import max_positions
     from the_experiment.models.texts import prompt_ids
 
-    asked = asked_text(tokenizer, f"{question.strip()}\n")
+    asked = prompt_text(tokenizer, f"{question.strip()}\n")
     positions, tokens = max_positions(model), len(prompt_ids(tokenizer, asked))
     most = max_new_tokens if positions is None else min(max_new_tokens, positions + 1 - tokens)
     if most < 1:

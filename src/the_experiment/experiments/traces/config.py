@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from the_experiment.base.errors import needed
+from the_experiment.base.errors import require_packages
 from the_experiment.base.runs import TRACES
 from the_experiment.base.strict import Setting, Single, Strict
 from the_experiment.base.words import counted
@@ -95,7 +95,7 @@ class TracesExperiment(Experiment):
 
     def check_models(self) -> None:
         """Raise `ExperimentError` where what it is made with is not installed."""
-        needed("trl", "peft", "accelerate", "networkx")
+        require_packages("trl", "peft", "accelerate", "networkx")
 
     def cells(self, out: Path, *, quick: bool) -> Mapping[Any, Cell]:  # noqa: ARG002 - trained here
         """The puzzles, and what each model answers to each set of them."""

@@ -105,7 +105,7 @@ def judge(
     answered = asking.answers([judged_text(prompt) for prompt in prompts], progress)
     said = [parse_yes_no(reply.text).value if reply else None for reply in answered.replies]
     both = [
-        (bool(prompt.right(written_in(prompt))), word)
+        (bool(prompt.right(response_in(prompt))), word)
         for prompt, word in zip(prompts, said, strict=True)
         if word is not None
     ]
@@ -121,13 +121,13 @@ def judge(
 
 def judged_text(prompt: Prompt) -> str:
     """What the judge reads: the question, the right answer, and what was written after a trace."""
-    answer = written_in(prompt).rpartition(CLOSED)[2].strip()
+    answer = response_in(prompt).rpartition(CLOSED)[2].strip()
     return ASKED.format(question=prompt.text, right=prompt.answer, written=answer)
 
 
 def judged_prompts(prompts: Sequence[Prompt]) -> list[Prompt]:
     """Those with an answer to hold against the right one. Raises `UsageError` where none has."""
-    found = [one for one in prompts if one.answer is not None and written_in(one)]
+    found = [one for one in prompts if one.answer is not None and response_in(one)]
     if not found:
         raise UsageError(
             "there is nothing to judge", "give rows of prompt, completion (as written) and answer"
@@ -135,7 +135,7 @@ def judged_prompts(prompts: Sequence[Prompt]) -> list[Prompt]:
     return found
 
 
-def written_in(prompt: Prompt) -> str:
+def response_in(prompt: Prompt) -> str:
     """What a model wrote to this prompt, as its row tells."""
     written = prompt.row.get("completion")
     return written if isinstance(written, str) else ""

@@ -34,7 +34,7 @@ def by_kind(puzzles: Sequence[Puzzle]) -> dict[str, list[int]]:
     return found
 
 
-def commonest(puzzles: Sequence[Puzzle]) -> list[bool]:
+def majority_right(puzzles: Sequence[Puzzle]) -> list[bool]:
     """Which are right for whoever gives the commonest answer to questions of a kind and form."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     for puzzle in puzzles:
@@ -104,7 +104,7 @@ class TraceResults:
     def right(self, model: str, asked: PuzzleSet) -> list[bool]:
         """Which puzzles of a set a model, or the baseline, has right."""
         if model == COMMONEST:
-            return commonest(asked.puzzles)
+            return majority_right(asked.puzzles)
         return [answer.right for answer in self.answers[model][asked.name]]
 
     def rates(self, asked: PuzzleSet) -> dict[str, dict[str, Rate]]:

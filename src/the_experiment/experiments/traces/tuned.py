@@ -14,7 +14,7 @@ from the_experiment.base.runs import Run, check_name
 from the_experiment.data.plain_texts import packed, plain_texts
 from the_experiment.data.tokenizer import subword_tokenizer
 from the_experiment.data.trace_folder import MANIFEST, source_of
-from the_experiment.data.trace_rows import asked_in
+from the_experiment.data.trace_rows import questions_in
 from the_experiment.data.traces import TEST
 from the_experiment.experiments.traces.config import QUICK, BaseScale
 from the_experiment.training.config import PRESETS, TuneConfig
@@ -64,13 +64,13 @@ def pretrained_base(
 def _write_texts(scale: BaseScale, puzzles: Sequence[Puzzle], seed: int, texts: Path) -> None:
     """Rows of plain texts, and a model that has read none, with a tokenizer of their pieces."""
     from the_experiment.models.architectures import Shape
-    from the_experiment.models.loading import written_untrained
+    from the_experiment.models.loading import write_untrained
 
     rows = list(packed(plain_texts(puzzles, seed), scale.row))
     tokenizer = subword_tokenizer(rows, scale.vocabulary)
     shape = Shape(len(tokenizer), ROOM, pad=tokenizer.pad_token_id, eos=tokenizer.eos_token_id)
     with replaced_folder(texts) as folder:
-        written_untrained(scale.architecture, shape, tokenizer, seed, folder / UNTRAINED)
+        write_untrained(scale.architecture, shape, tokenizer, seed, folder / UNTRAINED)
         with (folder / ROWS).open("w", encoding="utf-8") as file:
             for row in rows:
                 prompt, line_break, rest = row.partition("\n")
@@ -141,7 +141,7 @@ def _default_base(folder: Path, arm: str, run: Run) -> Run:
     manifest = read_json(folder / MANIFEST, "run `the-experiment traces prepare` again")
     sets = [folder / TEST] if (folder / TEST).is_file() else []
     sets += [Path(path) for path in manifest["against"]]
-    held_out = {shape for asked in sets for _, shapes in asked_in(asked) for shape in shapes}
+    held_out = {shape for asked in sets for _, shapes in questions_in(asked) for shape in shapes}
     try:
         return pretrained_base(QUICK.base, kinds, sizes, held_out, run, folder / "plain")
     except UsageError as error:

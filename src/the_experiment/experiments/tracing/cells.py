@@ -11,12 +11,12 @@ from typing import Any
 
 from the_experiment.base.errors import UsageError
 from the_experiment.engine.cell import Cell
-from the_experiment.engine.executor import SerialExecutor, results_of
+from the_experiment.engine.executor import SerialExecutor, compute_all
 from the_experiment.engine.store import CELLS, Store
 from the_experiment.experiments.tracing.analysis import TracingResults
 from the_experiment.experiments.tracing.config import TracingRequest
 from the_experiment.inside.hooked_model import HookedModel
-from the_experiment.inside.program_pairs import PromptFormat, find_pairs, led
+from the_experiment.inside.program_pairs import PromptFormat, find_pairs, with_common_prefix
 from the_experiment.inside.traced import Traced
 from the_experiment.inside.tracing import trace
 from the_experiment.inside.validation import validated
@@ -48,7 +48,7 @@ def run_tracing(request: TracingRequest, out: Path, folder: Path | None) -> Trac
     cells = cells_of(request, out)
     with nullcontext(folder) if folder else tempfile.TemporaryDirectory() as place:
         store = Store(Path(place) / CELLS)
-        found, failed = results_of(cells, store, SerialExecutor())
+        found, failed = compute_all(cells, store, SerialExecutor())
     why = {title: failed[cell].what for title, cell in cells.items() if cell in failed}
     return replace(TracingResults.of(request, found), failed=why)
 
@@ -74,13 +74,13 @@ def trace_cell(hooked: HookedModel, asking: PromptFormat, cell: TracingRequest) 
     """
     how = (cell.title, cell.intervention_type, cell.layers, cell.seed)
     if cell.programs:
-        return trace(hooked, led(hooked, asking, cell.programs), cell.programs, *how)
+        return trace(hooked, with_common_prefix(hooked, asking, cell.programs), cell.programs, *how)
     (lines,), (hops,), generator = cell.seq_lens, cell.num_hops, PROGRAMS[cell.generator]
     if cell.rng_seed is not None:
         pair = drawn_pair(lines, hops, cell.rng_seed, generator)
         if pair is None:
             raise UsageError(f"the program of seed {cell.rng_seed} has every digit", "try another")
-        return trace(hooked, led(hooked, asking, [pair]), [pair], *how)
+        return trace(hooked, with_common_prefix(hooked, asking, [pair]), [pair], *how)
     found = find_pairs(hooked, asking, lines, hops, cell.pairs, cell.seed, generator)
     table = trace(hooked, found.asking, found.pairs, *how)
     return replace(table, verdicts=tuple(found.verdicts))

@@ -7,7 +7,7 @@ import numpy as np
 from the_experiment.base.defaults import Replacement
 from the_experiment.base.words import counted
 from the_experiment.engine.outcome import HeatMap, Outcome
-from the_experiment.evaluation.statistics import listed
+from the_experiment.evaluation.statistics import join_names
 from the_experiment.inside.card import VerbRequest, verb
 from the_experiment.inside.grading import Graded, graded
 from the_experiment.inside.interventions import Ablate, Reference, pieces_of
@@ -124,4 +124,4 @@ def _most_missed(kind: str, drop: HeatMap) -> str:
         part = 1 + int(drop.values[row, 1:].argmax())
         whole, most = drop.values[row, [0, part]]
         told.append(f"{drop.rows[row]} ({whole:.2g} nats, {drop.columns[part]} alone {most:.2g})")
-    return f"{kind}: most missed is {listed(told)}"
+    return f"{kind}: most missed is {join_names(told)}"

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from the_experiment.engine.outcome import HeatMap, Outcome
 from the_experiment.inside.card import VerbRequest, verb
 from the_experiment.inside.hooked_model import HookedModel
-from the_experiment.inside.maps import graded_map, question, score_told
-from the_experiment.inside.scores import names_in
+from the_experiment.inside.maps import graded_map, query_for, score_told
+from the_experiment.inside.scores import field_names
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
 from the_experiment.inside.texts import TokenizedExample
@@ -53,8 +53,8 @@ class Attribute(VerbRequest):
                 f"{subject.name} has no residual stream: nothing adds up to its logits, and what "
                 "its pieces do is told by `ablate`"
             ]
-        for which, some in texts.items() if names_in(subject.world) else ():
-            asked = question(subject, some)
+        for which, some in texts.items() if field_names(subject.world) else ():
+            asked = query_for(subject, some)
             heat_map, figures[which] = graded_map(subject, asked, "gradients", which, self.seed)
             maps.append(heat_map)
             sentences += [

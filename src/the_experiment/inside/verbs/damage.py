@@ -14,8 +14,8 @@ from the_experiment.base.errors import UsageError
 from the_experiment.engine.outcome import SHARES, HeatMap, Outcome
 from the_experiment.inside.card import VerbRequest, verb
 from the_experiment.inside.edits import Edit
-from the_experiment.inside.grading import batch_ids, written
-from the_experiment.inside.healing import healed
+from the_experiment.inside.grading import batch_ids, decode_with_edits
+from the_experiment.inside.healing import heal
 from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.interventions import (
     FlipWeights,
@@ -81,7 +81,7 @@ class Damage(VerbRequest):
         if self.heal:
             weights, _ = _split(subject.hooked, done)
             assert weights is not None
-            told, healing = healed(subject, weights, kinds, self.heal, self.seed)
+            told, healing = heal(subject, weights, kinds, self.heal, self.seed)
             figures["healing"] = told
             sentences += healing
         return Outcome(maps, figures, sentences)
@@ -219,7 +219,7 @@ def _completion(
     def edits_of(_: int, length: int) -> list[Edit]:
         return [cut for edit in edits if (cut := edit.before(length))]
 
-    tokens = written(
+    tokens = decode_with_edits(
         hooked,
         [text.ids[: text.begins]],
         most,

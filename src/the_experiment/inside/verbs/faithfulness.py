@@ -14,7 +14,7 @@ from typing import Any
 
 from the_experiment.base.errors import UsageError
 from the_experiment.engine.outcome import HeatMap, Outcome
-from the_experiment.evaluation.statistics import listed, short
+from the_experiment.evaluation.statistics import join_names, short
 from the_experiment.inside.attributions import METHODS, methods_of
 from the_experiment.inside.card import VerbRequest, verb
 from the_experiment.inside.interchange import Interchanged, interchanged
@@ -24,7 +24,7 @@ from the_experiment.inside.maps import (
     graded_map,
     interval_told,
     median_cell,
-    question,
+    query_for,
     score_cell,
     side_by_side,
 )
@@ -76,7 +76,7 @@ class Faithfulness(VerbRequest):
         self, subject: Subject, kind: str, texts: Sequence[TokenizedExample]
     ) -> tuple[dict[str, Any], list[HeatMap]]:
         swaps = swaps_of(subject, texts, self.seed)
-        asked = question(subject, texts, swaps)
+        asked = query_for(subject, texts, swaps)
         which = f"{len(texts)} {kind} states"
         graded = {
             method: graded_map(subject, asked, method, which, self.seed)
@@ -153,7 +153,8 @@ def _elsewhere(figures: Figures) -> Iterator[str]:
             if of["elsewhere"]:
                 found = [f"{other} ({short(share)})" for other, share in of["elsewhere"].items()]
                 yield (
-                    f"{name}, {kind}: {part} also uses {listed(found)}, not its causal ancestors; "
+                    f"{name}, {kind}: {part} also uses {join_names(found)}, not its causal "
+                    "ancestors; "
                     f"{interval_told(of)} is on its ancestors, "
                     f"untrained {short(of['untrained']['share'])}"
                 )

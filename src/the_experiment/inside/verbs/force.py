@@ -17,7 +17,7 @@ from the_experiment.evaluation.seed_groups import by_recipe, group_name
 from the_experiment.evaluation.statistics import Rate, short
 from the_experiment.evaluation.trained import Trained
 from the_experiment.inside.card import VerbRequest, verb
-from the_experiment.inside.grading import written
+from the_experiment.inside.grading import decode_with_edits
 from the_experiment.inside.maps import distribution, followed_cell, side_by_side
 from the_experiment.inside.subject import Subject, families
 from the_experiment.inside.swaps import Expected, Followed, by_rules
@@ -191,7 +191,7 @@ def _continued(subject: Subject, cases: list[Forced]) -> list[str]:
     beginnings = [one.ids[:-1] for one in encoded]  # without the end token
     room = max(len(subject.text(case.prompt).ids) for case in cases)
     most = room - min(map(len, beginnings))
-    tokens = written(subject.hooked, beginnings, most, end_id(tokenizer))
+    tokens = decode_with_edits(subject.hooked, beginnings, most, end_id(tokenizer))
     after = [str(tokenizer.decode(ids)) for ids in tokens]
     return [case.beginning + text for case, text in zip(cases, after, strict=True)]
 

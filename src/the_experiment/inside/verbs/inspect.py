@@ -15,11 +15,11 @@ from the_experiment.engine.outcome import SHARES, HeatMap, Outcome
 from the_experiment.inside.attributions import by_head
 from the_experiment.inside.card import VerbRequest, verb
 from the_experiment.inside.hooked_model import HookedModel
-from the_experiment.inside.maps import graded_map, question, score_told
+from the_experiment.inside.maps import graded_map, query_for, score_told
 from the_experiment.inside.scores import gradable, on_ancestors
 from the_experiment.inside.sites import Site
 from the_experiment.inside.subject import Subject
-from the_experiment.inside.texts import TokenizedExample, shown
+from the_experiment.inside.texts import TokenizedExample, visible
 
 MOST_CELLS = 128  # rows and columns of a map of weights; larger matrices are averaged down to it
 
@@ -47,7 +47,7 @@ class Inspect(VerbRequest):
         if self.what != "attention" or site is not None or not gradable(subject.world):
             return Outcome(maps)
         graded, scores = graded_map(
-            subject, question(subject, [text]), "attention", self.sequence, self.seed
+            subject, query_for(subject, [text]), "attention", self.sequence, self.seed
         )
         told = [score_told(part, "attention", of) for part, of in scores.items()]
         return Outcome([graded, _heads_graded(subject, text), *maps], scores, told)
@@ -95,7 +95,7 @@ def attention(subject: Subject, text: TokenizedExample, site: Site | None) -> li
 def _heads_graded(subject: Subject, text: TokenizedExample) -> HeatMap:
     """How much of each head's attention to inputs and outputs is on a part's causal ancestors."""
     world, hooked = subject.world, subject.hooked
-    asked = question(subject, [text])
+    asked = query_for(subject, [text])
     attributions = by_head(hooked, asked)  # by part: (1, heads, names)
     parts = gradable(world)
     shares = [
@@ -191,7 +191,7 @@ def unembedded(subject: Subject, stream: Tensor) -> Tensor:
 def shown_tokens(subject: Subject, ids: Tensor) -> list[str]:
     """Single tokens as people see them."""
     _, tokenizer = subject.trained.loaded
-    return [shown(str(tokenizer.decode([number]))) for number in ids.tolist()]
+    return [visible(str(tokenizer.decode([number]))) for number in ids.tolist()]
 
 
 _MAPS: dict[str, Callable[[Subject, TokenizedExample, Site | None], list[HeatMap]]] = {

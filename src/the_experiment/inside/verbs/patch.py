@@ -15,7 +15,14 @@ from the_experiment.base.words import counted
 from the_experiment.engine.outcome import HeatMap, Outcome
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.card import VerbRequest, verb
-from the_experiment.inside.maps import Scores, graded_map, mean_map, question, score_told, share_map
+from the_experiment.inside.maps import (
+    Scores,
+    graded_map,
+    mean_map,
+    query_for,
+    score_told,
+    share_map,
+)
 from the_experiment.inside.patching import Pair, Patched, Patching, at_random
 from the_experiment.inside.scores import gradable
 from the_experiment.inside.subject import Subject
@@ -81,7 +88,7 @@ class PatchMaps(VerbRequest):
     ) -> tuple[HeatMap, Scores]:
         """Where the effect is when any value may be another, not those alone that turn the part."""
         texts = list(dict.fromkeys(bases))
-        asked = question(subject, texts, swaps_of(subject, texts, self.seed))
+        asked = query_for(subject, texts, swaps_of(subject, texts, self.seed))
         return graded_map(subject, asked, "patches", counted(len(texts), "text"), self.seed)
 
     def _pairs(self, subject: Subject) -> tuple[list[Pair], list[str]]:

@@ -19,13 +19,13 @@ from the_experiment.engine.outcome import HeatMap, Outcome
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.inside.card import VerbRequest, verb
 from the_experiment.inside.edits import Edit
-from the_experiment.inside.grading import batch_ids, written
+from the_experiment.inside.grading import batch_ids, decode_with_edits
 from the_experiment.inside.hooked_model import untrained
 from the_experiment.inside.maps import share_map
 from the_experiment.inside.probing import (
     accuracy_map,
+    across_boundary,
     folds,
-    past_the_border,
     probed_sites,
     random_ways,
     repeated,
@@ -236,7 +236,7 @@ class _Steering:
 
     def _steered(self, site: Site, push: float) -> Steered:
         values = self.subject.hooked.run(batch_ids(self.texts), keep=[site]).cache[site]
-        steps = past_the_border(values[:, self.place].numpy(), self.labels, push)
+        steps = across_boundary(values[:, self.place].numpy(), self.labels, push)
         seed = derived_seed(self.seed, "random direction", str(site))
         turned, follows = self._pushed(site, steps)
         random, _ = self._pushed(site, random_ways(steps, seed))
@@ -248,7 +248,9 @@ class _Steering:
         beginnings = [text.ids[: self.place + 1] for text in self.texts]
         edits = [Edit(site, (self.place,), step, keep=1.0) for step in steps]
         most, end = len(self.texts[0].ids), end_id(tokenizer)
-        tokens = written(self.subject.hooked, beginnings, most, end, lambda row, _: [edits[row]])
+        tokens = decode_with_edits(
+            self.subject.hooked, beginnings, most, end, lambda row, _: [edits[row]]
+        )
         turned: list[bool] = []
         follows: dict[str, list[bool]] = {}
         for text, label, after in zip(self.texts, self.labels, tokens, strict=True):

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from the_experiment.worlds.causal.graphs import causes, graph_of
 from the_experiment.worlds.causal.puzzle import PUZZLES, Asks, Draft, Edge
-from the_experiment.worlds.causal.writing import arrows, lines, told
+from the_experiment.worlds.causal.writing import arrows, describe_edges, lines
 from the_experiment.worlds.generators import Random, below, one_of, shuffled
 
 FEWEST = 2  # links between the two variables
@@ -40,7 +40,7 @@ class Chain:
         question = wording.format(links=links, start=start, goal=goal)
         back = list(reversed(chain[end - links : end + 1]))
         return Draft(
-            question=f"{told(edges, rng)} {question}",
+            question=f"{describe_edges(edges, rng)} {question}",
             answer=answer,
             think=lines(arrows(edges), _asked(asks, start, goal, links)),
             causality=lines(*_walk(back), f"So the answer is {answer}."),

@@ -11,8 +11,8 @@ from the_experiment.worlds.causal.graphs import (
     in_causal_order,
     without,
 )
-from the_experiment.worlds.causal.puzzle import PUZZLES, YES_NO, Asks, Draft, Edge, listed
-from the_experiment.worlds.causal.writing import along, arrows, joined, lines, told
+from the_experiment.worlds.causal.puzzle import PUZZLES, YES_NO, Asks, Draft, Edge, join_sorted
+from the_experiment.worlds.causal.writing import along, arrows, describe_edges, joined, lines
 from the_experiment.worlds.generators import Random, one_of, shuffled
 
 MEANING = (
@@ -44,14 +44,16 @@ class Confounding:
             return None
         found = [name for name in before if _around(edges, name, cause, effect)]
         asks = one_of(rng, FORMS)
-        answer = listed(found) if asks == "variables" else YES_NO[bool(found)]
+        answer = join_sorted(found) if asks == "variables" else YES_NO[bool(found)]
         wording = f"{MEANING} {one_of(rng, WHICH if asks == 'variables' else WHETHER)}"
         question = wording.format(cause=cause, effect=effect)
         return Draft(
-            question=f"{told(edges, rng)} {question}",
+            question=f"{describe_edges(edges, rng)} {question}",
             answer=answer,
             think=lines(arrows(edges), f"Asked: what confounds {cause} and {effect}."),
-            causality=lines(*_told(edges, cause, effect), f"What confounds them: {listed(found)}."),
+            causality=lines(
+                *_told(edges, cause, effect), f"What confounds them: {join_sorted(found)}."
+            ),
             edges=tuple(edges),
             asks=asks,
             asked=(cause, effect),
@@ -64,7 +66,7 @@ class Confounding:
         rest = without(draft.edges, cause)
         left = ancestors(rest, effect) if any(effect in edge for edge in rest) else set()
         found = sorted(ancestors(draft.edges, cause) & left)
-        return listed(found) if draft.asks == "variables" else YES_NO[bool(found)]
+        return join_sorted(found) if draft.asks == "variables" else YES_NO[bool(found)]
 
 
 def _around(edges: Sequence[Edge], name: str, cause: str, effect: str) -> list[str]:

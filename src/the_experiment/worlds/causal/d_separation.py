@@ -13,7 +13,7 @@ from the_experiment.worlds.causal.graphs import (
     paths_between,
 )
 from the_experiment.worlds.causal.puzzle import PUZZLES, YES_NO, Draft, Edge
-from the_experiment.worlds.causal.writing import along, arrows, joined, lines, told
+from the_experiment.worlds.causal.writing import along, arrows, describe_edges, joined, lines
 from the_experiment.worlds.generators import Random, below, one_of, shuffled
 
 MOST_GIVEN = 2
@@ -43,7 +43,7 @@ class DSeparation:
         blocked = [_blocked(edges, path, given) for path in paths]
         asked = f"whether {one} and {other} are d-separated given {met}"
         return Draft(
-            question=f"{told(edges, rng)} "
+            question=f"{describe_edges(edges, rng)} "
             f"{one_of(rng, ASKED).format(one=one, other=other, given=met)}",
             answer=YES_NO[all(blocked)],
             think=lines(arrows(edges), f"Asked: {asked}."),

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import islice, product
 from typing import Any
 
-from the_experiment.base.errors import needed
+from the_experiment.base.errors import require_packages
 from the_experiment.worlds.causal.puzzle import Edge
 from the_experiment.worlds.generators import Random, below, one_of, shuffled
 
@@ -164,7 +164,7 @@ def graph_of(edges: Iterable[Edge]) -> Any:
 
 def _networkx() -> Any:
     """The library, imported when it is first needed: it is no part of a plain install."""
-    needed("networkx")
+    require_packages("networkx")
     return importlib.import_module("networkx")
 
 

@@ -87,10 +87,10 @@ def solved(puzzle: Puzzle) -> str:
     return PUZZLES[puzzle.kind].solve(puzzle)
 
 
-def listed(names: Sequence[str]) -> str:
+def join_sorted(names: Sequence[str]) -> str:
     """An answer of several variables, or of none.
 
-    >>> listed(["W", "B"]), listed([])
+    >>> join_sorted(["W", "B"]), join_sorted([])
     ('B, W', 'none')
     """
     return ", ".join(sorted(names)) or NONE

@@ -15,8 +15,8 @@ from the_experiment.worlds.causal.graphs import (
     shape,
     variables,
 )
-from the_experiment.worlds.causal.puzzle import PUZZLES, Draft, Edge, listed
-from the_experiment.worlds.causal.writing import arrows, joined, lines, sentence, told
+from the_experiment.worlds.causal.puzzle import PUZZLES, Draft, Edge, join_sorted
+from the_experiment.worlds.causal.writing import arrows, capitalized, describe_edges, joined, lines
 from the_experiment.worlds.generators import Random, one_of
 
 LARGER = 5  # variables: from here on a graph has room for another root beside
@@ -40,9 +40,9 @@ class RootCause:
         if not goals:
             return None
         goal = any_of(goals, rng)
-        answer = listed([name for name in ancestors(edges, goal) if name in roots(edges)])
+        answer = join_sorted([name for name in ancestors(edges, goal) if name in roots(edges)])
         return Draft(
-            question=f"{told(edges, rng)} {one_of(rng, ASKED).format(goal)}",
+            question=f"{describe_edges(edges, rng)} {one_of(rng, ASKED).format(goal)}",
             answer=answer,
             think=lines(arrows(edges), f"Asked: the root cause of {goal}."),
             causality=lines(*_walk(edges, goal), f"So {answer} is the root cause of {goal}."),
@@ -56,7 +56,7 @@ class RootCause:
     def solve(draft: Draft) -> str:
         """The ancestors without an incoming edge."""
         graph, found = graph_of(draft.edges), ancestors(draft.edges, draft.asked[0])
-        return listed([name for name in found if graph.in_degree(name) == 0])
+        return join_sorted([name for name in found if graph.in_degree(name) == 0])
 
 
 def _settled(edges: Sequence[Edge], goal: str) -> bool:
@@ -78,4 +78,4 @@ def _walk(edges: Sequence[Edge], goal: str) -> Iterator[str]:
     for name in reversed(in_causal_order(edges)):
         if name in before:
             by = joined(causes(edges, name))
-            yield sentence(f"{name} is caused by {by or 'nothing'}.")
+            yield capitalized(f"{name} is caused by {by or 'nothing'}.")

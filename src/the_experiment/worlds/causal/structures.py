@@ -16,7 +16,7 @@ from the_experiment.worlds.causal.graphs import (
     variables,
 )
 from the_experiment.worlds.causal.puzzle import Edge, Rule
-from the_experiment.worlds.causal.writing import joined, sentence
+from the_experiment.worlds.causal.writing import capitalized, joined
 from the_experiment.worlds.generators import Random, below, one_of, shuffled
 
 Values = Mapping[str, bool]  # whether each variable occurs
@@ -64,7 +64,7 @@ class Model:
             for name, rule in self.rules.items()
         ]
         facts = [f"{occurs(name, value)}." for name, value in known.items()]
-        return " ".join(map(sentence, [*rules, *facts]))
+        return " ".join(map(capitalized, [*rules, *facts]))
 
     def derived(self, values: Values, names: Collection[str]) -> list[str]:
         """How the values of these variables follow from those of their causes, causes first."""

@@ -21,20 +21,20 @@ EDGE = (
 AT_ONCE = "let {}."
 
 
-def told(edges: Sequence[Edge], rng: Random) -> str:
+def describe_edges(edges: Sequence[Edge], rng: Random) -> str:
     """The edges as sentences of one wording, in the order they come in.
 
     >>> import numpy as np
-    >>> told([("W", "B"), ("rain", "mud")], np.random.RandomState(2))
+    >>> describe_edges([("W", "B"), ("rain", "mud")], np.random.RandomState(2))
     'B is caused by W. Mud is caused by rain.'
     """
     wording = one_of(rng, (*EDGE, AT_ONCE))
     if wording == AT_ONCE:
-        return sentence(wording.format(joined([f"{one} cause {other}" for one, other in edges])))
-    return " ".join(sentence(wording.format(cause=one, effect=other)) for one, other in edges)
+        return capitalized(wording.format(joined([f"{one} cause {other}" for one, other in edges])))
+    return " ".join(capitalized(wording.format(cause=one, effect=other)) for one, other in edges)
 
 
-def sentence(text: str) -> str:
+def capitalized(text: str) -> str:
     """The text with its first letter as a capital."""
     return text[:1].upper() + text[1:]
 

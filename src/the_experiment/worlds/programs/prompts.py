@@ -73,12 +73,12 @@ PROMPTS = {
 }
 
 
-def filled(template: str, code: str) -> str:
+def fill_prompt(template: str, code: str) -> str:
     """The template with the program at each `{code}`; its other braces stay as they are.
 
     Raises `UsageError` for a template without `{code}`.
 
-    >>> filled("{code} -> {value}", "x = {}")
+    >>> fill_prompt("{code} -> {value}", "x = {}")
     'x = {} -> {value}'
     """
     if CODE not in template:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.seeds import Stream, derived_seed
 from the_experiment.base.strict import first_problem
-from the_experiment.base.tables import KINDS, Row, TableFile, kind_of, read_table
+from the_experiment.base.tables import KINDS, Row, TableFile, format_of, read_table
 from the_experiment.worlds.generators import QUESTIONS
 from the_experiment.worlds.questions.question import Question, question_of
 
@@ -92,7 +92,7 @@ def read_questions(name_or_file: str) -> list[Question]:
     if not table.rows:
         raise UsageError(f"{path} has no questions", "write some into it")
     _tell_unread(table)
-    name = path.name[: -len(kind_of(path))] if kind_of(path) else path.name
+    name = path.name[: -len(format_of(path))] if format_of(path) else path.name
     questions = [_question(row, where, name) for where, row in table.placed()]
     refuse_repeated(questions)
     return questions

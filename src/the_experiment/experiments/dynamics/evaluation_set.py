@@ -33,11 +33,11 @@ class HeldOutProgram:
     hops: int
 
 
-Look = dict[str, Rate]  # by what is asked
+Accuracies = dict[str, Rate]  # by what is asked
 
 
 @dataclass(frozen=True)
-class Examination:
+class EvaluationSet:
     """The same programs, asked again and again."""
 
     asked: tuple[HeldOutProgram, ...]
@@ -47,7 +47,7 @@ class Examination:
         """The numbers of hops there are."""
         return sorted({one.hops for one in self.asked})
 
-    def evaluate(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Look:
+    def evaluate(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Accuracies:
         """How many are right: of all, by hops, and where the shortcut is wrong.
 
         And how many of the last give what the shortcut says.
@@ -64,7 +64,7 @@ class Examination:
         found[FOLLOWED] = Rate(sum(one.answered for one in follows), len(misled))
         return found
 
-    def baselines(self) -> dict[str, Look]:
+    def baselines(self) -> dict[str, Accuracies]:
         """The same figures of answers that need no model: the shortcut, and the commonest one."""
         rights = [one.right for one in self.asked]
         commonest = max(sorted(set(rights)), key=rights.count)
@@ -73,7 +73,7 @@ class Examination:
             COMMONEST: self._rates([one.right == commonest for one in self.asked]),
         }
 
-    def _rates(self, exact: Sequence[bool]) -> Look:
+    def _rates(self, exact: Sequence[bool]) -> Accuracies:
         right = dict(zip(self.asked, exact, strict=True))
         groups: dict[str, list[bool]] = {ALL: list(exact)}
         for hops in self.hops:
@@ -90,7 +90,7 @@ def of(hops: int) -> str:
     return counted(hops, "hop")
 
 
-def examination(world: World, held_out: Integers, each: int, seed: int) -> Examination:
+def evaluation_set(world: World, held_out: Integers, each: int, seed: int) -> EvaluationSet:
     """So many of the held-out programs of each number of hops, drawn by `seed`."""
     column = list(world.inputs).index("hops")
     asked = []
@@ -98,7 +98,7 @@ def examination(world: World, held_out: Integers, each: int, seed: int) -> Exami
         states = held_out[held_out[:, column] == hops]
         drawn = states[Stream(seed, "asked", hops).shuffled(len(states))[:each]]
         asked += [_asked(world, state, hops) for state in drawn[:, None]]
-    return Examination(tuple(asked))
+    return EvaluationSet(tuple(asked))
 
 
 def _asked(world: World, state: Integers, hops: int) -> HeldOutProgram:
