@@ -19,8 +19,8 @@ from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import read_jsonl
 from the_experiment.cli.app import app
 from the_experiment.data.trace_rows import read_traces
+from the_experiment.evaluation import statistics
 from the_experiment.evaluation.statistics import kappa_interval
-from the_experiment.experiments.traces import judging
 from the_experiment.experiments.traces.asking import EndpointRequests, Price, read_prompts
 from the_experiment.experiments.traces.endpoint import INSTRUCTIONS, ask_traces, in_form
 from the_experiment.models.endpoint import Endpoint
@@ -229,7 +229,7 @@ def test_killed_it_asks_only_what_is_missing(tmp_path: Path) -> None:
 def test_the_judge_is_held_against_the_exact_grader(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judging, "RESAMPLES", 50)
+    monkeypatch.setattr(statistics, "RESAMPLES", 50)
 
     def judge(_model: str, text: str) -> list[Likely]:
         """Right about all but the third; it can't make up its mind about the fourth."""
@@ -272,7 +272,7 @@ def test_the_judge_is_held_against_the_exact_grader(
 
 def test_kappa(monkeypatch: pytest.MonkeyPatch) -> None:
     """The textbook's table of 20, 5, 10 and 15 has .4."""
-    monkeypatch.setattr(judging, "RESAMPLES", 300)
+    monkeypatch.setattr(statistics, "RESAMPLES", 300)
     kappa, low, high = kappa_interval((15, 10, 5, 20), 0)
     assert kappa == pytest.approx(0.4)
     # Fleiss, Cohen and Everitt (1969): a standard error of .127

@@ -27,7 +27,7 @@ app = Verbs()
         "the-experiment replay out/experiments/mine",
     ),
 )
-def replay_card(
+def replay(
     card: Annotated[
         Path,
         typer.Argument(
