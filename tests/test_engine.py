@@ -40,6 +40,11 @@ def total(journal: str, number: int, **needed: int) -> int:
     return number + sum(needed.values())
 
 
+def slow(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
 def deadly(place: str, deaths: int) -> str:
     """Killed so many times, then well."""
     counted = Path(place)
@@ -334,3 +339,18 @@ def test_a_cell_that_landed_under_another_name_meanwhile_is_found(tmp_path: Path
     Store(tmp_path / "new").result(one, lambda: 3)
     assert fresh.result(other, lambda: calls.append(1)) == 3
     assert not calls
+
+
+def test_what_a_budget_leaves_is_told_and_computed_later(tmp_path: Path) -> None:
+    sys.path.insert(0, str(HERE))  # workers find this module as this process does
+    quick, long = (Cell(f"{name} s", f"{ME}:slow", {"seconds": name}) for name in (0.0, 60.0))
+    store = Store(tmp_path)
+    began = time.monotonic()
+    failed = LocalExecutor(2, budget=8.0).run([quick, long], store)
+    assert time.monotonic() - began < 30
+    assert quick in store
+    assert {cell.name: why.what for cell, why in failed.items()} == {
+        "60.0 s": "not computed within the budget"
+    }
+    again = Cell("soon", f"{ME}:slow", {"seconds": 0.1})
+    assert not LocalExecutor(2, budget=60.0).run([quick, again], store)

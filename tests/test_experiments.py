@@ -707,6 +707,7 @@ def test_a_quick_run_keeps_the_full_report(tmp_path: Path) -> None:
 
 def test_a_report_has_no_empty_tables_or_panels(tmp_path: Path) -> None:
     shipped = grid("seed-claim")
+    assert shipped.claim is not None
     claim = shipped.claim.model_copy(update={"measure": EXACT})
     experiment = shipped.model_copy(update={"measures": {}, "claim": claim})
     results = {fit: made_up_result(fit, 0.5) for fit in fits_of(experiment, quick=True)}

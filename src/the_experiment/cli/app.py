@@ -17,6 +17,7 @@ from the_experiment.cli import (
     programs,
     questions,
     replay,
+    sweep,
     testui,
     traces,
     train,
@@ -64,7 +65,7 @@ app = Verbs(
     },
 )
 
-for verbs in (generate, train, compare, inside, replay, demo, testui):
+for verbs in (generate, train, compare, inside, replay, demo, sweep, testui):
     app.add_typer(verbs.app)
 for group, name, panel in (
     (worlds, "worlds", options.WORLDS_AND_DATA),

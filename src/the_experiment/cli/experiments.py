@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -210,13 +211,19 @@ def _checked(which: str, out: Path) -> tuple[Experiment, Path]:
 
 
 def run_and_report(
-    experiment: Experiment, out: Path, jobs: int, *, quick: bool, as_json: bool
+    experiment: Experiment,
+    out: Path,
+    jobs: int,
+    *,
+    quick: bool,
+    as_json: bool,
+    budget: float = math.inf,
 ) -> None:
     """Run what is missing, and show and write the report."""
     from the_experiment.experiments.running import executor_of, run
     from the_experiment.report.terminal import counting
 
-    executor = executor_of(experiment, jobs)
+    executor = executor_of(experiment, jobs, budget)
     outcome = run(experiment, out, quick=quick, executor=executor, counting=counting)
     show_report(experiment, outcome, out, quick=quick, as_json=as_json)
     if outcome.failed:

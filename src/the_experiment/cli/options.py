@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -160,6 +162,20 @@ def numbers(text: str) -> list[int]:
             raise UsageError(f"{text!r} are no numbers", "such as 2-6 or 2,4,8")
         found += range(int(ends[0]), int(ends[1]) + 1)
     return found
+
+
+def seconds(text: str) -> float:
+    """`90s`, `30m` or `2h` in seconds; no limit for nothing. Raises `UsageError`.
+
+    >>> seconds("1.5m"), seconds("")
+    (90.0, inf)
+    """
+    if not text:
+        return math.inf
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if not found:
+        raise UsageError(f"{text!r} is not a time", "such as 90s, 30m or 2h")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def examples(*lines: str) -> str:

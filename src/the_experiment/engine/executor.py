@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -39,14 +41,18 @@ class LocalExecutor:
     """Processes of this machine, each with one thread of torch."""
 
     jobs: int = 0  # 0: one for each core
+    budget: float = math.inf  # seconds, after which cells that are still computed are stopped
 
     def run(self, cells: Sequence[Cell], store: Store, done: Done = lambda _: None) -> Failures:
         """Land every cell that can be; those that fail, with why."""
         left = _left(cells, store, done)
         needed = {needed for cell in left for needed in cell.needs.values()}
         there = {*needed, *cells} - {*left}
-        work = _Work(store, left, there)
-        with running_workers(min(self.jobs or cores(), len(work.left))) as idle:
+        work = _Work(store, left, there, ends=time.monotonic() + self.budget)
+        with (
+            suppress(_OutOfTimeError),
+            running_workers(min(self.jobs or cores(), len(work.left))) as idle,
+        ):
             work.go(idle, done)
         return work.failed
 
@@ -129,6 +135,7 @@ class _Work:
     store: Store
     left: list[Cell]
     there: set[Cell]
+    ends: float  # by the monotonic clock
     running: dict[Future[ExperimentError | None], tuple[Worker, Cell]] = field(default_factory=dict)
     tries: dict[Cell, int] = field(default_factory=dict)
     failed: Failures = field(default_factory=dict)
@@ -136,6 +143,10 @@ class _Work:
     def go(self, idle: list[Worker], done: Done) -> None:
         """Do all of it that can be done, on these workers."""
         while self.left or self.running:
+            if time.monotonic() > self.ends:
+                stopped = [cell for _, cell in self.running.values()]
+                self.failed |= dict.fromkeys([*stopped, *self.left], OUT_OF_TIME)
+                raise _OutOfTimeError
             self._give_out(idle)
             finished, _ = wait(self.running, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
             for future in finished:
@@ -178,6 +189,11 @@ class _Work:
         return not why
 
 
+class _OutOfTimeError(Exception):
+    """Ends the workers in the middle of what they do."""
+
+
+OUT_OF_TIME = ExperimentError("not computed within the budget", "run the same again to go on")
 NEEDS_FAILED = ExperimentError("what it needs failed")
 
 

@@ -34,8 +34,6 @@ class Experiment(Strict, ABC):
     """
 
     parent: ClassVar[str] = EXPERIMENTS  # in the output folder: where the results of a kind lie
-    reports_in_part: ClassVar[bool] = False  # of the cells that are there, if others failed
-
     kind: str
     name: str = Field(pattern=NAME)
     question: str
@@ -44,6 +42,11 @@ class Experiment(Strict, ABC):
     def jobs(self) -> int:
         """How many cells are computed at a time if nobody says; 0: one for each core."""
         return 0
+
+    @property
+    def reports_in_part(self) -> bool:
+        """Whether its outcome can be told of the cells that are there, if others failed."""
+        return False
 
     @property
     def costs_money(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -101,10 +102,14 @@ def refuse_other_folder(experiment: Experiment, folder: Path) -> None:
             )
 
 
-def executor_of(experiment: Experiment, jobs: int = 0) -> Executor:
-    """So many processes; one for each core, or this one alone, as suits the experiment."""
+def executor_of(experiment: Experiment, jobs: int = 0, budget: float = math.inf) -> Executor:
+    """So many processes; one for each core, or this one alone, as suits the experiment.
+
+    With a budget of so many seconds it is never this one, which can't be stopped.
+    """
     jobs = jobs or experiment.jobs
-    return SerialExecutor() if jobs == 1 else LocalExecutor(jobs)
+    in_here = jobs == 1 and budget == math.inf
+    return SerialExecutor() if in_here else LocalExecutor(jobs, budget)
 
 
 def outcome_of(experiment: Experiment, out: Path, *, quick: bool = False) -> Outcome:

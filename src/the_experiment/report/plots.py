@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MODEL_COLOUR, BASELINE_COLOUR, INK = "#3b62d6", "#c3c6d1", "#1c1c22"
+BASELINE_INK, BASELINE_MARKERS = "#8a8d99", "sv^Dx"
 COLUMNS = 3
 
 
@@ -45,6 +46,48 @@ def bars_figure(panels: Mapping[str, Sequence[Bar]]) -> Figure:
         _draw(axes, title, bars)
     for axes in grid[len(panels) :]:
         axes.set_visible(False)
+    return figure
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Shares from 0 to 1 along an axis, each with its 95% interval."""
+
+    name: str
+    at: Sequence[float]
+    shares: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+    is_model: bool = True
+
+
+def curves_figure(curves: Sequence[Curve], along: str, share_of: str) -> Figure:
+    """A line for each: models in colour with their intervals, baselines grey without."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    baselines = [curve for curve in curves if not curve.is_model]
+    for place, curve in enumerate(baselines):
+        marker = BASELINE_MARKERS[place % len(BASELINE_MARKERS)]
+        axes.plot(
+            curve.at,
+            curve.shares,
+            f"--{marker}",
+            color=BASELINE_INK,
+            linewidth=1,
+            markersize=4,
+            label=curve.name,
+        )
+    for place, curve in enumerate(curve for curve in curves if curve.is_model):
+        colour = f"C{place % 10}"
+        axes.plot(curve.at, curve.shares, "-o", color=colour, label=curve.name, zorder=3)
+        axes.fill_between(curve.at, curve.low, curve.high, color=colour, alpha=0.15, linewidth=0)
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_xlabel(along)
+    axes.set_ylabel(share_of)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=8)
     return figure
 
 

@@ -105,7 +105,6 @@ class ProgramsExperiment(Experiment):
     """Programs of some lengths and numbers of hops, put to models in a prompt."""
 
     parent: ClassVar[str] = PROGRAMS
-    reports_in_part: ClassVar[bool] = True
 
     kind: Literal["programs"] = "programs"
     question: str = "What do models make of these programs?"
@@ -120,6 +119,11 @@ class ProgramsExperiment(Experiment):
     chat: Chat = "auto"
     dtype: Dtype = "auto"
     device: Device = "auto"
+
+    @property
+    def reports_in_part(self) -> bool:
+        """Each cell says something by itself."""
+        return True
 
     @property
     def jobs(self) -> int:

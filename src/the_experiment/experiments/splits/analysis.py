@@ -7,12 +7,14 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from the_experiment.engine.outcome import Chart, Outcome, Table
-from the_experiment.evaluation.statistics import short
+from the_experiment.evaluation.statistics import join_names, mean_interval, short
 from the_experiment.experiments.splits.config import SplitsExperiment
 from the_experiment.experiments.splits.judgement import judge_claim
 from the_experiment.experiments.splits.results import Results, SplitRow, rows_of, scores_of
-from the_experiment.report.plots import Bar, bars_figure
+from the_experiment.report.plots import Bar, Curve, bars_figure, curves_figure
 from the_experiment.worlds import find_world
 
 if TYPE_CHECKING:
@@ -32,6 +34,10 @@ CAPTION = (
     "Bars: mean over seeds. Lines: the intervals of the table. Dots: single seeds. Grey: baselines "
     "without a network, on the same splits."
 )
+BY_FRACTION = (
+    "Mean over splits, one for each seed. Bands: 95% intervals of models, a bootstrap over splits; "
+    "all of [0, 1] where there is one. Grey: baselines without a network, the mean over their ties."
+)
 SAMPLE = "Made with --quick: a sample of the cells. Run it without for all of them."
 
 
@@ -39,17 +45,15 @@ def outcome_of(experiment: SplitsExperiment, results: Results, *, quick: bool) -
     """Tables, a chart of the claim's own measure, and a judgement by each measure."""
     scores = scores_of(experiment, results)
     rows, judgements = rows_of(experiment, scores), judge_claim(experiment, scores)
-    tables = [_table(rows, one.measure) for one in judgements]
+    measures = [one.measure for one in judgements] or [*experiment.all_measures]
+    tables = [_table(rows, one) for one in measures]
     *first, last = [table for table in tables if table.rows] or tables[:1]
-    measure = experiment.claim.measure
     return Outcome(
         title=experiment.name,
         about=[*([SAMPLE] if quick else []), *_about(experiment)],
-        sentences=[one.sentence for one in judgements],
+        sentences=[one.sentence for one in judgements] or [*_explored(rows, measures)],
         tables=[*first, replace(last, note=HOW_TO_READ)],
-        charts=[
-            Chart("held-out", f"{measure} in new cases", partial(_figure, rows, measure), CAPTION)
-        ],
+        charts=[*_charts(experiment, rows, measures)],
         texts={f"World {experiment.world}": _rules(experiment)},
         figures={
             "experiment": experiment.model_dump(),
@@ -61,10 +65,66 @@ def outcome_of(experiment: SplitsExperiment, results: Results, *, quick: bool) -
 
 
 def _about(experiment: SplitsExperiment) -> Iterator[str]:
-    claim = experiment.claim
     yield experiment.question
+    claim = experiment.claim
+    if claim is None:
+        return
     yield f"The claim: {claim.says} ({claim.source}). As published: {claim.published}."
     yield f"Counts for it: {claim.counts_for}. Counts against it: {claim.counts_against}."
+
+
+def _explored(rows: Sequence[SplitRow], measures: Sequence[str]) -> Iterator[str]:
+    """Of each model by each measure, where it beats what luck would give any baseline."""
+    yield "No claim was made before these cells were computed: what they show is exploratory."
+    for measure in measures:
+        of_measure = [row for row in rows if row.measure == measure]
+        for model in dict.fromkeys(row.contestant for row in of_measure if row.is_model):
+            own = [row for row in of_measure if row.contestant == model]
+            above = [row.hold_outs for row in own if row.interval[0] > _luckiest(of_measure, row)]
+            where = join_names(above) if above else "no hold-out here"
+            yield f"By {measure}, {model} is above every baseline, however lucky, on {where}."
+
+
+def _luckiest(rows: Sequence[SplitRow], model: SplitRow) -> float:
+    """The share that the best baseline beside a model has right with the luckiest ties."""
+    baselines = [row for row in rows if row.hold_outs == model.hold_outs and not row.is_model]
+    return max((row.interval[1] for row in baselines), default=0.0)
+
+
+def _charts(
+    experiment: SplitsExperiment, rows: Sequence[SplitRow], measures: Sequence[str]
+) -> Iterator[Chart]:
+    """Curves by every measure, where several shares are held out; bars of the first measure."""
+    for measure in measures:
+        curves = _curves(experiment, [row for row in rows if row.measure == measure])
+        if any(len(curve.at) > 1 for curve in curves):
+            words = ("share of states held out", f"{measure} in new cases")
+            draw = partial(curves_figure, curves, *words)
+            yield Chart(f"fractions-{measure}", f"{words[1]} by {words[0]}", draw, BY_FRACTION)
+    measure = measures[0]
+    yield Chart("held-out", f"{measure} in new cases", partial(_figure, rows, measure), CAPTION)
+
+
+def _curves(experiment: SplitsExperiment, rows: Sequence[SplitRow]) -> list[Curve]:
+    """A curve over the shares held out for each contestant."""
+    fractions = {name: way.fraction for name, way in experiment.hold_outs.items()}
+    places: dict[str, dict[float, SplitRow]] = {}
+    for row in rows:
+        if at := fractions[row.hold_outs]:
+            places.setdefault(row.contestant, {})[at] = row
+    return [_curve(name, dict(sorted(of.items()))) for name, of in places.items()]
+
+
+def _curve(name: str, rows: dict[float, SplitRow]) -> Curve:
+    """Each seed has a split of its own there: the splits are the clusters of the interval."""
+    shares, low, high = [], [], []
+    for row in rows.values():
+        by_split = np.array([count.share for count in row.by_seed.values() if count.n])
+        ends = mean_interval(by_split, seed=0) if len(by_split) > 1 else (0.0, 1.0)
+        shares.append(float(by_split.mean()))
+        low.append(float(ends[0]))
+        high.append(float(ends[1]))
+    return Curve(name, [*rows], shares, low, high, next(iter(rows.values())).is_model)
 
 
 def _rules(experiment: SplitsExperiment) -> str:

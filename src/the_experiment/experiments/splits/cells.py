@@ -66,13 +66,15 @@ class Fit:
 
 
 def fits_of(experiment: SplitsExperiment, *, quick: bool = False) -> list[Fit]:
-    """All cells, or those that `--quick` leaves, one way of holding out after the other."""
+    """All cells, or those that `--quick` leaves, one seed after the other."""
     world = find_world(experiment.world)
     seeds = experiment.quick.seeds if quick else experiment.seeds
     contestants: dict[str, ModelEntry | None] = dict.fromkeys(baselines.names())
     contestants |= experiment.models
     sample = experiment.quick.each_state if quick else 0
     kept = experiment.quick.hold_outs if quick else []
+    own = [seed for way in experiment.hold_outs.values() for seed in way.seeds or []]
+    every = dict.fromkeys([*seeds, *own])
     return [
         Fit(
             name,
@@ -85,10 +87,10 @@ def fits_of(experiment: SplitsExperiment, *, quick: bool = False) -> list[Fit]:
             identity_of(world),
             experiment.world,
         )
+        for seed in every  # an early end leaves whole seeds
         for name, way in experiment.hold_outs.items()
-        if name in kept or not kept
+        if (name in kept or not kept) and seed in (way.seeds or seeds)
         for contestant, entry in contestants.items()
-        for seed in way.seeds or seeds
         for split, hold_out in way.splits(world, seed, sample)
     ]
 

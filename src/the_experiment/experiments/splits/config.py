@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -110,7 +110,7 @@ class Quick(Strict):
 
 @KINDS.register("splits")
 class SplitsExperiment(Experiment):
-    """Contestants on splits of one world, and what would count for a claim about two of them."""
+    """Contestants on splits of one world, and what would count for a claim, if there is one."""
 
     kind: Literal["splits"] = "splits"
     world: str = defaults.WORLD
@@ -119,7 +119,7 @@ class SplitsExperiment(Experiment):
     train: TrainingRecipe = TrainingRecipe()
     seeds: Seeds
     measures: dict[str, Names] = Field({})  # by name: the parts that must all be right
-    claim: Claim
+    claim: Claim | None = None
     quick: Quick = Quick()
 
     @field_validator("measures")
@@ -131,22 +131,24 @@ class SplitsExperiment(Experiment):
 
     @model_validator(mode="after")
     def _claim_is_about_this(self) -> Self:
-        if self.claim.better == self.claim.than:
+        _refuse_unknown("quick.hold_outs", self.quick.hold_outs, self.hold_outs)
+        claim = self.claim
+        if claim is None:
+            return self
+        if claim.better == claim.than:
             raise ValueError("claim.than: a model can't be better than itself")
-        measures = {EXACT, *self.measures}
-        for key, names, known in (
-            ("claim.better", [self.claim.better], self.models),
-            ("claim.than", [self.claim.than], self.models),
-            ("claim.on", self.claim.on, self.hold_outs),
-            ("quick.hold_outs", self.quick.hold_outs, self.hold_outs),
-            ("claim.measure", [self.claim.measure], measures),
-        ):
-            for name in names:
-                if name not in known:
-                    raise ValueError(f"{key}: {name!r} is none of {', '.join(sorted(known))}")
-        if self.quick.hold_outs and not {*self.quick.hold_outs} & {*self.claim.on}:
+        _refuse_unknown("claim.better", [claim.better], self.models)
+        _refuse_unknown("claim.than", [claim.than], self.models)
+        _refuse_unknown("claim.on", claim.on, self.hold_outs)
+        _refuse_unknown("claim.measure", [claim.measure], {EXACT, *self.measures})
+        if self.quick.hold_outs and not {*self.quick.hold_outs} & {*claim.on}:
             raise ValueError("quick.hold_outs: none of them is what the claim is about")
         return self
+
+    @property
+    def reports_in_part(self) -> bool:
+        """A claim is judged on all of its cells, or not at all."""
+        return self.claim is None
 
     @property
     def all_measures(self) -> dict[str, list[str]]:
@@ -183,17 +185,20 @@ class SplitsExperiment(Experiment):
 
     def summary(self) -> Mapping[str, str]:
         """World, hold-outs, models, measures, and the claim."""
-        claim = self.claim
-        return {
+        found = {
             "world": self.world,
             "hold-outs": ", ".join(self.hold_outs),
             "models": f"{', '.join(self.models)}; seeds {self.seeds}",
             "measures": ", ".join(self.all_measures),
-            "claim": f"{claim.says} ({claim.source})",
-            "published": claim.published,
-            "for": claim.counts_for,
-            "against": claim.counts_against,
         }
+        if claim := self.claim:
+            found |= {
+                "claim": f"{claim.says} ({claim.source})",
+                "published": claim.published,
+                "for": claim.counts_for,
+                "against": claim.counts_against,
+            }
+        return found
 
     def cells(self, out: Path, *, quick: bool) -> Mapping[Fit, Cell]:  # noqa: ARG002 - trained here
         """One for each contestant on each split with each seed."""
@@ -206,6 +211,12 @@ class SplitsExperiment(Experiment):
         from the_experiment.experiments.splits.analysis import outcome_of
 
         return outcome_of(self, results, quick=quick)
+
+
+def _refuse_unknown(key: str, names: Collection[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{key}: {name!r} is none of {', '.join(sorted(known))}")
 
 
 def enumerated(name: str) -> World:

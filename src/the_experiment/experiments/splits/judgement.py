@@ -123,19 +123,23 @@ class Judgement:
 def judge_claim(experiment: SplitsExperiment, scores: Scores) -> list[Judgement]:
     """Compare the two models of the claim on the same splits and seeds, beside the baselines.
 
-    One judgement for each measure, the claim's own first; their p are corrected together (Holm
-    1979). A cell in which one of the two left a seen state wrong is left out: it says nothing on
-    held-out states. A pair is the two shares of new cases on one split, each the mean over its
-    seeds: models of several seeds asked about the same cases are not independent. Where a way of
-    holding out has only one split, each seed is a pair. Two ways that hold out the same states are
-    one. The same is tested case by case, each with its mean over all splits and seeds, and the
-    larger p counts. A baseline's share is the mean over its tie-breaks. Where all are wrong, a coin
-    is better than all, so that a model has to beat guessing as well. Aggregates are compared in the
-    cases in which a model's rules are right.
+    Without a claim nothing is judged. One judgement for each measure, the claim's own first;
+    their p are corrected together (Holm 1979). A cell in which one of the two left a seen state
+    wrong is left out: it says nothing on held-out states. A pair is the two shares of new cases
+    on one split, each the mean over its seeds: models of several seeds asked about the same
+    cases are not independent. Where a way of holding out has only one split, each seed is a
+    pair. Two ways that hold out the same states are one. The same is tested case by case, each
+    with its mean over all splits and seeds, and the larger p counts. A baseline's share is the
+    mean over its tie-breaks. Where all are wrong, a coin is better than all, so that a model
+    has to beat guessing as well. Aggregates are compared in the cases in which a model's rules
+    are right.
     """
-    own = experiment.claim.measure
+    claim = experiment.claim
+    if claim is None:
+        return []
+    own = claim.measure
     order = sorted(scores, key=lambda name: (name != own, name == EXACT))
-    found = [_judged(experiment, name, scores[name], len(order)) for name in order]
+    found = [_judged(experiment, claim, name, scores[name], len(order)) for name in order]
     rivals = holm([one.rival.p for one in found])
     patterns = holm([one.pattern.p for one in found])
     guessing = holm([one.guessing for one in found])
@@ -153,10 +157,13 @@ def judge_claim(experiment: SplitsExperiment, scores: Scores) -> list[Judgement]
 
 
 def _judged(
-    experiment: SplitsExperiment, measure: str, scores: Mapping[Fit, FitScore], measures: int
+    experiment: SplitsExperiment,
+    claim: Claim,
+    measure: str,
+    scores: Mapping[Fit, FitScore],
+    measures: int,
 ) -> Judgement:
     """By one measure, with p that are not corrected yet."""
-    claim = experiment.claim
     about = {fit: score for fit, score in scores.items() if fit.hold_outs in claim.on}
     fitted = _fitted(experiment, about)
     asked = {_place(fit): score for fit, score in about.items()}

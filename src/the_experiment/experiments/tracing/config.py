@@ -92,7 +92,6 @@ class TracingExperiment(Experiment):
     """Pairs of programs that a model answers right, patched layer by layer and head by head."""
 
     parent: ClassVar[str] = TRACING
-    reports_in_part: ClassVar[bool] = True
 
     kind: Literal["tracing"] = "tracing"
     question: str = "Where in the model, and in the program, is the answer carried?"
@@ -109,6 +108,11 @@ class TracingExperiment(Experiment):
     seed: int = Field(0, ge=0)
     dtype: Dtype = "float32"
     device: Device = "auto"
+
+    @property
+    def reports_in_part(self) -> bool:
+        """Each cell says something by itself."""
+        return True
 
     @property
     def jobs(self) -> int:

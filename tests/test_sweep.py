@@ -1,0 +1,112 @@
+"""A sweep is an experiment on splits, written in a few words."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import Command
+from the_experiment.base.errors import UsageError
+from the_experiment.experiments.splits.analysis import outcome_of
+from the_experiment.experiments.splits.cells import Fit, fits_of
+from the_experiment.experiments.splits.config import SplitsExperiment, TrainingRecipe
+from the_experiment.experiments.splits.sweep import sweep_of
+
+WORLD = str(Path(__file__).parents[1] / "examples" / "three-bits.yaml")
+ARGUMENTS = (
+    *("sweep", "--world", WORLD, "--hold-out", "fraction=0.25..0.5:0.25", "--hold-out", "where=A"),
+    *("--model", "cnn", "--seeds", "1-2", "--train-size", "32", "--epochs", "1", "--name", "mine"),
+)
+
+
+def swept(*hold_outs: str, models: tuple[str, ...] = ("gpt2", "cnn")) -> SplitsExperiment:
+    return sweep_of(WORLD, hold_outs, models, [1, 2, 3], TrainingRecipe())
+
+
+@given(st.integers(1, 40), st.integers(1, 8), st.integers(1, 9))
+def test_a_range_has_its_ends_and_no_rounding(first: int, steps: int, by: int) -> None:
+    last = first + steps * by
+    words = f"fraction={first / 1000}..{last / 1000}:{by / 1000}"
+    shares = [way.fraction for way in swept(words).hold_outs.values()]
+    assert shares == [(first + step * by) / 1000 for step in range(steps + 1)]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("fraction=", "fraction=a", "fraction=0.9..0.1:0.1", "fraction=0.1..0.9", "fraction=1.5"),
+        *("fraction=0.1..0.9:0", "fraction=0.1..0.9:0.00001", "fraction=0", "where=", "all", ""),
+    ],
+)
+def test_a_hold_out_that_is_none_is_refused(words: str) -> None:
+    with pytest.raises(UsageError):
+        swept(words)
+
+
+def coin(rng: random.Random) -> float:
+    return float(rng.random() < 0.5)
+
+
+def made_up(fit: Fit) -> dict[str, dict[str, dict[str, float]]]:
+    """Results that hang on the cell alone."""
+    from the_experiment.data.split import seen_states
+    from the_experiment.worlds import EXACT, find_world
+
+    world = find_world(WORLD)
+    held_out = fit.hold_out.resolve(world, fit.seed)
+    seen = seen_states(world, held_out, fit.seed, 64)
+    rng = random.Random(fit.cell.digest)
+    found = {}
+    for kind, states in (("seen", seen), ("held_out", world.states_at(held_out))):
+        found[kind] = {
+            prompt: dict.fromkeys(
+                [EXACT, *world.parts], float(kind == "seen" or rng.random() < 0.5)
+            )
+            for prompt in world.prompts(states)
+        }
+    return found
+
+
+def test_the_order_of_hold_outs_and_models_changes_no_figure() -> None:
+    one = swept("fraction=0.25..0.5:0.25", "where=A")
+    other = swept("where=A", "fraction=0.5", "fraction=0.25", models=("cnn", "gpt2"))
+    rows = []
+    for experiment in (one, other):
+        results = {fit: made_up(fit) for fit in fits_of(experiment)}
+        figures = outcome_of(experiment, results, quick=False).figures
+        rows.append(sorted(json.dumps(row, sort_keys=True) for row in figures["rows"]))
+    assert rows[0] == rows[1]
+
+
+def test_some_cells_say_what_they_can() -> None:
+    experiment = swept("fraction=0.25..0.5:0.25")
+    results = {fit: made_up(fit) for fit in fits_of(experiment) if fit.seed == 1}
+    outcome = outcome_of(experiment, results, quick=False)
+    assert {tuple(row["by_seed"]) for row in outcome.figures["rows"]} == {("1",)}
+    assert outcome.sentences[0].startswith("No claim")
+    assert [chart.name for chart in outcome.charts] == ["fractions-exact", "held-out"]
+
+
+def test_a_sweep_goes_on_where_it_was_and_is_an_experiment(
+    tmp_path: Path, the_experiment: Command
+) -> None:
+    stopped = the_experiment(*ARGUMENTS, "--budget", "0.01s")
+    assert stopped.returncode == 1
+    assert "not computed within the budget" in stopped.stderr
+    done = the_experiment(*ARGUMENTS, "--jobs", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "out" / "experiments" / "mine"
+    assert json.loads(done.stdout) == json.loads((folder / "results.json").read_text())
+    assert (folder / "fractions-exact.png").stat().st_size > 5000
+    before = {path: path.stat().st_mtime_ns for path in (folder / "cells").glob("*.json")}
+    assert before
+    assert the_experiment(*ARGUMENTS).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in (folder / "cells").glob("*.json")} == before
+    checked = the_experiment("experiments", "check", str(folder))
+    assert ", 0 left to compute" in checked.stdout
+    assert the_experiment("experiments", "report", str(folder)).returncode == 0
