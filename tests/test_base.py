@@ -111,9 +111,9 @@ def test_nothing_is_read_as_nothing() -> None:
         ("a:\n- b: 1\n  b: 2", "mine.yaml: a.0.b, line 3, column 3: duplicate"),
         ("a: &a [*a]", "mine.yaml, line 1, column 8: no aliases (*) here; write it out"),
         ("? [a]\n: b", "mine.yaml: file, line 1, column 3: a key should be a name, not a list"),
-        ('a: ["\\ud800"]', "mine.yaml: a.0, line 1, column 5: half a character"),
-        ('a: "\\U00110000"', "mine.yaml: not YAML that can be read"),
-        ('a: "\\UFFFFFFFF"', "mine.yaml: not YAML that can be read"),
+        ('a: ["\\ud800"]', "mine.yaml: a.0, line 1, column 5: half a surrogate pair"),
+        ('a: "\\U00110000"', "mine.yaml: invalid YAML"),
+        ('a: "\\UFFFFFFFF"', "mine.yaml: invalid YAML"),
         ("[" * (DEEPEST_TEXT + 1), "mine.yaml, line 1, column 21: lists or keys nested too deeply"),
         ("#" * (LONGEST_TEXT + 1), "mine.yaml: file: has more than 100,000 characters"),
     ],
@@ -207,7 +207,7 @@ def test_a_pipe_that_nobody_writes_to_is_not_waited_for(
     os.mkfifo(pipe)
     for read in (read_text, read_json, read_settings_of_none):
         with pytest.raises(
-            ExperimentError, match="pipe can't be read: it is a pipe that nothing is written to"
+            ExperimentError, match="pipe can't be read: it is a pipe with no writer"
         ):
             read(pipe)
 

@@ -73,7 +73,7 @@ def test_the_usage_has_one_pair_of_brackets(the_experiment: Command) -> None:
     ("verb", "default"),
     [
         ("train", "tiny-MODEL-WORLD"),
-        ("train", "one token a character"),
+        ("train", "one token per character"),
         ("testui", "that of the first model"),
     ],
 )
@@ -241,7 +241,7 @@ def test_no_number_is_no_share(ended: Ended) -> None:
         (("generate", "--seed", "-1"), 2, "--seed"),
         (("generate", "--train-size", "0"), 2, "--train-size"),
         (("generate", "--hold-out-fraction", "2"), 2, "--hold-out-fraction"),
-        (("generate", "--hold-out-fraction", "1"), 2, "give one from 0 to below 1"),
+        (("generate", "--hold-out-fraction", "1"), 2, "give a share in [0, 1)"),
         (
             ("generate", "-o", "1,0,1,0,1", "--omit", "0"),
             2,
@@ -251,7 +251,7 @@ def test_no_number_is_no_share(ended: Ended) -> None:
         (
             ("generate", "--hold-out-where", "A AND"),
             2,
-            "the condition, column 6: the rule breaks off",
+            "the condition, column 6: the rule ends too early",
         ),
         (("generate", "--hold-out-where", "A or not A"), 2, "leave some to train on"),
         (("generate", "-w", "nowhere"), 2, "relay, word-problems, or a YAML file"),
@@ -283,7 +283,7 @@ def test_a_wrong_sequence_is_told_with_a_right_one(ended: Ended, sequence: str) 
     code, out, err = ended("generate", "-o", sequence)
     assert (code, out) == (2, "")
     first, hint = err.splitlines()
-    assert first.startswith(f"error: {sequence!r} is no sequence of world causal")
+    assert first.startswith(f"error: {sequence!r} is not a sequence of world causal")
     assert hint == "  → write A, B, C, D, E like '1,0,1,0,0'"
     assert not Path("dataset").exists()
 
@@ -316,7 +316,7 @@ def test_a_world_that_can_not_be_drawn_is_not_sound(ended: Ended) -> None:
     Path("few.yaml").write_text(world)
     code, _, told = ended("worlds", "check", "few.yaml")
     assert code == 1
-    assert "different texts of length 3 and 1 hop: lower it, or take longer ones" in told
+    assert "different texts were found of length 3 and 1 hop: lower it, or take longer ones" in told
 
 
 def test_one_part_is_no_parts(ended: Ended) -> None:

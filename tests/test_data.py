@@ -156,15 +156,15 @@ def test_a_manifest_that_does_not_say_how_is_of_a_hold_out_by_text(tmp_path: Pat
 @pytest.mark.parametrize(
     ("sequences", "fraction", "where", "says"),
     [
-        ("1,0,1,0", 0, None, "'1,0,1,0' is no sequence of world causal"),
-        ("1,0,1,0,1;2,0,0,0,0", 0, None, r"'2,0,0,0,0' is no sequence .*A is 2, not 0 or 1"),
-        ("abc", 0, None, "'abc' is no sequence"),
-        ("1,0,1,0,1; 0,0,0,0,0", 0, None, "' 0,0,0,0,0' is no sequence"),
+        ("1,0,1,0", 0, None, "'1,0,1,0' is not a sequence of world causal"),
+        ("1,0,1,0,1;2,0,0,0,0", 0, None, r"'2,0,0,0,0' is not a sequence .*A is 2, not 0 or 1"),
+        ("abc", 0, None, "'abc' is not a sequence"),
+        ("1,0,1,0,1; 0,0,0,0,0", 0, None, "' 0,0,0,0,0' is not a sequence"),
         (";", 0, None, "';' names no sequence"),
         ("", 0, None, "'' names no sequence"),
         (" ", 0.5, None, "' ' names no sequence"),
-        (None, 0, "", "'' is no condition"),
-        (None, 0, " ", "' ' is no condition"),
+        (None, 0, "", "'' is not a condition"),
+        (None, 0, " ", "' ' is not a condition"),
         ("", 1.0, None, r"a share of 1\.0 can't be held out"),
         (None, -0.1, None, "can't be held out"),
         (None, float("nan"), None, "a share of nan can't be held out"),
@@ -251,13 +251,13 @@ def test_pairs_are_the_rows_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        (b'{"prompt": "0,1,1,1,0", "compl\n', "line 7 is not whole JSON"),
-        (b"\n", "line 7 is not whole JSON"),
+        (b'{"prompt": "0,1,1,1,0", "compl\n', "line 7 is not valid JSON"),
+        (b"\n", "line 7 is not valid JSON"),
         (b"\xff\xfe\x00\n", "line 7 is not UTF-8"),
-        (b"[" * 100_000 + b"\n", "line 7 is not whole JSON"),
+        (b"[" * 100_000 + b"\n", "line 7 is not valid JSON"),
         (b"[1]\n", "line 7 is not a JSON object"),
-        (b'{"prompt": "0,1,1,1,0"}\n', "line 7 has no text 'completion'"),
-        (b'{"prompt": 1, "completion": ""}\n', "line 7 has no text 'prompt'"),
+        (b'{"prompt": "0,1,1,1,0"}\n', "line 7 has no string 'completion'"),
+        (b'{"prompt": 1, "completion": ""}\n', "line 7 has no string 'prompt'"),
     ],
 )
 def test_a_torn_line_is_named_by_its_number(tmp_path: Path, line: bytes, says: str) -> None:
@@ -283,19 +283,19 @@ def test_rows_changed_by_hand_are_refused(tmp_path: Path) -> None:
     folder = small(tmp_path / "data", HoldOut(sequences=("1,0,1,0,1",)))
     with (folder.path / "train.jsonl").open("a") as file:
         file.write(json.dumps({"prompt": "1,0,1,0,1", "completion": "\n0,1,0,1\n3 - 2\n"}) + "\n")
-    with pytest.raises(ExperimentError, match="has been changed since"):
+    with pytest.raises(ExperimentError, match="has changed since"):
         read_dataset(str(folder.path))
 
 
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ('{"prompt": 1, "completion": "a"}', "line 1 has no text 'prompt'"),
-        ('{"prompt": "a", "completion": null}', "line 1 has no text 'completion'"),
-        ('{"prompt": "a", "text": "b"}', "has no text .completion."),
-        ('{"question": "a", "answer": null}', "line 1 has no text 'completion'"),
-        ('{"prompt": "a", "compl', "line 1 is not whole JSON"),
-        ("", "no rows to train on"),
+        ('{"prompt": 1, "completion": "a"}', "line 1 has no string 'prompt'"),
+        ('{"prompt": "a", "completion": null}', "line 1 has no string 'completion'"),
+        ('{"prompt": "a", "text": "b"}', "has no string .completion."),
+        ('{"question": "a", "answer": null}', "line 1 has no string 'completion'"),
+        ('{"prompt": "a", "compl', "line 1 is not valid JSON"),
+        ("", "no training rows"),
     ],
 )
 def test_foreign_rows_that_can_not_be_used_are_told(tmp_path: Path, line: str, says: str) -> None:
@@ -359,14 +359,18 @@ def test_any_local_data_set_is_read(
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("mine.json", b'{"prompt": "a"}', "mine.json is no list of JSON objects: write one, or"),
-        ("mine.json", b"[1]", "mine.json is no list of JSON objects"),
-        ("mine.json", b"[", "mine.json is not whole JSON"),
-        ("mine.csv", b"prompt,text\na,b\n", "mine.csv, line 2 has no text 'completion'"),
+        (
+            "mine.json",
+            b'{"prompt": "a"}',
+            "mine.json is not a list of JSON objects: write a list, or",
+        ),
+        ("mine.json", b"[1]", "mine.json is not a list of JSON objects"),
+        ("mine.json", b"[", "mine.json is not valid JSON"),
+        ("mine.csv", b"prompt,text\na,b\n", "mine.csv, line 2 has no string 'completion'"),
         ("mine.csv", b"prompt,completion\na\n", "mine.csv, line 2 has 1 column, and the header 2"),
         ("mine.csv", b"prompt,completion\n\xff,b\n", "mine.csv can't be read as CSV .* UTF-8"),
         ("mine.parquet", b"PAR1", "mine.parquet can't be read as Parquet"),
-        ("mine.txt", b"a b", "mine.txt is no file of rows: give one of .jsonl, "),
+        ("mine.txt", b"a b", "mine.txt is not a file of rows: give one of .jsonl, "),
     ],
 )
 def test_a_file_that_is_no_data_set_is_told(
@@ -403,9 +407,9 @@ def test_a_misspelt_folder_is_not_asked_for_on_the_network(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "is not whole JSON"),
-        ('{"world": "cau', "is not whole JSON"),
-        ("[" * 100_000, "is not whole JSON"),
+        ("", "is not valid JSON"),
+        ('{"world": "cau', "is not valid JSON"),
+        ("[" * 100_000, "is not valid JSON"),
         ("[]", "should be keys with values"),
         ("{}", "world: this key is missing"),
     ],
@@ -423,7 +427,7 @@ def test_a_manifest_without_rows_to_train_on_is_refused(
 ) -> None:
     manifest = small(tmp_path / "data").manifest.model_dump()
     (tmp_path / "data" / MANIFEST).write_text(json.dumps(manifest | {"rows": rows}))
-    with pytest.raises(ExperimentError, match=r"dataset\.json: rows: no rows of train: run"):
+    with pytest.raises(ExperimentError, match=r"dataset\.json: rows: no training rows: run"):
         DatasetFolder(tmp_path / "data")
 
 
@@ -577,7 +581,7 @@ def test_a_read_only_folder_is_told(tiny_disk: Path, the_experiment: Command) ->
         done = the_experiment(*words)
         assert (done.returncode, done.stdout) == (1, "")
         assert "Read-only file system" in done.stderr
-        assert "→ choose another folder" in done.stderr
+        assert "→ choose a folder that you can write to" in done.stderr
         assert "Traceback" not in done.stderr
     assert contents(tiny_disk / "data") == before
 

@@ -45,7 +45,7 @@ def test_no_answer_in_time_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> No
         (401, "the key is refused", "set another OPENAI_API_KEY"),
         (403, "the key is refused", "set another OPENAI_API_KEY"),
         (404, "fault", "check the model and --base-url"),
-        (429, "fault", "wait, or pay"),
+        (429, "fault", "wait, or add credit"),
         (500, "500, fault", "later"),
         ("html", "can't be read", "/v1"),
         ("cut", "cut", "check the network"),

@@ -118,7 +118,7 @@ def test_models_that_no_rules_judge_are_left_out(trained: Path, tmp_path: Path) 
     assert [model.name[:9] for model in trained_models(out)] == ["tiny-gpt2", "tiny-rnn-"]
     for file in out.glob("*/dataset.json"):
         file.unlink()
-    says = "no model that rules can judge in .*: their data came without rules: run .* generate`"
+    says = "no model to grade by rules in .*: their data has no rules: run .* generate`"
     with pytest.raises(ExperimentError, match=says):
         trained_models(out)
 
@@ -288,7 +288,7 @@ def test_a_sequence_of_no_world_is_told_with_an_example_of_each(
     with pytest.raises(UsageError) as caught:
         answer("xx", trained_models(out))
     assert caught.value.what == (
-        "'xx' is no sequence of world relay; 'xx' is no sequence of world three-bits"
+        "'xx' is not a sequence of world relay; 'xx' is not a sequence of world three-bits"
     )
     assert caught.value.hint.count("like '") == 2
 

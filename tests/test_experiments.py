@@ -108,7 +108,7 @@ def test_a_file_of_each_kind_is_begun_and_read(
     assert f"mine ({kind}): " in checked
     assert experiment.question in said(capsys, "experiments", "show", "mine.yaml")[0]
     _, refused = said(capsys, "experiments", "resume", "mine.yaml", code=2)
-    assert "was not begun" in refused
+    assert "was not started" in refused
     _, refused = said(capsys, "experiments", "report", "mine.yaml", code=1)
     assert "is not computed yet" in refused
 
@@ -188,12 +188,14 @@ def test_a_folder_of_another_kind_or_of_somebody_else_is_left_alone(tmp_path: Pa
     with pytest.raises(ExperimentError, match="is not an experiment folder"):
         run(experiment, tmp_path)
     (folder / "experiment.json").write_text('{"kind": "dynamics"}')
-    with pytest.raises(ExperimentError, match="is of an experiment of kind dynamics, not splits"):
+    with pytest.raises(ExperimentError, match="holds an experiment of kind dynamics, not splits"):
         run(experiment, tmp_path)
     assert {path.name for path in folder.iterdir()} == {"notes.txt", "experiment.json"}
 
 
-@pytest.mark.parametrize(("line", "told"), [("", "kind: is missing"), ("kind: nine", "'nine' is")])
+@pytest.mark.parametrize(
+    ("line", "told"), [("", "kind: is missing"), ("kind: nine", "no kind 'nine'")]
+)
 def test_what_kind_a_file_is_stands_in_it(tmp_path: Path, line: str, told: str) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(TEMPLATE.replace("kind: splits", line))
@@ -218,7 +220,7 @@ def test_seed_claim_holds_out_as_it_says() -> None:
     ("change", "told"),
     [
         ({"nonsense": 1}, "nonsense"),
-        ({"seeds": []}, "seeds: nothing is listed"),
+        ({"seeds": []}, "seeds: should not be empty"),
         ({"seeds": [-1]}, "seeds.0: should be 0 or more"),
         ({"claim": {**NEW["claim"], "than": "gpt2"}}, "can't be better than itself"),
         (
@@ -234,12 +236,15 @@ def test_seed_claim_holds_out_as_it_says() -> None:
         ),
         ({"world": "nowhere"}, "world: there is no world called 'nowhere'"),
         ({"world": "a" * 300}, "world: there is no world called 'aaa"),
-        ({"models": {"majority": {"model": "cnn"}, **NEW["models"]}}, "majority: a baseline is"),
-        ({"measures": {"rules": ["newZ"]}}, "measures.rules: 'newZ' is none of newA"),
+        (
+            {"models": {"majority": {"model": "cnn"}, **NEW["models"]}},
+            "majority: this is the name of",
+        ),
+        ({"measures": {"rules": ["newZ"]}}, "measures.rules: 'newZ' is not one of newA"),
         ({"measures": {"exact": ["newA"]}}, "measures: exact is always there"),
-        ({"measures": {"rules": []}}, "measures.rules: nothing is listed"),
+        ({"measures": {"rules": []}}, "measures.rules: should not be empty"),
         ({"seeds": [1, 1]}, "seeds: 1 comes twice"),
-        ({"claim": {**NEW["claim"], "on": []}}, "claim.on: nothing is listed"),
+        ({"claim": {**NEW["claim"], "on": []}}, "claim.on: should not be empty"),
         (
             {"hold_outs": {"a quarter": {"where": "A AND"}}},
             "hold_outs.a quarter: the condition, column 6: ",
@@ -250,7 +255,7 @@ def test_seed_claim_holds_out_as_it_says() -> None:
         ),
         (
             {"hold_outs": {"a quarter": {"where": ""}}},
-            "hold_outs.a quarter.where: should be a text, and is empty",
+            "hold_outs.a quarter.where: should not be empty",
         ),
         ({"hold_outs": {"a quarter": {"fraction": 0.001}}}, "holds out none of the 32 states"),
         ({"hold_outs": {"a quarter": {"where": "A OR NOT A"}}}, "a quarter: all 32 states"),
@@ -283,7 +288,7 @@ def test_an_unknown_model_is_told_before_anything_is_trained(
     assert the_experiment("experiments", "show", str(path)).returncode == 0
     done = the_experiment("experiments", "run", str(path))
     assert done.returncode == 1
-    assert f"{path}: models.gpt2.model: 'gpt9' is none of cnn, gpt2, rnn" in done.stderr
+    assert f"{path}: models.gpt2.model: 'gpt9' is not one of cnn, gpt2, rnn" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
 

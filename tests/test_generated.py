@@ -129,7 +129,7 @@ def test_the_counterfactual_of_a_program_has_another_constant(number: int) -> No
 
 def test_a_program_that_was_not_drawn_is_answered_but_is_no_state() -> None:
     assert WORLD.answer("x = 3\ny = x * 2\n#y:") == " 6"
-    with pytest.raises(UsageError, match="none of the 200 texts of world small"):
+    with pytest.raises(UsageError, match="not one of the 200 texts of world small"):
         WORLD.state("x = 3\ny = x * 2\n#y:")
 
 
@@ -190,7 +190,9 @@ def test_a_file_that_is_wrong_is_told_what_is(changes: dict[str, str], complaint
 
 def test_more_texts_than_there_are_can_not_be_had() -> None:
     world = GeneratedWorld("even", even, Domain(1, 1), 11)
-    with pytest.raises(ExperimentError, match="more than 10 different texts of length 1: lower it"):
+    with pytest.raises(
+        ExperimentError, match="only 10 different texts were found of length 1: lower it"
+    ):
         world.prompts(world.states())
 
 
@@ -207,7 +209,7 @@ def test_texts_in_which_nothing_can_be_changed_are_patched_by_name_only(
 ) -> None:
     world = GeneratedWorld("evens", even, Domain(2, 2), count=9)
     subject = random_subject("gpt2", world=world)
-    with pytest.raises(UsageError, match="world evens have nothing that can be changed: name two"):
+    with pytest.raises(UsageError, match="world evens have no input that can be changed: name two"):
         PatchMaps(sequence=world.example_prompt if named else None).run(subject)
 
 

@@ -88,6 +88,6 @@ def test_alone_it_is_an_error(out: Path, harm: str) -> None:
 @pytest.mark.parametrize("harm", HARMS)
 def test_named_it_is_an_error(out: Path, harm: str) -> None:
     HARMS[harm](out / HARMED)
-    says = "has not ended" if harm == "unfinished" else "run `the-experiment train` again"
+    says = "has not finished" if harm == "unfinished" else "run `the-experiment train` again"
     with pytest.raises((ExperimentError, UsageError), match=says):
         find_subjects([*OTHERS, HARMED], out)

@@ -200,9 +200,9 @@ def test_any_tokenizer_encodes_with_offsets() -> None:
 def test_a_text_without_room_is_refused() -> None:
     model, tokenizer = model_of("cnn", positions=8), character_tokenizer(ALPHABET)
     assert len(score(model, tokenizer, [("0,1", "\n1,0\n")])) == 1  # 9 tokens, 8 of them read
-    with pytest.raises(ExperimentError, match="longer than the 8 positions"):
+    with pytest.raises(ExperimentError, match="exceeds the context length, 8"):
         score(model, tokenizer, [("0,1", "\n1,0,1\n")])
-    with pytest.raises(ExperimentError, match="longer than the 8 positions"):
+    with pytest.raises(ExperimentError, match="exceeds the context length, 8"):
         greedy(model, tokenizer, ["0,1"], 7)
 
 
@@ -256,9 +256,9 @@ def _of_another_shape(weights: dict[str, torch.Tensor]) -> None:
 @pytest.mark.parametrize(
     ("harm", "says"),
     [
-        (_less, r"missing weights, norms\.0\.weight for one"),
-        (_more, r"unexpected weights, norms\.9\.weight for one"),
-        (_of_another_shape, r"mismatched weights, norms\.0\.weight for one"),
+        (_less, r"missing weights, such as norms\.0\.weight"),
+        (_more, r"unexpected weights, such as norms\.9\.weight"),
+        (_of_another_shape, r"mismatched weights, such as norms\.0\.weight"),
     ],
 )
 def test_weights_that_are_not_the_models_are_refused(
@@ -336,7 +336,7 @@ def test_auto_classes_know_the_models_offline(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", '{"steps": 1', "[1]"])
 def test_a_torn_record_is_told_with_its_mend(text: str, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(text)
-    with pytest.raises(ExperimentError, match=r"run\.json is not whole.*: run .* train` again"):
+    with pytest.raises(ExperimentError, match=r"run\.json is .*: run .* train` again"):
         Run(tmp_path).record()
 
 

@@ -23,5 +23,7 @@ def test_every_call_gives_its_result() -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows knows no SIGKILL")
 def test_a_killed_worker_is_an_error_with_a_mend() -> None:
-    with pytest.raises(ExperimentError, match=r"a worker process was killed.*: run the same again"):
+    with pytest.raises(
+        ExperimentError, match=r"a worker process was killed.*: run the same command again"
+    ):
         list(in_parallel(doubled, [(-1,), (2,)], 1))

@@ -226,7 +226,7 @@ def test_a_program_without_room_fails_alone(models: list[str], tmp_path: Path) -
     config = small(models[:1], seq_lens=[4, 16], num_hops=[1], max_new_tokens=4)  # 64 positions
     samples = run_programs(config, tmp_path).samples
     assert [one.response is None for one in samples] == [False] * 3 + [True] * 3
-    assert samples[-1].reason == "too long: 67 tokens and 4 of answer, for 64 positions"
+    assert samples[-1].reason == "too long: 67 tokens and 4 new ones exceed the context length, 64"
     short, long = rows_of(samples)
     assert (short.right.n, short.not_asked) == (3, 0)
     assert (long.right.n, long.not_asked) == (0, 3)
@@ -270,9 +270,9 @@ def test_impossible_groups_are_left_out() -> None:
     [
         ({"name": "a/b"}, "can't be called 'a/b'"),
         ({"prompt_template": "no place"}, "no place for the program"),
-        ({"seq_lens": []}, "are no lengths"),
-        ({"seq_lens": [3, 3]}, "are no lengths"),
-        ({"num_hops": [-1]}, "are no numbers of hops"),
+        ({"seq_lens": []}, "invalid lengths"),
+        ({"seq_lens": [3, 3]}, "invalid lengths"),
+        ({"num_hops": [-1]}, "invalid numbers of hops"),
         ({"num_seqs": 0}, "at least one program"),
         ({"program_generator": lambda _length, _rng: None, "num_hops": [1]}, "no hops to choose"),
     ],
@@ -334,13 +334,13 @@ def test_the_command(models: list[str], tmp_path: Path, monkeypatch: pytest.Monk
     wrong = json.loads(told("errors", "small", "--min-length", "4", "--json"))
     assert {one["seq_len"] for one in wrong} == {4}
     assert "4/4" in told("errors", "small", "--max-length", "3", "--programs")
-    with pytest.raises(UsageError, match="no program here is as long"):
+    with pytest.raises(UsageError, match="no program has the requested"):
         told("errors", "small", "--min-length", "9")
     with pytest.raises(ExperimentError, match="programs run none` first"):
         told("errors", "none")
-    with pytest.raises(UsageError, match="'a-b' are no numbers"):
+    with pytest.raises(UsageError, match="'a-b' is not a list"):
         told("run", "small", *flags, *generator, "--lengths", "a-b")
-    with pytest.raises(UsageError, match="'6-2' are no numbers"):
+    with pytest.raises(UsageError, match="'6-2' is not a list"):
         told("run", "small", *flags, *generator, "--lengths", "6-2")
     with pytest.raises(UsageError, match="no program generator called 'nothing'"):
         told("run", "small", *flags, *lengths, "--generator", "nothing")

@@ -165,7 +165,7 @@ GOOD = '{"question": "What is 2 + 3?", "answer": 5, "kind": "arithmetic"}\n'
         (GOOD + '{"question": "What?", "answer": "five", "kind": "x"}\n', "line 2: the answer"),
         (GOOD + GOOD, "asked 2 times"),
         (GOOD[:-2] + ', "operands": [2, 3], "operations": ["*"]}\n', "don't give the answer"),
-        ("{", "line 1 is not whole JSON"),
+        ("{", "line 1 is not valid JSON"),
     ],
 )
 def test_a_file_that_is_no_set_of_questions_is_refused(
@@ -494,7 +494,7 @@ def test_questions_that_are_too_long_are_left_out_and_told(
         (("-q", "arithmetic", "-q", "arithmetic"), 2, "is asked 2 times"),
         (("-q", "arithmetic", "-m", "/nowhere/at/all"), 1, "no model in /nowhere/at/all/"),
         (("-q", "arithmetic", "--style", "chat"), 2, "no chat template"),
-        (("-q", "logic"), 1, "has room for none of 2 questions and its answer"),
+        (("-q", "logic"), 1, "none of 2 questions and its answer fits"),
         (("-q", "arithmetic", "--name", "a/b"), 2, "can't be called 'a/b'"),
     ],
 )

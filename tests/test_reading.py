@@ -51,11 +51,11 @@ def test_rows_are_read_as_they_are_meant(tmp_path: Path, name: str, content: byt
             LINES.encode() + '{"prompt": "caf\u00e9", "completion": ""}\n'.encode("latin-1"),
             "line 3 is not UTF-8",
         ),
-        ("rows.jsonl", b'{"prompt": "a", "completion": "b"}\n\n{}\n', "line 2 is not whole JSON"),
-        ("rows.jsonl", b"\n" + LINES.encode(), "line 1 is not whole JSON"),
+        ("rows.jsonl", b'{"prompt": "a", "completion": "b"}\n\n{}\n', "line 2 is not valid JSON"),
+        ("rows.jsonl", b"\n" + LINES.encode(), "line 1 is not valid JSON"),
         ("rows.jsonl.gz", b"no gzip", "can't be read"),
         ("rows.parquet", b"PAR1 and no more", "can't be read as Parquet"),
-        ("rows.txt", b"a b", "is no file of rows"),
+        ("rows.txt", b"a b", "is not a file of rows"),
     ],
 )
 def test_what_would_train_something_else_is_refused(
@@ -159,12 +159,12 @@ def test_formats_of_the_field_are_trained_on(
     [
         ({"question": "Which?", "choices": ["a", "b"], "answer": "a"}, "has a column choices"),
         ({"instruction": "Add.", "output": "5", "system": "Be brief."}, "has a column system"),
-        ({"instruction": "Add.", "output": 5}, "has no text 'completion'"),
+        ({"instruction": "Add.", "output": 5}, "has no string 'completion'"),
         ({"messages": "hello"}, "has no list of messages"),
-        ({"messages": said(("user", "Hello"))}, "has no reply of an assistant"),
-        ({"messages": said(("assistant", "Hello"))}, "begins with a reply to nothing"),
-        ({"messages": said(("tool", "5"))}, "has a message of 'tool'"),
-        ({"messages": [{"role": "user", "content": None}]}, "has no text 'content'"),
+        ({"messages": said(("user", "Hello"))}, "has no assistant reply"),
+        ({"messages": said(("assistant", "Hello"))}, "begins with an assistant reply"),
+        ({"messages": said(("tool", "5"))}, "has a message with role 'tool'"),
+        ({"messages": [{"role": "user", "content": None}]}, "has no string 'content'"),
         ({"text": "Hello"}, "has no column prompt or completion (it has text)"),
     ],
 )
@@ -234,8 +234,8 @@ def test_questions_are_read_from_tables_and_folders(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        ({"answer": 5}, "line 1 has no text 'question'"),
-        ({"question": "", "answer": 5}, "line 1 has no text 'question'"),
+        ({"answer": 5}, "line 1 has no string 'question'"),
+        ({"question": "", "answer": 5}, "line 1 has no string 'question'"),
         ({"question": "How many?"}, "line 1 has no answer"),
         ({"question": "How many?", "answer": "#### 1.5"}, "the answer '1.5' is neither"),
         ({"question": "How many?", "answer": "18 pens"}, "the answer '18 pens' is neither"),

@@ -187,7 +187,9 @@ def test_a_limit_for_onednn_decides_what_multiplies_bf16(
 def test_deterministic_is_one_thread_in_fp32_on_the_cpu(setting: str, value: object) -> None:
     config = TrainConfig.checked(deterministic=True)
     assert (config.threads, config.precision, config.device) == (1, "fp32", "cpu")
-    with pytest.raises(UsageError, match=f"--deterministic can't go with --{setting} {value}"):
+    with pytest.raises(
+        UsageError, match=f"--deterministic can't be combined with --{setting} {value}"
+    ):
         TrainConfig.checked(deterministic=True, **{setting: value})
 
 
@@ -196,7 +198,7 @@ def test_where_torch_is_loaded_already_deterministic_says_what_to_do(
 ) -> None:
     for name in FIXED:
         monkeypatch.delenv(name, raising=False)
-    says = "torch was loaded before .*: start Python anew with ATEN_CPU_CAPABILITY=avx2 MKL_CBWR="
+    says = "torch was imported before .*: restart Python with ATEN_CPU_CAPABILITY=avx2 MKL_CBWR="
     with pytest.raises(ExperimentError, match=says):
         fix_instructions()
     with pytest.raises(ExperimentError, match=says):

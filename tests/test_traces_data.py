@@ -156,7 +156,7 @@ def test_tags_are_rewritten_to_the_special_token_of_the_base(
     [
         (None, "", "--token"),
         ([], "", "im_start"),
-        ([], TOKEN, "no single token"),
+        ([], TOKEN, "not one token"),
     ],
 )
 def test_a_special_token_that_there_is_not_is_refused(
@@ -210,7 +210,10 @@ def test_what_leaks_from_an_evaluation_set_is_named_and_nothing_written(
         {"question": learnt[0]["prompt"].strip().upper().replace(" ", "  ")},
     )
     other_names = write(tmp_path / "graph.jsonl", {"prompt": "x", "graph": learnt[0]["graph"]})
-    for evaluation, told in ((other_words, "asks what line 2 asks"), (other_names, "graph of")):
+    for evaluation, told in (
+        (other_words, "repeats the question of line 2"),
+        (other_names, "graph of"),
+    ):
         how = Preparation(seed=2, against=[evaluation])
         with pytest.raises(ExperimentError, match=rf"puzzles.jsonl, line \d+ .*{told}"):
             prepared([puzzles], tmp_path / "b", how)
@@ -286,15 +289,15 @@ def test_rows_that_are_known_to_be_wrong_are_left_out_and_told(
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ('{"prompt": "a", ', "line 2 is not whole JSON"),
+        ('{"prompt": "a", ', "line 2 is not valid JSON"),
         ("[1]", "line 2 is not a JSON object"),
-        ('{"prompt": "a", "text": "b"}', "line 2 has no text 'completion'"),
-        ('{"prompt": 3, "completion": "b"}', "line 2 has no text 'prompt'"),
+        ('{"prompt": "a", "text": "b"}', "line 2 has no string 'completion'"),
+        ('{"prompt": 3, "completion": "b"}', "line 2 has no string 'prompt'"),
         ('{"prompt": "a", "completion": " "}', "line 2 has an empty completion"),
         ('{"prompt": "", "completion": "a"}', "line 2 has an empty prompt"),
         ('{"prompt": "a", "completion": "W"}', "line 2 has no <think>"),
         ('{"prompt": "a", "completion": "<think>b</think> "}', "line 2 has no <think>"),
-        ('{"question": "a", "answer": "b"}', "line 2 is no puzzle: think"),
+        ('{"question": "a", "answer": "b"}', "line 2 is not a puzzle: think"),
         (json.dumps({**OWN, "prompt": "x" * 100}), "line 2 has 1.. characters, more than 99"),
     ],
 )
@@ -313,7 +316,7 @@ def test_a_file_without_rows_or_too_few_graphs_to_split_are_refused(tmp_path: Pa
     with pytest.raises(UsageError, match="no file"):
         read_traces(tmp_path / "missing.jsonl")
     one = write(tmp_path / "one.jsonl", OWN)
-    with pytest.raises(ExperimentError, match="none is left for"):
+    with pytest.raises(ExperimentError, match="leave none for"):
         prepared([one], tmp_path / "rows", Preparation(seed=0))
 
 

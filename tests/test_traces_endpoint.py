@@ -124,7 +124,7 @@ def test_a_puzzle_is_graded_as_puzzles_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ('{"prompt": "a"}\n{"prompt": ', "line 2 is not whole JSON"),
+        ('{"prompt": "a"}\n{"prompt": ', "line 2 is not valid JSON"),
         ('{"prompt": "a"}\n{"text": "b"}\n', "line 2 has no text prompt, question or problem"),
         ('{"prompt": " "}\n', "line 1 has no text"),
         ('{"question": "Which?", "choices": ["a", "b"]}\n', "line 1 has a column choices"),
@@ -149,7 +149,7 @@ def test_the_cost_is_told_and_nothing_is_asked_without_yes(tmp_path: Path) -> No
     read = -(-(2 * len(INSTRUCTIONS) + 800) // 4)
     told = " ".join(result.stderr.split())
     assert f"2 prompts, {read:,} tokens read and 2,000 written: {read:,.2f} at" in told
-    assert "nothing was asked" in told
+    assert "nothing was sent" in told
     assert not (tmp_path / "out").exists()
 
 
@@ -200,7 +200,7 @@ def test_more_prompts_may_be_added_and_no_other_request(tmp_path: Path) -> None:
         other = replace(asking(fake, tmp_path / "mine"), model="small")
         with pytest.raises(UsageError, match="another request"):
             ask_traces(other, prompts)
-        with pytest.raises(UsageError, match="other things"):
+        with pytest.raises(UsageError, match="contains other files"):
             ask_traces(asking(fake, tmp_path), prompts)
 
 

@@ -254,7 +254,7 @@ def test_names_that_can_not_be_told_apart_or_are_taken_are_refused(tmp_path: Pat
     with pytest.raises(ExperimentError, match="has no puzzles"):
         named_sets(["mine"], 0, tmp_path)
     (tmp_path / "rows.jsonl").write_text('{"question": "Why?"}\n')
-    with pytest.raises(ExperimentError, match=r"line 1 is no puzzle"):
+    with pytest.raises(ExperimentError, match=r"line 1 is not a puzzle"):
         named_sets([str(tmp_path / "rows.jsonl")], 0, tmp_path)
     for folder in ("rows.v1", "rows.v2"):
         (tmp_path / folder).mkdir()

@@ -84,7 +84,7 @@ def test_settings_come_from_file_then_environment_then_flags(data: str, tmp_path
     ("words", "told"),
     [
         (["transformer"], "there is no model called 'transformer'"),
-        (["all", "--name", "one"], "--name can't name all models"),
+        (["all", "--name", "one"], "--name can't be combined with all"),
         (["cnn", "--name", "../mine"], "a run can't be called '../mine'"),
         (["cnn", "--name", "."], "a run can't be called '.'"),
         (["cnn", "--name", "archive"], "a run can't be called 'archive'"),
@@ -92,7 +92,7 @@ def test_settings_come_from_file_then_environment_then_flags(data: str, tmp_path
         (["cnn", "--name", "programs"], "a run can't be called 'programs'"),
         (["cnn", "--name", "questions"], "a run can't be called 'questions'"),
         (["--learning-rate", "-1"], "learning_rate"),
-        (["--width", "130"], "a width of 130 can't be shared by 4 heads"),
+        (["--width", "130"], "a width of 130 is not divisible by 4 heads"),
         (["--device", "cuda"], "--device auto"),
         (["--dataset", "nowhere"], "run `the-experiment generate`"),
         (["--tokenizer", "."], "no tokenizer can be read"),
@@ -125,8 +125,8 @@ def test_a_wrong_call_is_told(
     [
         ("missing", "no dataset in"),
         ("torn", "train.jsonl, line 640"),
-        ("columns", "no text 'completion'"),
-        ("empty", "has been changed"),
+        ("columns", "no string 'completion'"),
+        ("empty", "has changed since"),
     ],
 )
 def test_data_that_cannot_be_trained_on_is_told(
@@ -159,7 +159,7 @@ def test_a_data_set_without_a_world_is_trained_on_but_not_judged(tmp_path: Path)
         [*THE_EXPERIMENT, "compare"], cwd=tmp_path, capture_output=True, text=True
     )
     assert told.returncode == 1
-    assert "without rules to judge it by" in told.stderr
+    assert "no rules to grade it by" in told.stderr
 
 
 def test_any_hugging_face_tokenizer_can_be_used(data: str, tmp_path: Path) -> None:
@@ -183,9 +183,9 @@ def mounted(folder: Path, options: str) -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("options", "told", "hint"),
     [
-        ("size=1m", "will have 1[0-9].* MB, and its disk has room for 1.0", "free some space"),
+        ("size=1m", "needs 1[0-9].* MB, and its disk has 1.0 free", "free some space"),
         ("size=18m", "No space left", "free some space"),
-        ("ro", r"[Rr]ead-only", "choose another folder"),
+        ("ro", r"[Rr]ead-only", "choose a folder that you can write to"),
     ],
 )
 def test_a_disk_that_is_full_or_read_only_is_told(

@@ -289,7 +289,7 @@ def test_a_base_goes_on_with_its_weights_and_tokenizer(dataset: Path, tmp_path: 
     long.write_text(json.dumps({"prompt": "1" * 100, "completion": "1"}))
     with pytest.raises(ExperimentError, match="positions"):
         train(short(long, base=str(base.folder)), Run(tmp_path / "long"))
-    with pytest.raises(UsageError, match="--base is one model"):
+    with pytest.raises(UsageError, match="--base can't be combined with all"):
         list(train_each("all", short(dataset, base=str(base.folder)), tmp_path))
 
 
@@ -404,7 +404,9 @@ def test_a_torn_checkpoint_is_refused(name: str, dataset: Path, tmp_path: Path) 
     run = interrupted(short(dataset), tmp_path / "run")
     file = run.checkpoint / name
     file.write_bytes(file.read_bytes()[:50])
-    with pytest.raises(ExperimentError, match=r"not whole .*: train again without --resume"):
+    with pytest.raises(
+        ExperimentError, match=r"(incomplete|not valid JSON) .*: train again without --resume"
+    ):
         train(short(dataset), run, resume=True)
 
 
@@ -412,7 +414,7 @@ def test_a_torn_checkpoint_is_refused(name: str, dataset: Path, tmp_path: Path) 
 def test_a_checkpoint_of_another_kind_is_refused(text: str, dataset: Path, tmp_path: Path) -> None:
     run = interrupted(short(dataset), tmp_path / "run")
     (run.checkpoint / "progress.json").write_text(text)
-    with pytest.raises(ExperimentError, match=r"is no checkpoint's: .*: train again without"):
+    with pytest.raises(ExperimentError, match=r"is not a checkpoint: .*: train again without"):
         train(short(dataset), run, resume=True)
 
 
@@ -483,7 +485,7 @@ def test_a_full_disk_leaves_the_finished_run_in_its_place(dataset: Path, tiny_di
     )
     train(small, run)
     before = weights(run)
-    with pytest.raises(ExperimentError, match=r"run will have \d+\.\d MB, and its disk has room"):
+    with pytest.raises(ExperimentError, match=r"run needs \d+\.\d MB, and its disk has"):
         train(short(dataset), run)
     (tiny_disk / "filler").write_bytes(bytes(shutil.disk_usage(tiny_disk).free))
     with pytest.raises(ExperimentError, match="No space left on device"):
@@ -574,7 +576,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_with_a_mend(
     dataset: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(ExperimentError, match="choose another folder"):
+    with pytest.raises(ExperimentError, match="choose a folder that you can write to"):
         train(short(dataset), Run(tmp_path / "file" / "run"))
 
 
@@ -623,7 +625,7 @@ def test_a_run_from_before_sizes_could_be_set_is_one_of_the_usual_size(
 
 
 def test_heads_share_the_width() -> None:
-    with pytest.raises(UsageError, match="a width of 130 can't be shared by 4 heads"):
+    with pytest.raises(UsageError, match="a width of 130 is not divisible by 4 heads"):
         TrainConfig.from_yaml("width: 130")
 
 

@@ -244,7 +244,7 @@ def test_a_stopped_tuning_goes_on_to_the_same_weights(
     with pytest.raises(StoppedError):
         tune(mine, parts, progress=Stop())
     assert not parts.complete
-    with pytest.raises(ExperimentError, match="has not ended"):
+    with pytest.raises(ExperimentError, match="has not finished"):
         load_pretrained("parts", "cpu", out=tmp_path)
     with pytest.raises(ExperimentError, match="another learning_rate"):
         tune(mine.model_copy(update={"learning_rate": 0.5}), parts, resume=True)
@@ -307,12 +307,12 @@ BAD_ROWS = {
     '{"prompt": "1+1=", "completion": ""}': "line 2 has an empty completion",
     '{"prompt": "1+1=", "completion": " \\n"}': "line 2 has an empty completion",
     '{"prompt": "", "completion": "2"}': "line 2 has an empty prompt",
-    '{"prompt": "1+1="}': "line 2 has no text 'completion'",
-    '{"question": "1+1=", "completion": "2"}': "line 2 has no text 'prompt'",
-    '{"prompt": "1+1=", "completion": 2}': "line 2 has no text 'completion'",
-    '{"prompt": "1+1=", "comp': "line 2 is not whole JSON",
+    '{"prompt": "1+1="}': "line 2 has no string 'completion'",
+    '{"question": "1+1=", "completion": "2"}': "line 2 has no string 'prompt'",
+    '{"prompt": "1+1=", "completion": 2}': "line 2 has no string 'completion'",
+    '{"prompt": "1+1=", "comp': "line 2 is not valid JSON",
     "[1]": "line 2 is not a JSON object",
-    json.dumps({"prompt": "1+1=", "completion": "2" * 60}): "line 2 has 65 tokens, for the",
+    json.dumps({"prompt": "1+1=", "completion": "2" * 60}): "line 2 has 65 tokens, more than",
     '{"prompt": "1×1=", "completion": "1"}': "line 2 has characters that .* not know .'×'.",
 }
 

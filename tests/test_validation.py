@@ -114,8 +114,8 @@ def test_a_model_with_several_end_tokens_has_its_heads_counted() -> None:
         ("resid_mid", HookPoint(f"{BLOCK}.ln_2"), "resid_mid.0 is not"),
         ("resid_pre", HookPoint(BLOCK), "resid_post.0 is not"),
         ("mlp_act", HookPoint(f"{BLOCK}.mlp.c_fc", "input"), "mlp_out.0 is not made of mlp_act.0"),
-        ("z", HookPoint(f"{BLOCK}.attn.c_proj", "input"), "z.0 has not the 4 heads"),
-        ("z", HookPoint(f"{BLOCK}.attn.c_proj", heads=True), "the heads of z.0 are not apart"),
+        ("z", HookPoint(f"{BLOCK}.attn.c_proj", "input"), "z.0 doesn't have the 4 heads"),
+        ("z", HookPoint(f"{BLOCK}.attn.c_proj", heads=True), "the heads of z.0 are not separate"),
         (
             "z",
             HookPoint(f"{BLOCK}.attn.c_attn", "input", heads=True),
@@ -124,7 +124,7 @@ def test_a_model_with_several_end_tokens_has_its_heads_counted() -> None:
         (
             "pattern",
             HookPoint(f"{BLOCK}.attn.c_proj", heads=True),
-            "not from each position to each",
+            "is not positions × positions",
         ),
         ("hidden", HookPoint(f"{BLOCK}.attn", "hidden"), "hidden can't be read"),
         ("embed", HookPoint("transformer.wpe"), r"embed is of shape \(1, 5, 24\) for 3 texts"),
@@ -148,9 +148,9 @@ def test_a_norm_that_is_not_the_last_is_told() -> None:
 # What happens in the last MLP of a model that is no decoder, and how it is found out.
 STRANGE: dict[str, Callable[[Tensor], Tensor]] = {
     "changes another row": lambda out: out + out.mean(0, keepdim=True),
-    "changes what stands before its position": lambda out: out + out.roll(-1, 1),
-    "gives other logits in a sweep": lambda out: out * torch.arange(out.shape[1])[:, None],
-    "are no numbers": lambda out: out / 0 - out / 0,
+    "changes earlier positions": lambda out: out + out.roll(-1, 1),
+    "gives different logits in a sweep": lambda out: out * torch.arange(out.shape[1])[:, None],
+    "are NaN": lambda out: out / 0 - out / 0,
 }
 
 
@@ -199,7 +199,7 @@ def test_a_pattern_whose_rows_do_not_sum_to_one_is_told() -> None:
 
 
 def test_a_pattern_that_sees_the_future_is_told() -> None:
-    refused(Lying(lambda pattern: pattern.flip(-1)), "pattern.0 sees positions that are still")
+    refused(Lying(lambda pattern: pattern.flip(-1)), "pattern.0 attends to later")
 
 
 class Deaf(HookedModel):

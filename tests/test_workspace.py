@@ -51,7 +51,7 @@ def test_its_data_are_trained_on_and_its_words_taken(
     assert the_experiment("train", "gpt2", "--name", "old", "--resume").returncode == 1
     resumed = the_experiment("train", "gpt2", "--name", "old", "--resume", *small[:-1], "2")
     assert resumed.returncode == 0, resumed.stderr
-    assert "is complete already" in resumed.stderr
+    assert "is already complete" in resumed.stderr
     words = ("generate", "-w", "three-bits.yaml", "--omit-fraction", "0.25", "--train-size", "64")
     assert the_experiment(*words, "--out", "again").returncode == 0
     written = {path.name: path.read_bytes() for path in (workspace / "again").glob("train.jsonl")}

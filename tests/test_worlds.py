@@ -299,7 +299,7 @@ def test_a_state_is_found_again_from_its_prompt(prompt: str) -> None:
 def test_a_text_that_is_no_prompt_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         CAUSAL.answer(text)
-    assert "no sequence of world causal" in caught.value.what
+    assert "not a sequence of world causal" in caught.value.what
     assert caught.value.hint == "write A, B, C, D, E like '1,0,1,0,0'"
     assert len(caught.value.what) < 200
 
@@ -509,7 +509,7 @@ NO_LIBRARY = "raise ImportError('no such library')"
     ("kind", "code", "says"),
     [
         ("world", NO_LIBRARY, "no such library"),
-        ("world", "Collatz = 3", "is no World"),
+        ("world", "Collatz = 3", "is not a World"),
         ("world", "Collatz = '/nowhere.yaml'", "nowhere.yaml"),
         (
             "world",
@@ -517,8 +517,8 @@ NO_LIBRARY = "raise ImportError('no such library')"
             "'relay'",
         ),
         ("experiment", NO_LIBRARY, "fails: ImportError('no such library')"),
-        ("experiment", "EXPERIMENT = 3", "is no path of a file: 3"),
-        ("experiment", "EXPERIMENT = '/nowhere.yaml'", "is no path of a file: '/nowhere.yaml'"),
+        ("experiment", "EXPERIMENT = 3", "is not a file path: 3"),
+        ("experiment", "EXPERIMENT = '/nowhere.yaml'", "is not a file path: '/nowhere.yaml'"),
     ],
 )
 def test_a_broken_plug_in_is_named(

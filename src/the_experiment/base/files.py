@@ -54,7 +54,7 @@ def _mend(error: Exception) -> str:
     full = {errno.ENOSPC, errno.EDQUOT} & {getattr(error, "errno", None)}
     if full or "No space left" in str(error):  # safetensors passes on the words alone
         return "free some space, or choose a folder on another disk"
-    return "choose another folder, one that you may write to"
+    return "choose a folder that you can write to"
 
 
 @contextmanager
@@ -220,7 +220,7 @@ def _opened(path: Path) -> TextIO:
     end = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     if not select.select([end], [], [], PATIENCE)[0]:
         os.close(end)
-        raise OSError(errno.EAGAIN, "it is a pipe that nothing is written to", str(path))
+        raise OSError(errno.EAGAIN, "it is a pipe with no writer", str(path))
     os.set_blocking(end, True)
     return os.fdopen(end, encoding="utf-8")
 
@@ -235,7 +235,7 @@ def read_json(path: Path, hint: str = "") -> Any:
     except OSError as error:
         raise ExperimentError(f"{path} can't be read: {error.strerror}", hint) from None
     except (ValueError, RecursionError) as error:
-        raise ExperimentError(f"{path} is not whole JSON ({error})", hint) from None
+        raise ExperimentError(f"{path} is not valid JSON ({error})", hint) from None
 
 
 def refuse_torn_weights(path: Path, hint: str) -> None:
@@ -244,7 +244,7 @@ def refuse_torn_weights(path: Path, hint: str) -> None:
         with safe_open(path, framework="numpy"):
             pass
     except (OSError, SafetensorError) as error:
-        raise ExperimentError(f"{path} is not whole ({error})", hint) from None
+        raise ExperimentError(f"{path} is incomplete ({error})", hint) from None
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
@@ -258,7 +258,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
         content = path.read_bytes()
         content = gzip.decompress(content) if path.suffix.lower() == ".gz" else content
     except (OSError, EOFError, zlib.error) as error:
-        raise ExperimentError(f"{path} can't be read ({error})", "have it written again") from None
+        raise ExperimentError(f"{path} can't be read ({error})", "write it again") from None
     content = content.removeprefix(codecs.BOM_UTF8).rstrip()
     lines = content.split(b"\n") if content else []
     return [_json_object(line, f"{path}, line {n}") for n, line in enumerate(lines, start=1)]
@@ -273,8 +273,8 @@ def _json_object(line: bytes, where: str) -> dict[str, Any]:
         ) from None
     except (ValueError, RecursionError) as error:
         raise ExperimentError(
-            f"{where} is not whole JSON ({error})",
-            "fix or remove that line, or have the file written again",
+            f"{where} is not valid JSON ({error})",
+            "fix or remove that line, or write the file again",
         ) from None
     if not isinstance(row, dict):
         raise ExperimentError(f"{where} is not a JSON object")

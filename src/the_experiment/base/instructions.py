@@ -37,7 +37,7 @@ def instructions_chosen_already() -> ExperimentError:
     """What to do where torch was loaded too early, as in a notebook."""
     settings = " ".join(f"{name}={value}" for name, value in FIXED.items())
     return ExperimentError(
-        "torch was loaded before its processor instructions were fixed, and keeps those it chose",
-        f"start Python anew with {settings} in its environment, or call "
-        "`the_experiment.base.instructions.fix_instructions()` there before torch is imported",
+        "torch was imported before its CPU instruction set was fixed, and keeps its own choice",
+        f"restart Python with {settings} in its environment, or call "
+        "`the_experiment.base.instructions.fix_instructions()` before importing torch",
     )

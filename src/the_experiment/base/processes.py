@@ -67,9 +67,9 @@ def _result(future: Future[Result]) -> Result:
         return future.result()
     except BrokenProcessPool:
         raise ExperimentError(
-            "a worker process was killed, as the system does where memory runs out",
-            "run the same again (`train` with --resume): what was finished is kept; if memory is "
-            "short, run less at a time",
+            "a worker process was killed, probably because memory ran out",
+            "run the same command again (`train` with --resume): finished work is kept; if memory "
+            "is short, run fewer at a time",
         ) from None
 
 

@@ -94,7 +94,7 @@ class Run:
         """What `run.json` says. Raises `ExperimentError` where it is missing or torn."""
         record = read_json(self.run_json, f"{TRAIN} again")
         if not isinstance(record, dict):
-            raise ExperimentError(f"{self.run_json} is not whole", f"{TRAIN} again")
+            raise ExperimentError(f"{self.run_json} is incomplete", f"{TRAIN} again")
         return record
 
     def refuse_torn_model(self) -> None:
@@ -123,7 +123,7 @@ def refuse_foreign(run: Run) -> None:
 def check_name(name: str) -> None:
     """Raise `UsageError` for a name that a run can't have: it is that of one folder in `out`."""
     if name in BESIDE:
-        raise UsageError(f"a run can't be called {name!r}", f"none of {', '.join(BESIDE)}")
+        raise UsageError(f"a run can't be called {name!r}", f"reserved: {', '.join(BESIDE)}")
     refuse_no_name("a run", name)
 
 
@@ -146,7 +146,7 @@ def find_run(name: str, out: Path) -> Run | None:
     begun = next((run for run in runs if run.config.is_file()), None)
     if begun and not found:
         raise ExperimentError(
-            f"the training of {begun.folder}/ has not ended", f"{TRAIN} with --resume"
+            f"training of {begun.folder}/ has not finished", f"{TRAIN} with --resume"
         )
     return found
 

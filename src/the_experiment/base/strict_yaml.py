@@ -47,7 +47,7 @@ def read_strictly(text: str, where: str) -> StrictYaml:
         raise ExperimentError(f"{where}{place}: {error.problem or error.context}") from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # "\UFFFFFFFF" is beyond Unicode
         what = " ".join(str(error).split())
-        raise ExperimentError(f"{where}: not YAML that can be read ({what})") from None
+        raise ExperimentError(f"{where}: invalid YAML ({what})") from None
     return StrictYaml(value, unfolding.places)
 
 
@@ -115,7 +115,7 @@ class _Unfolding:
 def _string(node: yaml.Node, path: str) -> str:
     text = str(node.value)
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise _RefusedYamlError(path, node, "half a character: no file can hold it")
+        raise _RefusedYamlError(path, node, "half a surrogate pair: it can't be encoded")
     return text
 
 

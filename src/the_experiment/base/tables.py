@@ -56,7 +56,7 @@ def read_table(path: Path) -> TableFile:
         raise UsageError(f"there is no file {path}", f"give one of {KINDS}")
     kind = format_of(path)
     if not path.is_file() or not kind:
-        raise UsageError(f"{path} is no file of rows", f"give one of {KINDS}")
+        raise UsageError(f"{path} is not a file of rows", f"give one of {KINDS}")
     return READERS[kind](path)
 
 
@@ -75,8 +75,8 @@ def _json(file: Path) -> TableFile:
     rows = read_json(file)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ExperimentError(
-            f"{file} is no list of JSON objects",
-            "write one, or an object a line into a file that ends in .jsonl",
+            f"{file} is not a list of JSON objects",
+            "write a list, or one object per line in a .jsonl file",
         )
     return TableFile(file, rows)
 
@@ -132,7 +132,7 @@ def _on_disk(folder: Path) -> list[Row]:
         return list(datasets.load_from_disk(str(folder)).to_list())
     except Exception as error:  # datasets raises many kinds; all mean that it can't be read
         raise ExperimentError(
-            f"{folder} can't be read as what `save_to_disk` wrote ({first_line(error)})",
+            f"{folder} can't be read as a `save_to_disk` folder ({first_line(error)})",
             "save it again",
         ) from None
 

@@ -157,7 +157,7 @@ def force(
     from the_experiment.inside.verbs.force import Force
 
     if every and forced:
-        raise UsageError("--all is every part in every state", f"leave {forced!r} or --all out")
+        raise UsageError("--all already forces every part", f"give {forced!r} or --all, not both")
     part, value = (None, None) if every else options.assignment(forced)
     request = Force.checked(part=part, value=value, sequence=sequence or None, seed=seed)
     _look(request, model, out, as_json)
@@ -229,7 +229,7 @@ def damage(
     from the_experiment.inside.verbs.damage import Damage
 
     if nuke and ":" in zero:
-        raise UsageError("--zero and --nuke each name a piece", "give one of them")
+        raise UsageError("--zero and --nuke both name a component", "give one of them")
     request = Damage.checked(
         sequence=sequence,
         flip=options.share(flip),

@@ -137,7 +137,7 @@ def assignment(text: str) -> tuple[str, int]:
     name, _, value = text.partition("=")
     if not value.removeprefix("-").isdecimal():
         raise UsageError(
-            f"{text!r} is no part with a value", "such as newB=0 and a sequence, or --all"
+            f"{text!r} is not of the form PART=VALUE", "such as newB=0 and a sequence, or --all"
         )
     return name, int(value)
 
@@ -149,7 +149,7 @@ def share(text: str) -> float | None:
     try:
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
-        raise UsageError(f"{text!r} is no share", "such as 0.1% or 0.001") from None
+        raise UsageError(f"{text!r} is not a share", "such as 0.1% or 0.001") from None
 
 
 def numbers(text: str) -> list[int]:
@@ -159,7 +159,7 @@ def numbers(text: str) -> list[int]:
         first, dash, last = part.partition("-")
         ends = (first, last) if dash else (first, first)
         if not all(map(str.isdecimal, ends)) or len(part) > 9 or int(ends[0]) > int(ends[1]):
-            raise UsageError(f"{text!r} are no numbers", "such as 2-6 or 2,4,8")
+            raise UsageError(f"{text!r} is not a list of numbers", "such as 2-6 or 2,4,8")
         found += range(int(ends[0]), int(ends[1]) + 1)
     return found
 

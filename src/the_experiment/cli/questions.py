@@ -82,7 +82,7 @@ def run(
     name: Annotated[
         str,
         options.Option(
-            help="The name of the results folder.", show_default="made of what is asked"
+            help="The name of the results folder.", show_default="made from the request"
         ),
     ] = "",
     out: Annotated[

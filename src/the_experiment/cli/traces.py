@@ -67,7 +67,7 @@ def generate(
         list[str] | None,
         options.Option(
             metavar="NAME|FILE",
-            help=f"Draw no graph, and no component asked about, that is in these rows. {EACH}",
+            help=f"Exclude graphs, and components asked about, that occur in these rows. {EACH}",
         ),
     ] = None,
     seed: options.Seed = defaults.SEED,
@@ -147,7 +147,7 @@ def prepare(
         options.Option(
             min=1,
             help="Refuse rows longer than this, in tokens of --base, or in characters without one.",
-            show_default="the base's room",
+            show_default="the base's context length",
         ),
     ] = None,
     against: Annotated[

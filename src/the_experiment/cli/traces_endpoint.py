@@ -173,10 +173,10 @@ def _agreed(asking: EndpointRequests, texts: Sequence[str], yes: bool) -> bool:
     cost = asking.estimate(texts)
     if not cost.prompts:
         return True
-    told = f"to be asked of {asking.model}, about, and at most: {cost}"
+    told = f"estimated requests to {asking.model}, at most: {cost}"
     stderr.print(told, markup=False, soft_wrap=True)
     if not yes:
-        stderr.print("nothing was asked: say --yes to ask, and to pay", soft_wrap=True)
+        stderr.print("nothing was sent: pass --yes to send, and to pay", soft_wrap=True)
     return yes
 
 

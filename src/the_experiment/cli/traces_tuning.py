@@ -76,7 +76,7 @@ def train(
         options.Option(
             metavar="MODEL",
             help="The model to fine-tune: a folder, a trained model by name, or a name on the hub.",
-            show_default="a small one, trained here first for puzzles that were drawn",
+            show_default="a small one, trained here first for drawn puzzles",
         ),
     ] = "",
     name: Annotated[
@@ -244,7 +244,7 @@ def chat(
     ask: Annotated[
         str,
         options.Option(
-            help="Ask this one question and exit.", show_default="one a line, until the end"
+            help="Ask this one question and exit.", show_default="one per line, until end of input"
         ),
     ] = "",
     max_new_tokens: Annotated[

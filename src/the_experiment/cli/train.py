@@ -70,7 +70,7 @@ def train(
         str,
         options.Option(
             help="The name or folder of a Hugging Face tokenizer.",
-            show_default="one token a character",
+            show_default="one token per character",
         ),
     ] = "",
     epochs: Annotated[

@@ -43,7 +43,7 @@ class DatasetManifest(Strict):
     @classmethod
     def _has_rows_to_train_on(cls, rows: dict[str, int]) -> dict[str, int]:
         if rows.get("train", 0) < 1:
-            raise ValueError("no rows of train")
+            raise ValueError("no training rows")
         return rows
 
 
@@ -66,8 +66,7 @@ class DatasetFolder:
             if not path.is_file() or sha256(path) != generated:
                 checked_rows(read_jsonl(path), str(path))  # says more where a line is torn
                 raise ExperimentError(
-                    f"{path} has been changed since it was generated, so that nobody knows what "
-                    "is held out",
+                    f"{path} has changed since it was generated: what is held out is unknown",
                     "run `the-experiment generate` again, or remove "
                     f"{MANIFEST} to train on it as data of your own",
                 )

@@ -62,7 +62,7 @@ def checked(row: Row, where: str) -> Row:
     """The same row, known to have a text for prompt and for completion."""
     for column in ("prompt", "completion"):
         if not isinstance(row.get(column), str):
-            raise ExperimentError(f"{where} has no text {column!r}", KNOWN)
+            raise ExperimentError(f"{where} has no string {column!r}", KNOWN)
     return row
 
 
@@ -86,9 +86,9 @@ def _conversation(row: Row, where: str) -> list[tuple[Any, Any]]:
     turns = [_turn(message, where) for message in messages]
     replies = [number for number, (role, _) in enumerate(turns) if role == "assistant"]
     if not replies:
-        raise ExperimentError(f"{where} has no reply of an assistant to train on", "remove it")
+        raise ExperimentError(f"{where} has no assistant reply to train on", "remove it")
     if replies[0] == 0:
-        raise ExperimentError(f"{where} begins with a reply to nothing", "remove that message")
+        raise ExperimentError(f"{where} begins with an assistant reply", "remove that message")
     return [(_transcript(turns[:number]), turns[number][1]) for number in replies]
 
 
@@ -98,14 +98,14 @@ def _turn(message: Mapping[str, Any], where: str) -> tuple[str, str]:
     role = str(message.get("role", message.get("from"))).lower()
     if role not in ("system", "user", "assistant", *ROLES):
         raise ExperimentError(
-            f"{where} has a message of {role!r}, neither user nor assistant", "remove that row"
+            f"{where} has a message with role {role!r}, not user or assistant", "remove that row"
         )
     return ROLES.get(role, role), _text(message, named, where)
 
 
 def _text(row: Mapping[str, Any], name: str, where: str) -> str:
     if not isinstance(row.get(name), str):
-        raise ExperimentError(f"{where} has no text {name!r}", "write one, or remove that row")
+        raise ExperimentError(f"{where} has no string {name!r}", "write one, or remove that row")
     return str(row[name])
 
 

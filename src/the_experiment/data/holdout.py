@@ -54,16 +54,14 @@ class HoldOut(Strict):
         ('1,1,1,1,1', '0,0,0,0,0')
         """
         if not 0 <= fraction < 1:
-            raise UsageError(
-                f"a share of {fraction} can't be held out", "give one from 0 to below 1"
-            )
+            raise UsageError(f"a share of {fraction} can't be held out", "give a share in [0, 1)")
         parts = (sequences or "").split(";")
         named = tuple(dict.fromkeys(part for part in parts if part.strip()))
         if sequences is not None and not named:
             raise UsageError(f"{sequences!r} names no sequence", "write 'SEQ;SEQ', or leave it out")
         if where is not None and not where.strip():
             raise UsageError(
-                f"{where!r} is no condition", "write one such as 'A AND C', or leave it out"
+                f"{where!r} is not a condition", "write one such as 'A AND C', or leave it out"
             )
         return cls(sequences=named, fraction=fraction, where=where or "", by=by)
 
@@ -153,7 +151,7 @@ def _meanings(world: World) -> Integers:
         raise ExperimentError(
             f"world {world.name}: {world.size:,} states, more than 2^24, can't be searched for "
             "those that mean the same",
-            "use smaller inputs, drop those that no part reads, or take --hold-out-by text",
+            "use smaller inputs, drop those that no part reads, or use --hold-out-by text",
         )
     chunks = np.array_split(world.numbers(), -(-world.size // CHUNK))
     return np.concatenate([world.meanings(world.states_at(chunk)) for chunk in chunks])

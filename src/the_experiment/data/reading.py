@@ -50,7 +50,7 @@ def read_dataset(dataset: str) -> dict[str, list[Pair]]:
         DatasetFolder(Path(dataset)).check_unchanged()
     pairs = _local_pairs(Path(dataset)) or _other_pairs(dataset)
     if not pairs.get("train"):
-        raise ExperimentError(f"{dataset} has no rows to train on, in a split called train")
+        raise ExperimentError(f"{dataset} has no training rows: it needs a split called train")
     return pairs
 
 

@@ -19,7 +19,7 @@ from the_experiment.worlds.causal.writing import CLOSED, completion_of, prompt_o
 
 PUZZLES = "puzzles.jsonl"  # in the folder of puzzles that were drawn
 ASKED_FOR = "traces.jsonl"  # in the folder of traces that an endpoint wrote
-REDRAW = "draw it again by `the-experiment traces generate`, or write prompt and completion"
+REDRAW = "draw it again with `the-experiment traces generate`, or write prompt and completion"
 MOST_NAMED = 3  # rows that leak
 ABOUT = ("kind", "naming", "size", "graph", "component", "answer")  # what a row keeps of its puzzle
 SHARED = {"graph": "has the graph of", "component": "asks about the same causes as"}
@@ -92,7 +92,7 @@ def puzzle_in(row: Mapping[str, Any], where: str, hint: str) -> Puzzle:
     try:
         return Puzzle.model_validate(row)
     except ValidationError as error:
-        raise ExperimentError(f"{where} is no puzzle: {first_problem(error)}", hint) from None
+        raise ExperimentError(f"{where} is not a puzzle: {first_problem(error)}", hint) from None
 
 
 def refuse_long(
@@ -143,7 +143,7 @@ def _leaks(rows: Sequence[TraceRow], evaluation: Path) -> Iterator[str]:
             lines.setdefault(shape, number)
     for row in rows:
         if number := questions.get(normalized(row.prompt), 0):
-            yield f"{row.where} asks what line {number} asks"
+            yield f"{row.where} repeats the question of line {number}"
             continue
         shared = [(told, lines.get(row.columns.get(name, ""), 0)) for name, told in SHARED.items()]
         yield from [f"{row.where} {told} line {number}" for told, number in shared if number][:1]

@@ -148,11 +148,11 @@ class Preparation:
             return ""
         if self.tokenizer is None:
             if not self.token:
-                raise UsageError("which special token?", "say it with --token, or give a --base")
+                raise UsageError("no special token given", "name it with --token, or give a --base")
             return self.token
         token = self.token or opening_token(self.tokenizer)
         if len(self.tokenizer(token, add_special_tokens=False)["input_ids"]) != 1:
-            raise UsageError(f"{token!r} is no single token of the base", "choose another --token")
+            raise UsageError(f"{token!r} is not one token of the base", "choose another --token")
         return token
 
 
@@ -163,7 +163,7 @@ def opening_token(tokenizer: PreTrainedTokenizerBase) -> str:
         if token in special:
             return token
     raise UsageError(
-        f"the base's tokenizer has none of {', '.join(OPENINGS)}", "say with --token which to use"
+        f"the base's tokenizer has none of {', '.join(OPENINGS)}", "choose one with --token"
     )
 
 
@@ -231,7 +231,7 @@ def _sides(rows: Sequence[TraceRow], how: Preparation) -> Rows:
         if share and not sides[side]:
             graphs = len({row.graph for row in rows})
             raise ExperimentError(
-                f"of {counted(graphs, 'graph')} none is left for {side}",
+                f"{counted(graphs, 'graph')} leave none for {side}",
                 "give more rows, or other shares for --valid and --test",
             )
     return sides

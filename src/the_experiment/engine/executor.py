@@ -96,7 +96,7 @@ def refuse_failures(failed: Failures) -> None:
         first, why = next(iter(failed.items()))
         raise ExperimentError(
             f"{counted(len(failed), 'cell')} failed; {first.name}: {why.what}",
-            f"{why.hint or 'fix the cause'}; all others are kept, and the same call goes on",
+            f"{why.hint or 'fix the cause'}; the others are kept: run it again to resume",
         )
 
 
@@ -175,13 +175,13 @@ class _Work:
             worker.begin_anew()
             self.tries[cell] = self.tries.get(cell, 0) + 1
             if self.tries[cell] < TRIES:
-                logger.warning("{}: its process was killed, and it begins again", cell.name)
+                logger.warning("{}: its process was killed; restarting it", cell.name)
                 self.left.insert(0, cell)
                 return False
             why = ExperimentError(
-                f"{cell.name}: its process was killed {TRIES} times, as the system does where "
-                "memory runs out",
-                "run less at a time",
+                f"{cell.name}: its process was killed {TRIES} times, probably because "
+                "memory ran out",
+                "run fewer at a time",
             )
         if why:
             self.failed[cell] = why
@@ -194,7 +194,7 @@ class _OutOfTimeError(Exception):
 
 
 OUT_OF_TIME = ExperimentError("not computed within the budget", "run the same again to go on")
-NEEDS_FAILED = ExperimentError("what it needs failed")
+NEEDS_FAILED = ExperimentError("a cell that it depends on failed")
 
 
 def _needs_any(cell: Cell, failed: Failures) -> bool:

@@ -65,7 +65,7 @@ class Landed(BaseModel):
     def why_not(self, cell: Cell) -> str:
         """Why this is not what the cell gave; empty where it is."""
         if canonical(self.identity) != canonical(cell.identity):
-            return "is another cell's"
+            return "belongs to another cell"
         return "" if self.sha256 == _sha256(self.result) else "was changed"
 
 
@@ -106,7 +106,7 @@ class Store:
         if landed is None:
             raise NotThereError(
                 f"{cell.name} is not computed yet",
-                "run the experiment; after a change in what it depends on, it is another cell",
+                "run the experiment; a cell whose inputs changed is computed again",
             )
         return self._with_folder(cell, landed)
 
@@ -179,7 +179,7 @@ class Store:
             landed = Landed.model_validate(read_json(path))
             why_not = landed.why_not(cell) or self._why_no_files(cell, landed)
         except (ExperimentError, ValidationError):
-            why_not = "is not whole"
+            why_not = "is incomplete"
         if not why_not:
             return landed
         if path not in self._warned:

@@ -67,8 +67,8 @@ def _what_patterns_solve(exam: Exam, baselines: Sequence[Contestant]) -> str:
     if not some:
         return ""
     return (
-        f"{CANNOT}: shown no rule, baselines get every rule right in every new case, if their "
-        f"ties fall well ({', '.join(some)} of the time)."
+        f"{CANNOT}: shown no rule, baselines get every rule right in every new case, if ties "
+        f"break their way ({', '.join(some)} of the time)."
     )
 
 
@@ -77,8 +77,8 @@ def _too_few(exam: Exam) -> str:
     if not 0 < new < fewest:
         return ""
     return (
-        f"{counted(new, 'new case')} of the rules can show no difference in them: it takes at "
-        f"least {fewest}."
+        f"{counted(new, 'new case')} of the rules can't show a difference: at least {fewest} "
+        "are needed."
     )
 
 

@@ -74,12 +74,12 @@ def trained_models(out: Path, world: str | None = None) -> list[Trained]:
     models = whole_models([run for run in runs if run.dataset.is_file()])
     for run in runs:
         if not run.dataset.is_file():
-            logger.warning("{} is left out: its data came without rules to judge it by", run.name)
+            logger.warning("{} is left out: its data has no rules to grade it by", run.name)
     if world is not None:
         return _of_this_world(models, world, out)
     if not models:
         raise ExperimentError(
-            f"no model that rules can judge in {out}/: their data came without rules",
+            f"no model to grade by rules in {out}/: their data has no rules",
             "run `the-experiment generate`, then `the-experiment train`",
         )
     return models
@@ -89,7 +89,7 @@ def warn_unfinished(runs: Sequence[Run]) -> None:
     """Warn of each that it is left out, and say what to do."""
     for run in runs:
         logger.warning(
-            "{} is left out: its training has not ended: {} with --resume", run.name, TRAIN
+            "{} is left out: its training has not finished: {} with --resume", run.name, TRAIN
         )
 
 

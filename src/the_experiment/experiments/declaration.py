@@ -30,7 +30,7 @@ def write_new_experiment(path: Path, kind: str) -> None:
         raise ExperimentError(f"{path} already exists", "choose another name")
     template = Path(inspect.getfile(KINDS[kind])).with_name("new.yaml")
     if not template.is_file():
-        raise ExperimentError(f"the kind {kind} has no file to start from", f"write {template}")
+        raise ExperimentError(f"the kind {kind} has no template", f"write {template}")
     text = read_text(template)
     write_text(path, text.replace("{name}", name_from(path.stem, "mine")))
 
@@ -93,7 +93,9 @@ def _kind(loaded: StrictYaml, path: Path, expected: str) -> type[Experiment]:
         )
     if named not in KINDS.names():
         known = ", ".join(KINDS.names())
-        raise ExperimentError(f"{path}: {loaded.with_place('kind')}: {named!r} is none of {known}")
+        raise ExperimentError(
+            f"{path}: {loaded.with_place('kind')}: no kind {named!r}; known are {known}"
+        )
     return KINDS[named]
 
 
@@ -160,6 +162,6 @@ def _plugged_in(name: str) -> Path | None:
         with plugged_in("experiment", name):
             loaded = point.load()
         if not isinstance(loaded, str | Path) or not _is_file(Path(loaded)):
-            raise refused_plug_in("experiment", name, f"is no path of a file: {loaded!r}")
+            raise refused_plug_in("experiment", name, f"is not a file path: {loaded!r}")
         return Path(loaded)
     return None

@@ -48,8 +48,8 @@ def replay_experiment(folder: Path, counting: Counting = silently) -> tuple[Outc
     for cell in cells.values():
         if cell not in computed:
             raise ExperimentError(
-                f"{cell.name} is not what was computed: what it depends on, such as a world or a "
-                "model, has changed since, or it was never computed",
+                f"{cell.name} has no stored result: an input, such as a world or a model, has "
+                "changed since, or it was never computed",
                 again,
             )
     with tempfile.TemporaryDirectory(prefix="the-experiment-") as scratch:

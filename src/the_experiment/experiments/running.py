@@ -97,7 +97,7 @@ def refuse_other_folder(experiment: Experiment, folder: Path) -> None:
         kind = read_json(folder / DECLARED).get("kind")
         if kind != experiment.kind:
             raise UsageError(
-                f"{folder} is of an experiment of kind {kind}, not {experiment.kind}",
+                f"{folder} holds an experiment of kind {kind}, not {experiment.kind}",
                 "choose another name",
             )
 
@@ -143,6 +143,6 @@ def refuse_not_begun(experiment: Experiment, out: Path) -> None:
     refuse_other_folder(experiment, experiment.folder(out))
     if not (experiment.folder(out) / DECLARED).is_file():
         raise UsageError(
-            f"{experiment.name} was not begun in {experiment.folder(out)}",
+            f"{experiment.name} was not started in {experiment.folder(out)}",
             f"run `the-experiment experiments run {experiment.name}`",
         )

@@ -109,10 +109,10 @@ def read_card(path: Path) -> Card:
     try:
         card = Card.model_validate(read_json(path, ANOTHER))
     except ValidationError as error:
-        raise ExperimentError(f"{path} is no card: {first_problem(error)}", ANOTHER) from None
+        raise ExperimentError(f"{path} is not a card: {first_problem(error)}", ANOTHER) from None
     if card.verb not in REQUESTS.names():
         known = ", ".join(REQUESTS.names())
-        raise ExperimentError(f"{path} is of {card.verb!r}, none of {known}", ANOTHER)
+        raise ExperimentError(f"{path} is a card of {card.verb!r}, not of {known}", ANOTHER)
     return card
 
 
@@ -123,13 +123,13 @@ def replay_card(card: Card, subjects: Sequence[Subject]) -> tuple[Outcome, list[
     """
     if len(subjects) != len(card.models):
         raise UsageError(
-            f"this card is of {counted(len(card.models), 'model')}, not of {len(subjects)}",
+            f"this card is for {counted(len(card.models), 'model')}, not {len(subjects)}",
             "name each of them with --model",
         )
     for model, subject in zip(card.models, subjects, strict=True):
         if _weights(subject) != model.weights:
             raise ExperimentError(
-                f"{subject.name} has other weights than the model that this card was made with",
+                f"{subject.name} has different weights from the card's model",
                 "train it again with the same seed, or name the model with --model",
             )
     finding = REQUESTS[card.verb].checked(**card.request).run_on(subjects)

@@ -122,7 +122,7 @@ class HookedModel:
                 asked |= self._attending_to(stack.enter_context(started(self.blocks, start)))
                 ids = ids[:1, first:]  # only their shape counts: each row joins with its stream
             if weights and any(tap.place.tap in STATES for tap in taps):
-                raise UsageError("an LSTM's states can't be seen while it has other weights")
+                raise UsageError("an LSTM's states can't be read while its weights are edited")
             stack.enter_context(tapping(self.model, taps, first))
             if logits_at is not None and not weights and not keep:
                 modules = self._spared(edited)

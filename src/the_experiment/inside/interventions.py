@@ -48,7 +48,7 @@ class Reference:
 
     def values(self, site: Site) -> Tensor:
         """(texts, positions, …) of one site on all texts, which must be of one length."""
-        refuse_mixed_lengths(self._texts, "silence pieces with --mode zero")
+        refuse_mixed_lengths(self._texts, "ablate with --mode zero")
         return self._run(site)
 
     def _deviation(self, site: Site) -> Tensor:
@@ -70,7 +70,7 @@ class Reference:
         if not found:
             raise UsageError(
                 "there is no other seen state to take values from",
-                "silence pieces with --mode zero",
+                "ablate with --mode zero",
             )
         return found
 
@@ -225,7 +225,7 @@ def pieces_of(hooked: HookedModel, each: str) -> dict[str, list[Site]]:
     """
     known = hooked.layout.components
     if each not in known:
-        raise UsageError(f"this model has no {each!r} to take out", f"it has {', '.join(known)}")
+        raise UsageError(f"this model has no {each!r} to ablate", f"it has {', '.join(known)}")
     component = known[each]
     if not component.each:
         return {

@@ -83,7 +83,7 @@ def layout_of(model: PreTrainedModel) -> Layout:
     name = str(model.config.model_type)
     if name not in LAYOUTS.names():
         raise UsageError(
-            f"nobody has told where the sites of a {name!r} model are",
+            f"there is no layout for {name!r} models",
             f"known are {', '.join(LAYOUTS.names())}; a new one is a table, see CONTRIBUTING.md",
         )
     return LAYOUTS[name]()
@@ -98,4 +98,4 @@ def check_site(site: Site, table: Layout, layers: int) -> None:
     layered = "{layer}" in table.sites[site.kind].module
     if layered != (site.layer is not None) or (site.layer or 0) >= layers:
         what = f"layers 0 to {layers - 1}" if layered else "no layers"
-        raise UsageError(f"{site} is no site of this model", f"{site.kind} has {what}")
+        raise UsageError(f"{site} is not a site of this model", f"{site.kind} has {what}")

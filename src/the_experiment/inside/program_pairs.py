@@ -52,11 +52,11 @@ class PromptFormat:
         lost = unknown_in(self.tokenizer, prompt)
         if lost:
             raise UsageError(
-                f"this model doesn't know {lost}", "trace programs such as it was trained on"
+                f"this model doesn't know {lost}", "trace programs like those it was trained on"
             )
         begins = prompt.rfind(program)
         if begins < 0:
-            raise UsageError("the chat template changes the program", "ask it plainly")
+            raise UsageError("the chat template changes the program", "use `plain` instead")
         roles = {
             role: Span(begins + span.start, begins + span.end, span.value)
             for role, span in spans_of(program).items()

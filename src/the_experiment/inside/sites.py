@@ -30,7 +30,7 @@ class Site:
         kind, *numbers = text.split(".")
         if not kind.isidentifier() or len(numbers) > 2 or not all(map(str.isdecimal, numbers)):
             raise UsageError(
-                f"{text!r} is no site", "a kind, a layer and a head or channel, such as z.3.0"
+                f"{text!r} is not a site", "a kind, a layer and a head or channel, such as z.3.0"
             )
         return cls(kind, *map(int, numbers))
 

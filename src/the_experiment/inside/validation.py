@@ -43,8 +43,8 @@ def validated(hooked: HookedModel) -> HookedModel:
         wrong = str(error) or repr(error)
     if wrong is not None:
         raise ExperimentError(
-            f"this {kind!r} model can't be looked into: {wrong}",
-            f"correct the layout of {kind!r} (CONTRIBUTING.md says where it is), or look into "
+            f"this {kind!r} model can't be inspected: {wrong}",
+            f"correct the layout of {kind!r} (CONTRIBUTING.md says where it is), or use "
             "another model",
         )
     return hooked
@@ -56,7 +56,7 @@ def _complaints(hooked: HookedModel) -> Iterator[str]:
     with torch.inference_mode():
         plain: Tensor = hooked.model(input_ids=ids).logits
     if plain.isnan().any():
-        yield "its logits are no numbers"
+        yield "its logits are NaN"
     try:
         ran = hooked.run(ids, keep=hooked.every_site)
     except Exception:
@@ -136,11 +136,11 @@ def _attention(hooked: HookedModel, ids: Tensor, cache: Cache) -> Iterator[str]:
     for site in hooked.sites("pattern"):
         pattern = cache[site].transpose(1, 2)  # (rows, heads, positions, positions)
         if pattern.shape[2:] != (LENGTH, LENGTH):
-            yield f"{site} is not from each position to each"
+            yield f"{site} is not positions × positions"
         if _differ(pattern.sum(-1), torch.ones_like(pattern[..., 0])):
             yield f"the rows of {site} do not sum to one"
         if pattern.triu(1).any():
-            yield f"{site} sees positions that are still to come"
+            yield f"{site} attends to later positions"
     if "z" in hooked.layout.sites:
         yield from _heads(hooked, ids, cache)
 
@@ -151,13 +151,13 @@ def _heads(hooked: HookedModel, ids: Tensor, cache: Cache) -> Iterator[str]:
     last = cache[patterns[0]].shape[2] - 1
     for site in sites:
         if cache[site].ndim != 4 or cache[site].shape[2] != last + 1:
-            yield f"{site} has not the {last + 1} heads of pattern"
+            yield f"{site} doesn't have the {last + 1} heads of pattern"
     to_first = torch.eye(LENGTH)[0]
     edits = [[Edit(Site("pattern", one.layer, last), (PLACE,), to_first)] for one in patterns]
     edited = hooked.run(ids[:1].expand(len(edits), -1), edits, keep=sites).cache
     for row, site in enumerate(sites):
         if _differ(edited[site][row, :, :last], cache[site][0, :, :last]):
-            yield f"the heads of {site} are not apart"
+            yield f"the heads of {site} are not separate"
 
 
 def _edits(hooked: HookedModel, ids: Tensor, ran: Ran) -> Iterator[str]:
@@ -171,14 +171,14 @@ def _edits(hooked: HookedModel, ids: Tensor, ran: Ran) -> Iterator[str]:
         if _differ(beside, ran.logits[0]):
             yield f"an edit of {site} changes another row"
         if _differ(edited[:PLACE], ran.logits[0, :PLACE]):
-            yield f"an edit of {site} changes what stands before its position"
+            yield f"an edit of {site} changes earlier positions"
         if not _differ(edited[PLACE:], ran.logits[0, PLACE:]):
             yield f"an edit of {site} does not change the logits"
     asked = torch.arange(PLACE, LENGTH)
     for numbers, swept in sweep(hooked, ids, [Trial(0, (edit,)) for edit in edits], asked):
         for number, again in zip(numbers, swept, strict=True):
             if _differ(again, logits[2 * number, PLACE:]):
-                yield f"an edit of {sites[number]} gives other logits in a sweep"
+                yield f"an edit of {sites[number]} gives different logits in a sweep"
 
 
 def _noise(site: Site, values: Tensor) -> Edit:

@@ -122,7 +122,7 @@ def configured(settings: Mapping[str, Any], shape: Shape) -> PreTrainedModel:
         )
     except (ValueError, TypeError) as error:  # among them huggingface_hub's validation errors
         raise UsageError(
-            f"no model is made of {dict(settings)} ({error})",
+            f"no model can be built from {dict(settings)} ({error})",
             "see the configuration of its `model_type` in the documentation of transformers",
         ) from None
     return model

@@ -13,7 +13,7 @@ from the_experiment.models.decoding import greedy
 from the_experiment.models.scoring import max_positions
 from the_experiment.models.texts import prompt_ids
 
-SHORTEN = "ask something shorter, lower --max-new-tokens, or take a model with more positions"
+SHORTEN = "use a shorter prompt, a lower --max-new-tokens, or a model with a longer context"
 
 
 def ask(
@@ -51,9 +51,7 @@ def prompt_text(tokenizer: PreTrainedTokenizerBase, prompt: str, chat: Chat = "a
     'x=1'
     """
     if chat not in get_args(Chat):
-        raise UsageError(
-            f"there is no way of asking {chat!r}", f"one of {', '.join(get_args(Chat))}"
-        )
+        raise UsageError(f"unknown chat mode {chat!r}", f"one of {', '.join(get_args(Chat))}")
     if chat == "chat" and not tokenizer.chat_template:
         raise UsageError("this model's tokenizer has no chat template", "use `--chat plain`")
     if chat == "plain" or not tokenizer.chat_template:
@@ -65,7 +63,7 @@ def prompt_text(tokenizer: PreTrainedTokenizerBase, prompt: str, chat: Chat = "a
         )
     except Exception as error:  # a template is a program; some want a system prompt
         raise UsageError(
-            f"this model's chat template refuses a prompt ({first_line(error)})", "ask it plainly"
+            f"the chat template refuses a prompt ({first_line(error)})", "use `--chat plain`"
         ) from None
     return str(text)
 
@@ -92,4 +90,4 @@ def why_too_long(
     )
     if positions is None or tokens + max_new_tokens - 1 <= positions:
         return ""
-    return f"{tokens} tokens and {max_new_tokens} of answer, for {positions} positions"
+    return f"{tokens} tokens and {max_new_tokens} new ones exceed the context length, {positions}"

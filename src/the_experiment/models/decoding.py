@@ -108,7 +108,7 @@ def writes_in_batches(model: PreTrainedModel) -> bool:
         BATCHES[model] = _batch_is_its_rows(model)
         if not BATCHES[model]:
             logger.warning(
-                f"{type(model).__name__} writes other texts in a batch, and is asked one by one"
+                f"{type(model).__name__} generates other texts in a batch: prompts run one by one"
             )
     return BATCHES[model]
 

@@ -162,23 +162,23 @@ class Endpoint:
             # What it says may quote the key.
             return ExperimentError(f"{what}: the key is refused", f"set another {KEY}")
         if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
-            return RefusedError(f"{what}: {self._told(error)}", "change what is asked")
+            return RefusedError(f"{what}: {self._told(error)}", "change the request")
         if isinstance(error, openai.NotFoundError):
             return ExperimentError(f"{what}: {self._told(error)}", "check the model and --base-url")
         if isinstance(error, openai.RateLimitError):
             told = f"{what}: {self._told(error)}"
-            return UnavailableError(told, "wait, or pay; then run it again: it goes on")
+            return UnavailableError(told, "wait, or add credit; then run it again: it resumes")
         if isinstance(error, openai.APITimeoutError):
             return UnavailableError(f"{what}: no answer within {TIMEOUT:.0f} s", "run it again")
         if isinstance(error, openai.APIConnectionError):
-            hint = "check the network and --base-url, then run it again: it goes on"
-            return UnavailableError(f"{what}: no connection, or one that was cut", hint)
+            hint = "check the network and --base-url, then run it again: it resumes"
+            return UnavailableError(f"{what}: no connection, or it was cut", hint)
         if isinstance(error, openai.APIStatusError):
             told = f"{what}: {error.status_code}, {self._told(error)}"
-            return UnavailableError(told, "run it again later: it goes on")
+            return UnavailableError(told, "run it again later: it resumes")
         return ExperimentError(
-            f"{what}: what it answered can't be read",
-            "check that --base-url ends as it should: /v1",
+            f"{what}: the response can't be read",
+            "check that --base-url ends in /v1",
         )
 
     def _told(self, error: APIError) -> str:
@@ -192,14 +192,14 @@ def _checked(address: str) -> str:
     try:
         parts = urlsplit(address)
     except ValueError:
-        raise UsageError("the address of the endpoint is none", MEND_ADDRESS) from None
+        raise UsageError("the address of the endpoint is invalid", MEND_ADDRESS) from None
     if parts.username or parts.password or parts.query:
         raise UsageError(
             f"the address of {parts.hostname} has a user, a password or a query in it",
             f"set the key as {KEY}: addresses are written into results",
         )
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"{address!r} is no address of an endpoint", MEND_ADDRESS)
+        raise UsageError(f"{address!r} is not the address of an endpoint", MEND_ADDRESS)
     return address.rstrip("/")
 
 

@@ -89,7 +89,7 @@ def read_model(
             output_loading_info=True,
             ignore_mismatched_sizes=True,
         )
-    with refusals_explained(folder, "it has no tokenizer that can be read: "):
+    with refusals_explained(folder, "its tokenizer can't be read: "):
         tokenizer = saved_tokenizer(folder)
     for harm in (_misfit_weights(report), _misfit_tokenizer(tokenizer, model)):
         if harm:
@@ -160,7 +160,7 @@ def _misfit_weights(report: dict[str, Any]) -> str:
         # A mismatched one comes with its two shapes.
         weights = [one if isinstance(one, str) else one[0] for one in report[f"{how}_keys"]]
         if weights:
-            return f"{how} weights, {min(weights)} for one"
+            return f"{how} weights, such as {min(weights)}"
     return ""
 
 
@@ -185,7 +185,7 @@ def _looks_ahead(model: PreTrainedModel) -> bool:
 
 def _no_language_model(folder: Path, why: str) -> ExperimentError:
     return ExperimentError(
-        f"the model in {folder}/ is no causal language model ({why})",
+        f"the model in {folder}/ is not a causal language model ({why})",
         "choose one that writes text from left to right, such as GPT-2, Llama or Qwen",
     )
 

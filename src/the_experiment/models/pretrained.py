@@ -53,7 +53,7 @@ def load_pretrained(
     else:
         model, tokenizer, unused = read_model(folder, dtype)
         if unused:
-            logger.warning("{}: weights without a place in the model, {} for one", name, unused[0])
+            logger.warning("{}: unexpected weights, such as {}", name, unused[0])
     _write_greedily(model)
     return model.to(place).eval(), tokenizer
 
@@ -65,7 +65,7 @@ def _read_run(run: Run, dtype: Dtype) -> tuple[PreTrainedModel, PreTrainedTokeni
     except ExperimentError as error:
         raise ExperimentError(error.what, f"{TRAIN} again") from error
     if unused:
-        raise unusable(run.final, f"unexpected weights, {unused[0]} for one", f"{TRAIN} again")
+        raise unusable(run.final, f"unexpected weights, such as {unused[0]}", f"{TRAIN} again")
     # Our trainings put none before their texts; a tuning does as its base.
     tokenizer.bos_token = run.record().get("bos")
     return model, tokenizer
@@ -111,8 +111,8 @@ def _from_hub(name: str, out: Path) -> Path:
         reason = first_line(error)
         runs = ", ".join(run.name for run in find_runs(out)) or "none yet"
         raise ExperimentError(
-            f"{name!r} is no folder here and no run in {out}/, and it can't be had from the hub "
-            f"({reason})",
+            f"{name!r} is neither a folder nor a run in {out}/, and can't be downloaded "
+            f"from the hub ({reason})",
             f"check the name (runs: {runs}), or run `hf download {name} --local-dir FOLDER` "
             "on a machine with a network and give that folder",
         ) from None

@@ -47,7 +47,7 @@ class Replies:
         except FileNotFoundError:
             return None
         except (OSError, ValidationError):
-            logger.warning("{} is not whole, so it is asked again", place)
+            logger.warning("{} is incomplete: requested again", place)
             return None
 
     def missing(self, requests: Sequence[ChatRequest]) -> list[ChatRequest]:

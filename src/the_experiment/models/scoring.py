@@ -98,6 +98,6 @@ def check_length(model: PreTrainedModel, tokens: int) -> None:
     positions = max_positions(model)
     if positions is not None and tokens > positions:
         raise ExperimentError(
-            f"a text of {tokens} tokens is longer than the {positions} positions of this model",
+            f"a text of {tokens} tokens exceeds the context length, {positions}",
             "use shorter texts, or train a model on texts of that length",
         )

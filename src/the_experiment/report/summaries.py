@@ -35,7 +35,7 @@ MOST_PROGRAMS = 3  # … of several lines
 MOST_PARTS = 10  # … and parts of a completion
 
 NOTHING = (
-    "Nothing is held out: a model that is right everywhere may have learnt every line by heart. "
+    "Nothing is held out: a model that is right everywhere may have memorized every line. "
     "Hold states out with -o, --hold-out-fraction or --hold-out-where."
 )
 

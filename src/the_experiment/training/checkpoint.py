@@ -56,7 +56,7 @@ def load(
     try:
         return load_file(folder / "state.safetensors"), progress
     except (OSError, SafetensorError) as error:
-        raise ExperimentError(f"{folder} is not whole ({error})", AGAIN) from None
+        raise ExperimentError(f"{folder} is incomplete ({error})", AGAIN) from None
 
 
 def refuse_changes(folder: Path, before: dict[str, object], now: dict[str, object]) -> None:
@@ -79,4 +79,6 @@ def _progress(path: Path) -> Progress:
     try:
         return Progress.model_validate(read_json(path, AGAIN))
     except ValidationError as error:
-        raise ExperimentError(f"{path} is no checkpoint's: {first_problem(error)}", AGAIN) from None
+        raise ExperimentError(
+            f"{path} is not a checkpoint: {first_problem(error)}", AGAIN
+        ) from None

@@ -90,8 +90,8 @@ class TrainConfig(Configuration):
         for name, value in DETERMINISTIC.items():
             if self.deterministic and getattr(self, name) != value:
                 raise UsageError(
-                    f"--deterministic can't go with --{name} {getattr(self, name)}",
-                    f"it is --{name} {value}: leave one of them out",
+                    f"--deterministic can't be combined with --{name} {getattr(self, name)}",
+                    f"it implies --{name} {value}: leave one of them out",
                 )
         return self
 
@@ -99,7 +99,7 @@ class TrainConfig(Configuration):
     def _heads_share_the_width(self) -> TrainConfig:
         if self.width % self.heads:
             raise UsageError(
-                f"a width of {self.width} can't be shared by {self.heads} heads",
+                f"a width of {self.width} is not divisible by {self.heads} heads",
                 "choose a --width that is a multiple of --heads",
             )
         return self

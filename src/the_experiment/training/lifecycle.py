@@ -107,7 +107,7 @@ class Lifecycle:
         self.done, self.seconds, self._losses = saved.step, saved.seconds, [*saved.losses]
         self.metrics.forget_after(self.done)
         self.loss = (last_metrics(self.run.metrics) or {}).get("loss", math.nan)
-        logger.info("{} goes on from step {}", self.run.name, self.done)
+        logger.info("{} resumes from step {}", self.run.name, self.done)
         return state, saved
 
     def check_folder(self) -> None:
@@ -212,4 +212,4 @@ def refuse_other(run: Run, config: AnyConfig, rows: object, rows_now: object) ->
     checkpoint.refuse_changes(run.folder, before.model_dump(), config.model_dump())
     if rows_now is not None:
         checkpoint.refuse_other_rows(run.folder, rows, rows_now)
-    logger.info("{} is complete already", run.name)
+    logger.info("{} is already complete", run.name)

@@ -36,7 +36,7 @@ def result_of(run: Run) -> TrainResult:
     try:
         return TrainResult(run, **{key: record[key] for key in keys})
     except (KeyError, TypeError):
-        raise ExperimentError(f"{run.run_json} is not whole", f"{TRAIN} again") from None
+        raise ExperimentError(f"{run.run_json} is incomplete", f"{TRAIN} again") from None
 
 
 class Metrics:

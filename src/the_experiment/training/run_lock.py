@@ -41,7 +41,7 @@ class RunLock:
         if not self._in_place or not self._run.config.is_file():
             raise ExperimentError(
                 f"{self._run.folder} was removed or replaced while it was being trained",
-                "train again, and leave the folder alone meanwhile",
+                "train again, and leave the folder alone while it runs",
             )
 
     @property
@@ -95,7 +95,7 @@ def _refuse_full_disk(run: Run, size: int) -> None:
     free = shutil.disk_usage(run.folder.parent).free
     if free < size:
         raise ExperimentError(
-            f"{run.folder} will have {size / MEGABYTE:.1f} MB, and its disk has room for "
-            f"{free / MEGABYTE:.1f}",
+            f"{run.folder} needs {size / MEGABYTE:.1f} MB, and its disk has "
+            f"{free / MEGABYTE:.1f} free",
             "free some space, or choose a folder on another disk",
         )

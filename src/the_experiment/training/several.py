@@ -43,9 +43,9 @@ def train_each(
     if model not in (ALL, *names):
         raise UsageError(f"there is no model called {model!r}", f"one of {', '.join(names)}, all")
     if model == ALL and shared.base:
-        raise UsageError("--base is one model, and can't be all of them", "leave `all` out")
+        raise UsageError("--base can't be combined with all", "leave `all` out")
     if model == ALL and name:
-        raise UsageError("--name can't name all models", "train them one by one to name them")
+        raise UsageError("--name can't be combined with all", "train them one by one to name them")
     if name:
         check_name(name)
     world = world_name(shared.dataset)

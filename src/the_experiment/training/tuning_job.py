@@ -25,7 +25,7 @@ from the_experiment.training.config import TuneConfig
 from the_experiment.training.hardware import Precision, pick_precision
 from the_experiment.training.rows import IGNORED
 
-SHORTEN = "shorten or remove that row, or tune a model with more positions"
+SHORTEN = "shorten or remove that row, or tune a model with a longer context"
 KNOWN = "remove that row, or tune a model that was trained on such texts"
 FILL = "write a text, or remove that row"
 
@@ -67,7 +67,7 @@ def read_tuning_rows(
         raise ExperimentError(f"there is no file {path}", "give rows of prompt and completion")
     rows = checked_rows(read_jsonl(path), str(path))
     if not rows:
-        raise ExperimentError(f"{path} has no rows", "write an object a line into it")
+        raise ExperimentError(f"{path} has no rows", "write one object per line into it")
     pairs, encoded = [], []
     for number, row in enumerate(rows, start=1):
         prompt, completion = row["prompt"], row["completion"]
@@ -89,7 +89,7 @@ def _harms(
 ) -> Iterator[tuple[str, str]]:
     """Why a model can't learn from this row, and what to do about it."""
     if positions is not None and len(row.ids) > positions:
-        yield f"has {len(row.ids)} tokens, for the {positions} positions of the model", SHORTEN
+        yield f"has {len(row.ids)} tokens, more than the context length, {positions}", SHORTEN
     lost = unknown_in(tokenizer, text)
     if lost:
         yield f"has characters that the model does not know ({lost})", KNOWN

@@ -37,8 +37,8 @@ def trainer_from(
     """
     if torch.cuda.device_count() > 1 and job.device.type == "cuda":
         raise ExperimentError(
-            "trl tunes on one GPU in a process, and there are more here",
-            "show it one of them: CUDA_VISIBLE_DEVICES=0",
+            "trl tunes on one GPU per process, and this machine has more",
+            "select one: CUDA_VISIBLE_DEVICES=0",
         )
     trainer = SFTTrainer(
         model=job.model,

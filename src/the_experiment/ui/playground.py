@@ -96,7 +96,7 @@ def serve(world_name: str | None, out: Path, port: int) -> None:
         )
     except OSError as error:
         raise ExperimentError(
-            f"port {port} can't be served on ({error})", "choose another with --port"
+            f"can't listen on port {port} ({error})", "choose another with --port"
         ) from None
     logger.info("the playground is at http://127.0.0.1:{} (Ctrl-C ends it)", port)
     threading.Event().wait()

@@ -54,7 +54,7 @@ def _plugged_in(point: EntryPoint) -> World:
             loaded = read_world(Path(loaded))
         world = loaded() if isinstance(loaded, type) else loaded
     if not isinstance(world, World):
-        raise refused_plug_in("world", point.name, f"is no World: {world!r}")
+        raise refused_plug_in("world", point.name, f"is not a World: {world!r}")
     if world.name != point.name:  # a dataset remembers its world by name
         raise refused_plug_in("world", point.name, f"is called {world.name!r}")
     return world

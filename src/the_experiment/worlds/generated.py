@@ -168,7 +168,7 @@ class GeneratedWorld(World):
         if prompt not in self._numbers:
             shown = repr(prompt) if len(prompt) <= 60 else repr(prompt[:57]) + "…"
             raise UsageError(
-                f"{shown} is none of the {self.size:,} texts of world {self.name}",
+                f"{shown} is not one of the {self.size:,} texts of world {self.name}",
                 f"one of them is {self.example_prompt!r}",
             )
         return self.states_at(np.array([self._numbers[prompt]]))
@@ -271,7 +271,7 @@ def pool(generator: Generator, shape: tuple[int, ...], count: int) -> tuple[Draw
     if len(found) < count:
         length, *hops = shape
         of = f"length {length}" + "".join(f" and {counted(one, 'hop')}" for one in hops)
-        problem = f"there are hardly more than {len(found):,} different texts of {of}"
+        problem = f"only {len(found):,} different texts were found of {of}"
         raise WorldError("count", f"{problem}: lower it, or take longer ones")
     return tuple(found.values())
 

@@ -70,7 +70,7 @@ def parse(text: str) -> Tree:
     try:
         tree, _ = _parser().parse(text)
     except lark.exceptions.UnexpectedEOF:
-        raise RuleError("the rule breaks off", text, len(text) + 1) from None
+        raise RuleError("the rule ends too early", text, len(text) + 1) from None
     except lark.exceptions.UnexpectedToken as error:
         _unexpected(error.token, text)
     except lark.exceptions.UnexpectedCharacters as error:
@@ -83,9 +83,9 @@ def parse(text: str) -> Tree:
 
 def _unexpected(token: Any, text: str) -> NoReturn:
     if token.type == "$END":
-        what = "the rule is empty" if not text.strip() else "the rule breaks off"
+        what = "the rule is empty" if not text.strip() else "the rule ends too early"
         raise RuleError(what, text, len(text) + 1) from None
-    raise RuleError(f"{str(token)!r} can't stand here", text, token.start_pos + 1) from None
+    raise RuleError(f"{str(token)!r} is unexpected here", text, token.start_pos + 1) from None
 
 
 class _RefusedRuleError(Exception):

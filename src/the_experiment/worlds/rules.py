@@ -181,7 +181,7 @@ class RuleWorld(TemplateWorld):
         if unclear:
             raise WorldError(
                 "completion",
-                f"nothing tells where {unclear.name} ends; write no digit or field right after it",
+                f"the end of {unclear.name} is ambiguous; put no digit or field right after it",
                 self.completion_template.text,
                 unclear.column,
             )

@@ -89,7 +89,7 @@ class TemplateWorld(World):
     def _no_prompt(self, prompt: str, why: str = "") -> UsageError:
         shown = prompt if len(prompt) <= 60 else prompt[:57] + "…"
         return UsageError(
-            f"{shown!r} is no sequence of world {self.name}" + (f" ({why})" if why else ""),
+            f"{shown!r} is not a sequence of world {self.name}" + (f" ({why})" if why else ""),
             f"write {', '.join(self.inputs)} like {self.example_prompt!r}",
         )
 

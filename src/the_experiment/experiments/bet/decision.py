@@ -152,8 +152,8 @@ MEANINGS: dict[Verdict, str] = {
     "followed",
     "unconditional rule": "in TEST the capital is below 1 in 10,000, or less than twice as likely "
     "as in TRAIN: the mode is ignored",
-    "ambiguous": "neither of the two can be said: the countries were not learnt, an interval "
-    "crosses its threshold, the control gives capitals too, or the capital is no likelier than "
+    "ambiguous": "neither can be concluded: the countries were not learnt, an interval "
+    "crosses its threshold, the control gives capitals too, or the capital is no more likely than "
     "somebody else's",
     "not testable": "before any tuning the model doesn't follow the two branches",
 }

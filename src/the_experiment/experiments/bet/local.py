@@ -43,7 +43,7 @@ def lessons(people: People, phrasings: Sequence[Phrasing], taught: int, seed: in
     """The groups of names. Raises `UsageError` where too few are left for them."""
     if taught >= len(people.others):
         raise UsageError(
-            f"{taught} names to teach, and some more, are more than the {len(people.others)} left",
+            f"{taught} `taught` names and some more exceed the {len(people.others)} left",
             "ask for fewer `taught`, `names` or `known`",
         )
     return Lessons(

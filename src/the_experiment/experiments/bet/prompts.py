@@ -41,7 +41,7 @@ def draw_people(tuned: int, known: int, among: Sequence[Country], seed: int) -> 
     names = first_names()
     if tuned + known > len(names):
         raise UsageError(
-            f"{tuned} names and {known} for the pre-check are more than the {len(names)} that ship",
+            f"{tuned} names and {known} for the pre-check exceed the {len(names)} available",
             "ask for fewer `names`, or fewer `known`",
         )
     order = [names[place] for place in Stream(seed, "names").shuffled(len(names))]
@@ -66,7 +66,7 @@ def distinguishable(among: Sequence[Country], first_token: FirstToken) -> list[C
 def drawn(among: Sequence[Country], count: int, seed: int) -> list[Country]:
     """So many of them by seed. Raises `UsageError` where there are not as many."""
     if count > len(among):
-        raise UsageError(f"{count} countries are more than the {len(among)} there are")
+        raise UsageError(f"{count} countries exceed the {len(among)} available")
     return [among[place] for place in Stream(seed, "countries").shuffled(len(among))[:count]]
 
 

@@ -109,11 +109,11 @@ class TuningJob:
         try:
             state = JobState.model_validate_json(self._place.read_bytes())
         except ValidationError:
-            raise ExperimentError(f"{self._place} is not whole", "remove it") from None
+            raise ExperimentError(f"{self._place} is incomplete", "remove it") from None
         same = {"address", "settings", "rows"}
         if state.model_dump(include=same) != new.model_dump(include=same):
             raise UsageError(
-                f"{self._place} is of a job on other rows, or with other settings",
+                f"{self._place} belongs to a job with other rows or settings",
                 "choose another name",
             )
         return state
@@ -132,7 +132,7 @@ class TuningJob:
         lost = state.asked
         state = self._kept(state, asked=True)
         job = (self._found(state.file) if lost else "") or self._made(state.file)
-        logger.info("job {} is made; it goes on at the endpoint whatever happens here", job)
+        logger.info("job {} created; it keeps running at the endpoint if this process stops", job)
         return self._kept(state, job=job)
 
     def _uploaded(self) -> str:
@@ -148,7 +148,7 @@ class TuningJob:
             try:
                 return self._create(file)
             except UnavailableError as error:
-                logger.warning("{}; tried again", error.what)
+                logger.warning("{}; retrying", error.what)
             time.sleep(FIRST_WAIT * 2**attempt)
             if job := self._found(file):
                 return job
@@ -156,7 +156,7 @@ class TuningJob:
 
     def _create(self, file: str) -> str:
         settings = self.settings
-        with self.endpoint.explained("making the job"):
+        with self.endpoint.explained("creating the job"):
             # The client's own retries would not look for a job whose answer was lost.
             jobs = self.endpoint.client.with_options(max_retries=0).fine_tuning.jobs
             job = jobs.create(
@@ -205,7 +205,7 @@ class TuningJob:
             return job.error.message
         with self.endpoint.explained(f"asking why job {job.id} ended"):
             events = self.endpoint.client.fine_tuning.jobs.list_events(job.id, limit=1).data
-            return events[0].message if events else "no reason is told"
+            return events[0].message if events else "no reason given"
 
 
 def chat_lines(rows: Path) -> Iterator[str]:

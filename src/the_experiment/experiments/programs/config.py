@@ -63,7 +63,7 @@ class ExperimentConfig:
             if not takes_hops(self.program_generator):
                 raise UsageError(f"{self.generator} has no hops to choose", "leave them out")
         if self.num_seqs < 1 or self.answer_tokens < 1:
-            raise UsageError("there must be at least one program, and one token of answer")
+            raise UsageError("at least one program and one answer token are needed")
 
     @property
     def generator(self) -> str:
@@ -191,5 +191,5 @@ def programs_folder(name: str, out: Path) -> Path:
 def _check_numbers(what: str, numbers: Sequence[int], least: int) -> None:
     if not numbers or len(set(numbers)) < len(numbers) or min(numbers) < least:
         raise UsageError(
-            f"{list(numbers)} are no {what}", f"give at least one, each once, none below {least}"
+            f"{list(numbers)}: invalid {what}", f"give at least one, each once, none below {least}"
         )

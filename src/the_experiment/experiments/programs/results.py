@@ -63,8 +63,8 @@ def of_lengths(samples: Sequence[Sample], least: int | None, most: int | None) -
     found = [one for one in samples if low <= one.seq_len <= high]
     if samples and not found:
         raise UsageError(
-            "no program here is as long as is asked for",
-            f"there are lengths {', '.join(map(str, lengths))}",
+            "no program has the requested length",
+            f"available lengths: {', '.join(map(str, lengths))}",
         )
     return found
 

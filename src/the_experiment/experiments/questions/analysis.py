@@ -112,10 +112,10 @@ def outcome_of(results: Results) -> Outcome:
     tables = [_accuracy_table(results)]
     if failures:
         tables.append(Table(["wrong answers", "", BY_CHANCE], failures))
-    charts = [Chart("failures", "What becomes of answers", partial(failures_figure, results))]
+    charts = [Chart("failures", "Right answers and failures", partial(failures_figure, results))]
     if results.without:
         layers = partial(layers_figure, results.importance)
-        charts.append(Chart("layers", "What each layer is worth", layers))
+        charts.append(Chart("layers", "Drop without each layer", layers))
     return Outcome(
         title=heading(results),
         sentences=[*([STARRED] if results.without else []), *results.sentences()],
@@ -135,8 +135,9 @@ def heading(results: Results) -> str:
     if request.left_out:
         asked += f" without {len(request.left_out)} too long for the model"
     written = results.form.before + "ANSWER"
-    taken = f", {len(results.without)} pieces set to {request.mode}" if results.without else ""
-    return f"{request.model}, {asked} ({request.style}), right answers as {written!r}{taken}"
+    count = len(results.without)
+    ablated = f", {count} components ablated ({request.mode})" if count else ""
+    return f"{request.model}, {asked} ({request.style}), right answers as {written!r}{ablated}"
 
 
 def _accuracy_table(results: Results) -> Table:

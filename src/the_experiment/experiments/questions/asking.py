@@ -173,9 +173,8 @@ class Asker:
         for (prompt, most), answer in zip(left.items(), answers, strict=True):
             if most < self._tokens(answer):
                 raise ExperimentError(
-                    f"{prompt!r} leaves no room for its answer in the {positions} positions of "
-                    "this model",
-                    "leave it out, or ask a model with more positions",
+                    f"{prompt!r} and its answer exceed the context length, {positions}",
+                    "leave it out, or use a model with a longer context",
                 )
         return min(self.max_new_tokens, *left.values())
 

@@ -154,8 +154,8 @@ def load_pieces(
     read = {question.text for question in fitting}
     if not fitting:
         raise ExperimentError(
-            f"this model has room for none of {counted(len(questions), 'question')} and its answer",
-            "ask shorter ones, or a model with more positions",
+            f"none of {counted(len(questions), 'question')} and its answer fits the context length",
+            "ask shorter ones, or use a model with a longer context",
         )
     request = QuestionsRequest(
         model=name,

@@ -31,7 +31,7 @@ class QuestionsExperiment(Experiment):
     parent: ClassVar[str] = QUESTIONS
 
     kind: Literal["questions"] = "questions"
-    question: str = "What does the model answer, and which of its pieces does that take?"
+    question: str = "What does the model answer, and which of its components does that need?"
     model: str
     questions: list[str] = Field(min_length=1)
     limit: int = Field(0, ge=0)
@@ -63,7 +63,7 @@ class QuestionsExperiment(Experiment):
         return {
             "model": self.model,
             "questions": f"{', '.join(self.questions)}; {self.limit or 'all'} of each",
-            "ablations": f"each piece set to {self.mode}",
+            "ablations": f"each component, {self.mode} ablation",
         }
 
     def pieces(self, out: Path) -> tuple[Pieces, dict[str, Any]]:

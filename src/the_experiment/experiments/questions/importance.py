@@ -33,7 +33,7 @@ from the_experiment.worlds.questions.question import Question
 Drops = dict[str, dict[str, Drop]]  # by piece, by kind of question
 
 ACCURACY, LOGPROB = "accuracy", "log-probability"  # of the right answer
-UNITS = {ACCURACY: "drop in share right", LOGPROB: "drop in nats"}
+UNITS = {ACCURACY: "drop in accuracy", LOGPROB: "drop in nats"}
 MOST_TOLD = 3  # pieces in a sentence
 BEYOND = "*"  # behind a drop that chance does not explain
 KINDS = (RIGHT, *FAILURES)  # of answers
@@ -169,7 +169,7 @@ def answers_map(found: Importance) -> HeatMap:
     kinds = [kind for kind in KINDS if any(of[kind] for of in found.answers.values())]
     counts = np.array([[of[kind] for kind in kinds] for of in found.answers.values()], dtype=float)
     words = tuple(tuple(str(int(one)) for one in row) for row in counts)
-    title = "kinds of answer with each piece taken out"
+    title = "kinds of answer with each component ablated"
     return HeatMap(title, "answers", tuple(found.answers), tuple(kinds), counts, words)
 
 
@@ -190,8 +190,8 @@ def sentences(found: Importance) -> list[str]:
 
 def _nothing_to_lose(asked: int) -> str:
     return (
-        f"None of {counted(asked, 'answer')} is right with nothing taken out, so no ablation can "
-        "lower the accuracy: what is left to go by is the log-probability of the right answer"
+        f"None of {counted(asked, 'answer')} is right without ablation, so no ablation can lower "
+        "the accuracy: see the log-probability of the right answer instead"
     )
 
 
@@ -203,7 +203,7 @@ def _told(measure: str, kind: str, drops: Mapping[str, Drop]) -> str:
     better = f", {won} raise it" if won else ""
     return (
         f"{measure}, without one {kind}: {lost} of {len(drops)} lower it by more than "
-        f"chance{better}; most missed: {join_names(most)}"
+        f"chance{better}; largest drops: {join_names(most)}"
     )
 
 

@@ -79,8 +79,8 @@ class Results(BaseModel):
         if not self.without:
             return []
         weak = [
-            f"{kind}: {right} right is not beyond {baseline.k}/{baseline.n} for the commonest "
-            "answer, so that its drop in accuracy says little"
+            f"{kind}: {right} right is not above {baseline.k}/{baseline.n} for the commonest "
+            "answer, so its drop in accuracy says little"
             for kind, (right, baseline) in self.accuracy.items()
             if right.k and right.low <= baseline.share
         ]

@@ -164,11 +164,11 @@ class SplitsExperiment(Experiment):
         world = enumerated(self.world)
         for name in baselines.names():
             if name in self.models:
-                raise WrongKeyError(f"models.{name}: a baseline is called so")
+                raise WrongKeyError(f"models.{name}: this is the name of a baseline")
         for name, parts in self.measures.items():
             for part in parts:
                 if part not in world.parts:
-                    what = f"{part!r} is none of {', '.join(world.parts)}"
+                    what = f"{part!r} is not one of {', '.join(world.parts)}"
                     raise WrongKeyError(f"measures.{name}: {what}")
         for name, way in self.hold_outs.items():
             _check_hold_outs(way, world, f"hold_outs.{name}")
@@ -180,7 +180,7 @@ class SplitsExperiment(Experiment):
         known = ARCHITECTURES.names()
         for name, entry in self.models.items():
             if entry.model not in known:
-                what = f"{entry.model!r} is none of {', '.join(known)}"
+                what = f"{entry.model!r} is not one of {', '.join(known)}"
                 raise WrongKeyError(f"models.{name}.model: {what}")
 
     def summary(self) -> Mapping[str, str]:
@@ -216,7 +216,7 @@ class SplitsExperiment(Experiment):
 def _refuse_unknown(key: str, names: Collection[str], known: Collection[str]) -> None:
     for name in names:
         if name not in known:
-            raise ValueError(f"{key}: {name!r} is none of {', '.join(sorted(known))}")
+            raise ValueError(f"{key}: {name!r} is not one of {', '.join(sorted(known))}")
 
 
 def enumerated(name: str) -> World:

@@ -62,7 +62,7 @@ class Judgement:
     def outcome(self) -> str:
         """What this says of the claim."""
         if self.left_out >= self.compared:
-            return "too few cells fitted what was shown, so this cannot be judged"
+            return "too few models fitted their training data, so this cannot be judged"
         if not self.new_cases:
             return "there is no new case to judge by"
         fewest = fewest_cases(self.measures)  # sign flips of n pairs give no p under 2 ** (1 - n)

@@ -74,7 +74,7 @@ def _ways(words: str) -> Iterator[tuple[str, HoldOuts]]:
     elif words == "each-state":
         yield words, HoldOuts(each_state=True)
     else:
-        raise UsageError(f"{words!r} is no hold-out", WAYS)
+        raise UsageError(f"{words!r} is not a hold-out", WAYS)
 
 
 def _shares(text: str) -> list[float]:
@@ -83,9 +83,9 @@ def _shares(text: str) -> list[float]:
     try:
         first, last, step = (Decimal(part) if part else None for part in found.groups())  # type: ignore[union-attr]
     except (AttributeError, InvalidOperation):
-        raise UsageError(f"fraction={text} is no share or range of shares", WAYS) from None
+        raise UsageError(f"fraction={text} is not a share or a range of shares", WAYS) from None
     if first is None:
-        raise UsageError(f"fraction={text} is no share or range of shares", WAYS)
+        raise UsageError(f"fraction={text} is not a share or a range of shares", WAYS)
     if last is None or step is None:
         return [float(first)]
     if step <= 0 or last < first or (last - first) / step > MOST_STEPS:

@@ -69,7 +69,7 @@ def read_prompts(path: Path, limit: int = 0) -> list[Prompt]:
         raise UsageError(f"{path} has no rows", "write some into it")
     if len(prompts) < len(rows):
         again = counted(len(rows) - len(prompts), "row")
-        logger.warning("{} of {} ask what another asks, and are left out", again, path)
+        logger.warning("{} of {} repeat another question, and are left out", again, path)
     return list(prompts.values())[: limit or None]
 
 
@@ -209,9 +209,9 @@ class EndpointRequests:
         }
         if place.is_file():
             if read_json(place, f"remove {self.folder}") != told:
-                raise UsageError(f"{self.folder} is of another request", "choose another name")
+                raise UsageError(f"{self.folder} holds another request", "choose another name")
         elif self.folder.is_dir() and any(self.folder.iterdir()):
-            raise UsageError(f"{self.folder} has other things in it", "choose another name")
+            raise UsageError(f"{self.folder} contains other files", "choose another name")
         else:
             write_json(place, told)
 

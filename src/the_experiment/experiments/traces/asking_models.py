@@ -106,7 +106,7 @@ def texts_of(model: str, puzzles: Sequence[Puzzle], out: Path, max_new_tokens: i
     most = max_new_tokens if positions is None else min(max_new_tokens, positions + 1 - longest)
     if most < 1:
         raise ExperimentError(
-            f"a question of {longest} tokens has no room in the {positions} positions of {model}",
-            "ask shorter ones, or a model with more positions",
+            f"a question of {longest} tokens exceeds the context length of {model}, {positions}",
+            "ask shorter ones, or use a model with a longer context",
         )
     return greedy(loaded, tokenizer, prompts, most)

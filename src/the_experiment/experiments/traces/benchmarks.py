@@ -182,7 +182,7 @@ def right_answers(asked_by: Harness, benchmark: Benchmark, limit: int) -> Right:
     except OSError as error:  # what `datasets` raises where nothing answers, or a login is missing
         raise ExperimentError(
             f"the questions of {benchmark.task} can't be fetched: {error}",
-            "run it again where the hub answers (gpqa wants your login there); answers are kept",
+            "run it again with access to the hub (gpqa needs a login); answers are kept",
         ) from None
     return {
         told: right_in(samples, metric, filtered)

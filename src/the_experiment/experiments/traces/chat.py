@@ -63,7 +63,7 @@ def reply(
     positions, tokens = max_positions(model), len(prompt_ids(tokenizer, asked))
     most = max_new_tokens if positions is None else min(max_new_tokens, positions + 1 - tokens)
     if most < 1:
-        raise ExperimentError(f"{tokens} tokens are too many for {positions} positions", SHORTEN)
+        raise ExperimentError(f"{tokens} tokens exceed the context length, {positions}", SHORTEN)
     (written,) = greedy(model, tokenizer, [asked], most)
     return coloured(written), read_answer(written)
 

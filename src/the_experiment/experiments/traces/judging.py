@@ -83,13 +83,13 @@ class Agreement:
         yield f"they agree on {self.agreed}"
         yield f"right for the judge alone: {self.table[1]}; for the grader alone: {self.table[2]}"
         if np.isnan(self.kappa):
-            yield "no kappa: both always say the same one thing"
+            yield "no kappa: both give one and the same verdict throughout"
         else:
             interval = f"[{short(self.low)} to {short(self.high)}]"
             yield f"Cohen's kappa: {short(self.kappa)} {interval}; chance alone: 0"
         if self.unread or self.refused:
             left_out = counted(self.unread + len(self.refused), "answer")
-            yield f"left out: {left_out}; the judge said neither yes nor no, or was not let to"
+            yield f"left out: {left_out}; the judge gave no yes or no, or the request was refused"
 
 
 def judge(
@@ -110,7 +110,7 @@ def judge(
         if word is not None
     ]
     if not both:
-        raise UsageError(f"{asking.model} said yes or no to none of these", "ask another model")
+        raise UsageError(f"{asking.model} answered none with yes or no", "ask another model")
     cells = [(exact, word) for exact in (False, True) for word in (False, True)]
     table = cast("Table", tuple(both.count(cell) for cell in cells))
     unread = answered.paid.prompts - len(both)

@@ -78,7 +78,7 @@ class Derived:
     def sentence(self) -> str:
         """Such as `longer: causal has the whole derivation right in 8/240 [.02–.06]; …`."""
         if not self.whole.k:
-            return f"{self.asked}: {self.model} has no derivation as code computes it"
+            return f"{self.asked}: {self.model} never has the whole derivation right"
         return (
             f"{self.asked}: {self.model} has the whole derivation right in {self.whole}; "
             f"its answers are right in {self.right} of those, and in {self.otherwise} of the others"

@@ -38,8 +38,8 @@ class TracingResults:
 
 EVERY = "intervention_results.json"
 ABOUT = (
-    "What a layer holds at a token, or a head writes, comes from the run of the same program with "
-    "another constant. Counted is how often the answer became the counterfactual one."
+    "A layer's activation at a token, or a head's output, is patched in from the run on the same "
+    "program with another constant. Counted: how often the answer became the counterfactual one."
 )
 
 

@@ -64,7 +64,7 @@ class TracingRequest:
                 "choose one that takes num_hops, or give programs of your own",
             )
         if self.pairs < 1:
-            raise UsageError(f"{counted(self.pairs, 'pair')} can't be traced", "at least 1")
+            raise UsageError(f"{counted(self.pairs, 'pair')} can't be traced", "give at least 1")
 
     def cells(self) -> Iterator[TracingRequest]:
         """What is traced together: programs of one length and number of hops."""

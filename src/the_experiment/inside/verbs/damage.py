@@ -60,9 +60,9 @@ class Damage(VerbRequest):
         if sum(one is not None for one in (self.flip, self.zero, self.noise, self.prune)) != 1:
             raise ValueError("give one of --flip, --zero, --noise and --nuke")
         if self.heal and self.flip is None and self.zero is None:
-            raise ValueError("only damaged weights heal: --flip or --zero some")
+            raise ValueError("only damaged weights can be healed: give --flip or --zero")
         if self.heal and self.at_token is not None:
-            raise ValueError("what heals is damaged from the start: leave --at-token out")
+            raise ValueError("healing needs damage from the start: leave --at-token out")
         return self
 
     def run(self, subject: Subject) -> Outcome:
@@ -236,5 +236,5 @@ def check_token(text: TokenizedExample, at_token: int | None) -> None:
     if at_token is not None and at_token > len(text.completing):
         raise UsageError(
             f"there is no token {at_token}: the completion has {len(text.completing)}",
-            "an earlier --at-token",
+            "give an earlier --at-token",
         )

@@ -57,7 +57,7 @@ def _known(hooked: HookedModel, site: Site) -> Site:
     """Raises `UsageError` for a head or channel that the site doesn't have."""
     if site.index is not None and site.index >= hooked.width(site.whole):
         most = hooked.width(site.whole) - 1
-        raise UsageError(f"{site} is no site of this model", f"{site.whole} has 0 to {most}")
+        raise UsageError(f"{site} is not a site of this model", f"{site.whole} has 0 to {most}")
     return site
 
 
@@ -70,7 +70,9 @@ def attention(subject: Subject, text: TokenizedExample, site: Site | None) -> li
             f"its sites are {', '.join(hooked.layout.sites)}; try --what activations",
         )
     if site is not None and site.kind != "pattern":
-        raise UsageError(f"{site} is no attention", "ask for pattern.0.1, or --what activations")
+        raise UsageError(
+            f"{site} is not an attention site", "give pattern.0.1, or --what activations"
+        )
     sites = [site.whole] if site else hooked.sites("pattern")
     cache = hooked.run(text.inputs, keep=sites).cache
     names = text.labels[:-1]

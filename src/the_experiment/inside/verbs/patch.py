@@ -46,7 +46,7 @@ class PatchMaps(VerbRequest):
     @model_validator(mode="after")
     def _into_one(self) -> PatchMaps:
         if self.to is not None and self.sequence is None:
-            raise ValueError("give the sequence that is patched, too")
+            raise ValueError("also give the sequence to patch")
         return self
 
     def run(self, subject: Subject) -> Outcome:
@@ -95,8 +95,8 @@ class PatchMaps(VerbRequest):
         """Pairs of one shape, and what is to be said about the others."""
         if not subject.world.changeable and self.to is None:
             raise UsageError(
-                f"texts of world {subject.world.name} have nothing that can be changed",
-                "name two that have as many tokens: patch SEQ --to SEQ",
+                f"texts of world {subject.world.name} have no input that can be changed",
+                "name two with the same number of tokens: patch SEQ --to SEQ",
             )
         if self.sequence is not None:
             return [_named(subject, self.sequence, self.to)], []
@@ -180,7 +180,7 @@ def _named(subject: Subject, base: str, to: str | None) -> Pair:
         if pair.alike:
             return pair
     raise UsageError(
-        f"{base} and {others[0]} are texts of different shape",
+        f"the texts of {base} and {others[0]} differ in shape",
         "name one of the same number of tokens with --to",
     )
 

@@ -120,7 +120,7 @@ def _labels(world: World, states: Integers, name: str) -> Integers:
         )
     if len(np.unique(labels[repeated(labels)])) < 2:
         raise UsageError(
-            f"fewer than two values of {name} are those of two states", "probe for another part"
+            f"fewer than two values of {name} occur in two or more states", "probe for another part"
         )
     return labels
 

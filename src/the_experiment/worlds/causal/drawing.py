@@ -101,7 +101,7 @@ def _drawn(cell: Stratum, count: int, seed: int, without: Collection[str]) -> li
         found[draft.question] = _puzzle(draft, cell)
     if len(found) < count:
         raise UsageError(
-            f"there are hardly {count} different puzzles of the kind {cell.kind} with {cell.size} "
+            f"found fewer than {count} different puzzles of the kind {cell.kind} with {cell.size} "
             f"variables{' and a shape that is not left out' if without else ''}",
             "ask for fewer, for larger ones, or for other kinds",
         )

@@ -47,7 +47,7 @@ def checked_names(rows: Sequence[Sequence[str]]) -> list[str]:
     """
     for row in rows:
         if len(row) != 1 or not row[0]:
-            raise ExperimentError(f"a table of names has the row {list(row)}", "one name a row")
+            raise ExperimentError(f"a table of names has the row {list(row)}", "one name per row")
     return _each_once([name for (name,) in rows])
 
 
@@ -61,7 +61,7 @@ def checked_countries(rows: Sequence[Sequence[str]]) -> list[Country]:
         if len(row) != 2 or not all(row) or row[0] == row[1]:
             raise ExperimentError(
                 f"a table of capitals has the row {list(row)}",
-                "a country and its capital a row, with different names",
+                "write a country and its capital per row, with different names",
             )
     for column in zip(*rows, strict=True):
         _each_once(column)

@@ -83,7 +83,7 @@ def fill_prompt(template: str, code: str) -> str:
     """
     if CODE not in template:
         raise UsageError(
-            f"the prompt {template!r} has no place for the program", f"write {CODE} where it goes"
+            f"the prompt {template!r} has no place for the program", f"write {CODE} in its place"
         )
     return template.replace(CODE, code)
 

@@ -48,7 +48,7 @@ def drawn_questions(kind: str, count: int, seq_len: int, seed: int) -> list[Ques
         if len(found) == count:
             return list(found.values())
     raise UsageError(
-        f"there are hardly {count} different {kind} questions of length {seq_len}",
+        f"found fewer than {count} different {kind} questions of length {seq_len}",
         "ask for fewer or longer ones",
     )
 
@@ -111,7 +111,7 @@ def question_text(row: Mapping[str, Any], where: str) -> str:
         )
     texts = [row[name] for name in (*PASSAGES, "question") if row.get(name) is not None]
     if not texts or not all(isinstance(text, str) for text in texts) or not row.get("question"):
-        raise ExperimentError(f"{where} has no text 'question'", SUCH_AS)
+        raise ExperimentError(f"{where} has no string 'question'", SUCH_AS)
     return "\n".join(texts)
 
 
