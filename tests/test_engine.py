@@ -341,6 +341,13 @@ def test_a_cell_that_landed_under_another_name_meanwhile_is_found(tmp_path: Path
     assert not calls
 
 
+def test_a_cell_is_running_for_as_long_as_it_is_computed(tmp_path: Path) -> None:
+    store, cell = Store(tmp_path), Cell("one", "operator:add", {})
+    assert not store.is_computed_now(cell)
+    assert store.result(cell, lambda: Store(tmp_path).is_computed_now(cell)) is True
+    assert not store.is_computed_now(cell)
+
+
 def test_what_a_budget_leaves_is_told_and_computed_later(tmp_path: Path) -> None:
     sys.path.insert(0, str(HERE))  # workers find this module as this process does
     quick, long = (Cell(f"{name} s", f"{ME}:slow", {"seconds": name}) for name in (0.0, 60.0))

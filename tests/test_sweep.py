@@ -107,6 +107,12 @@ def test_a_sweep_goes_on_where_it_was_and_is_an_experiment(
     assert before
     assert the_experiment(*ARGUMENTS).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in (folder / "cells").glob("*.json")} == before
-    checked = the_experiment("experiments", "check", str(folder))
-    assert ", 0 left to compute" in checked.stdout
+    for verb in ("check", "status"):
+        said = the_experiment("experiments", verb, str(folder))
+        assert said.stdout.endswith(", 0 left to compute\n"), said.stderr
+    next(iter(before)).unlink()
+    progress = json.loads(the_experiment("experiments", "status", str(folder), "--json").stdout)
+    assert (progress["left"], progress["running"], progress["seconds_left"]) == (1, 0, None)
+    partial = the_experiment("experiments", "report", str(folder))
+    assert "not computed yet" in partial.stdout
     assert the_experiment("experiments", "report", str(folder)).returncode == 0

@@ -139,6 +139,19 @@ def locked(lock_file: Path, doing: str) -> Iterator[None]:
         lock.release()
 
 
+def is_locked(lock_file: Path) -> bool:
+    """Whether a process is in a block of this lock."""
+    if not lock_file.is_file():
+        return False
+    lock = FileLock(lock_file)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes its place when the block ends well."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from the_experiment.experiments.experiment import Experiment
 
 app = Verbs(
-    help="List, show, check, run, resume, report and start whole experiments.",
+    help="List, show, check, run, watch, resume, report and start whole experiments.",
     no_args_is_help=True,
     epilog=options.examples(
         "the-experiment experiments run seed-claim --quick",
@@ -106,11 +106,36 @@ def check(which: Which, quick: Quick = False, out: Results = Path(defaults.OUT))
     from the_experiment.report.terminal import stdout
 
     experiment, out = _checked(which, out)
-    cells, left = progress_of(experiment, out, quick=quick)
-    stdout.print(
-        f"{experiment.name} ({experiment.kind}): {cells:,} cells, {left:,} left to compute",
-        markup=False,
+    progress = progress_of(experiment, out, quick=quick)
+    stdout.print(f"{experiment.name} ({experiment.kind}): {progress}", markup=False)
+
+
+@app.command(
+    epilog=options.examples(
+        "the-experiment experiments status seed-claim --quick",
+        "the-experiment experiments status out/experiments/mine --json",
     )
+)
+def status(
+    which: Which,
+    quick: Quick = False,
+    out: Results = Path(defaults.OUT),
+    as_json: options.AsJson = False,
+) -> None:
+    """Show how far a running experiment is: cells done, running and failed, and the time left."""
+    from dataclasses import asdict
+
+    from the_experiment.experiments.declaration import find_experiment, output_folder
+    from the_experiment.experiments.running import progress_of, refuse_not_begun
+    from the_experiment.report.terminal import print_json, stdout
+
+    experiment, out = find_experiment(which), output_folder(which, out)
+    refuse_not_begun(experiment, out)
+    progress = progress_of(experiment, out, quick=quick)
+    if as_json:
+        print_json(asdict(progress))
+    else:
+        stdout.print(f"{experiment.name} ({experiment.kind}): {progress}", markup=False)
 
 
 @app.command(

@@ -208,7 +208,7 @@ def land(cell: Cell, folder: Path) -> ExperimentError | None:
     except ExperimentError as error:
         return error
     except Exception as error:
-        log = folder / "logs" / f"{cell.key}.log"
+        log = Store(folder).log(cell)
         with suppress(ExperimentError):  # a full disk has no room for it either
             write_text(log, traceback.format_exc())
         return ExperimentError(f"{type(error).__name__}: {error} (see {log})")

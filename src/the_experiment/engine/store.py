@@ -14,7 +14,14 @@ from loguru import logger
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.files import locked, read_json, replaced_file, write_json, write_text
+from the_experiment.base.files import (
+    is_locked,
+    locked,
+    read_json,
+    replaced_file,
+    write_json,
+    write_text,
+)
 from the_experiment.engine.cell import Cell, canonical
 
 JSONL, PARQUET = "cells.jsonl", "cells.parquet"
@@ -122,6 +129,17 @@ class Store:
         """The folder of what a cell keeps beside its result."""
         return self.path(cell).with_suffix("")
 
+    def log(self, cell: Cell) -> Path:
+        """Where the traceback of a failure is written."""
+        return self.folder / "logs" / f"{cell.key}.log"
+
+    def is_computed_now(self, cell: Cell) -> bool:
+        """Whether a process is computing it."""
+        return is_locked(self._lock(cell))
+
+    def _lock(self, cell: Cell) -> Path:
+        return self.folder / f".{cell.digest}.lock"
+
     def compute(self, cell: Cell) -> Any:
         """The result of a cell, computed from what it needs if it is not there.
 
@@ -141,7 +159,7 @@ class Store:
         """The result of a cell, computed if it is not there; by one process if several want it."""
         landed = self._landed(cell)
         if landed is None:
-            lock = self.folder / f".{cell.digest}.lock"
+            lock = self._lock(cell)
             with locked(lock, f"computes {cell.name}"):
                 landed = self._landed_meanwhile(cell) or self._land(cell, compute())
                 lock.unlink(missing_ok=True)  # who waits finds the result

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +25,14 @@ from the_experiment.engine.executor import (
     in_order,
     refuse_failures,
 )
-from the_experiment.engine.manifest import start_manifest
+from the_experiment.engine.manifest import Manifest, start_manifest
 from the_experiment.engine.outcome import Outcome
-from the_experiment.engine.store import CELLS, Store, write_table
+from the_experiment.engine.store import CELLS, NotThereError, Store, write_table
 from the_experiment.experiments.experiment import QUICK, Experiment
 from the_experiment.report.outcome import write_outcome
 
 DECLARED, MANIFEST = "experiment.json", "manifest.json"
+NOT_YET = "not computed yet"
 
 # Of so many things: is told how many more are done.
 Counting = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
@@ -113,11 +117,24 @@ def executor_of(experiment: Experiment, jobs: int = 0, budget: float = math.inf)
 
 
 def outcome_of(experiment: Experiment, out: Path, *, quick: bool = False) -> Outcome:
-    """What the cells say that are there. Raises `NotThereError` where one is not computed yet."""
+    """What the cells say that are there.
+
+    Raises `NotThereError` where one is not computed yet; if the experiment `reports_in_part`, where
+    none is.
+    """
     cells = experiment.cells(out, quick=quick)
     store = Store(experiment.folder(out) / CELLS)
-    results = {which: store.read(cell) for which, cell in cells.items()}
-    return experiment.outcome(results, quick=quick)
+    results, missing = {}, {}
+    for which, cell in cells.items():
+        try:
+            results[which] = store.read(cell)
+        except NotThereError as error:
+            if not experiment.reports_in_part:
+                raise
+            missing[cell.name] = error
+    if missing and not results:
+        raise next(iter(missing.values()))
+    return experiment.outcome(results, quick=quick).without(dict.fromkeys(missing, NOT_YET))
 
 
 def write_report(experiment: Experiment, outcome: Outcome, out: Path, *, quick: bool) -> Path:
@@ -126,11 +143,45 @@ def write_report(experiment: Experiment, outcome: Outcome, out: Path, *, quick: 
     return write_outcome(outcome, folder / QUICK if quick else folder)
 
 
-def progress_of(experiment: Experiment, out: Path, *, quick: bool = False) -> tuple[int, int]:
-    """How many cells there are, those that others need among them, and how many are left."""
+@dataclass(frozen=True)
+class Progress:
+    """How far an experiment is, in cells, those that others need among them."""
+
+    cells: int
+    left: int  # not computed yet
+    running: int  # of those, which a process computes now
+    failed: int  # of those, which left a log
+    seconds_left: float | None  # at the pace since the run began; None where nobody can say
+
+    def __str__(self) -> str:
+        said = f"{self.cells:,} cells, {self.left:,} left to compute"
+        said += f", {self.running} running" if self.running else ""
+        said += f", {self.failed} failed (see cells/logs/)" if self.failed else ""
+        left = self.seconds_left
+        return said if left is None else f"{said}, about {timedelta(seconds=round(left))} left"
+
+
+def progress_of(experiment: Experiment, out: Path, *, quick: bool = False) -> Progress:
+    """How far it is, also while another process runs it."""
+    folder = experiment.folder(out)
     cells = list(experiment.cells(out, quick=quick).values())
-    store = Store(experiment.folder(out) / CELLS)
-    return len(list(in_order(cells))), len(list(in_order(cells, store)))
+    store = Store(folder / CELLS)
+    left = list(in_order(cells, store))
+    running = sum(store.is_computed_now(cell) for cell in left)
+    return Progress(
+        cells=len(list(in_order(cells))),
+        left=len(left),
+        running=running,
+        failed=sum(store.log(cell).is_file() for cell in left),
+        seconds_left=_seconds_left(store, folder / MANIFEST, len(left)) if running else None,
+    )
+
+
+def _seconds_left(store: Store, manifest: Path, left: int) -> float | None:
+    """At the pace of all that has landed since the run began."""
+    began = datetime.fromisoformat(Manifest.model_validate(read_json(manifest)).created).timestamp()
+    since = sum(path.stat().st_mtime >= began for path in store.folder.glob("*.json"))
+    return (time.time() - began) / since * left if since else None
 
 
 def _from_anywhere(name: str) -> str:

@@ -98,9 +98,9 @@ def _charts(
     for measure in measures:
         curves = _curves(experiment, [row for row in rows if row.measure == measure])
         if any(len(curve.at) > 1 for curve in curves):
-            words = ("share of states held out", f"{measure} in new cases")
+            words = ("share of states held out", f"share right in new cases: {measure}")
             draw = partial(curves_figure, curves, *words)
-            yield Chart(f"fractions-{measure}", f"{words[1]} by {words[0]}", draw, BY_FRACTION)
+            yield Chart(f"fractions-{measure}", f"{measure} by share held out", draw, BY_FRACTION)
     measure = measures[0]
     yield Chart("held-out", f"{measure} in new cases", partial(_figure, rows, measure), CAPTION)
 
