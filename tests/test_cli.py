@@ -59,7 +59,7 @@ def test_verbs_stand_in_the_order_of_an_experiment(the_experiment: Command) -> N
         *("faithfulness", "replay"),
         *("programs", "questions"),
         *("traces", "bet"),
-        *("demo", "experiments", "testui", "ui"),
+        *("demo", "sweep", "experiments", "testui", "ui"),
     ]
 
 

@@ -116,7 +116,7 @@ def test_json_is_the_card(
             "both name a component",
         ),
         (("force", "either=0", "--all", "-m", GPT2), 2, "--all"),
-        (("damage", SEQUENCE, "--flip", "much", "-m", GPT2), 2, "no share"),
+        (("damage", SEQUENCE, "--flip", "much", "-m", GPT2), 2, "is not a share"),
         (("damage", SEQUENCE, "--nuke", "layer:9", "-m", GPT2), 2, "layer:9"),
         (("damage", SEQUENCE, "--flip", "1%", "--at-token", "99", "-m", GPT2), 2, "99"),
         (
@@ -166,6 +166,6 @@ def test_a_card_of_other_weights_is_refused(
     _, where = said(capsys, "inspect", SEQUENCE, "-m", GPT2, "--out", str(out))
     card = Path(where.strip().removeprefix("kept in ")) / "card.json"
     _, told = said(capsys, "replay", str(card), "-m", str(out / CNN), "--out", str(out), code=1)
-    assert "other weights" in told
+    assert "different weights" in told
     _, told = said(capsys, "replay", str(card), "-m", GPT2, "-m", CNN, "--out", str(out), code=2)
     assert "is of 1 model, not of 2" in told

@@ -19,7 +19,7 @@ from the_experiment.experiments.splits.sweep import sweep_of
 
 WORLD = str(Path(__file__).parents[1] / "examples" / "three-bits.yaml")
 ARGUMENTS = (
-    *("sweep", "--world", WORLD, "--hold-out", "fraction=0.25..0.5:0.25", "--hold-out", "where=A"),
+    *("sweep", "--world", WORLD, "--hold-out", "fraction=0.25..0.75:0.25", "--hold-out", "where=A"),
     *("--model", "cnn", "--seeds", "1-2", "--train-size", "32", "--epochs", "1", "--name", "mine"),
 )
 
@@ -84,7 +84,7 @@ def test_the_order_of_hold_outs_and_models_changes_no_figure() -> None:
 
 
 def test_some_cells_say_what_they_can() -> None:
-    experiment = swept("fraction=0.25..0.5:0.25")
+    experiment = swept("fraction=0.25..0.75:0.25")
     results = {fit: made_up(fit) for fit in fits_of(experiment) if fit.seed == 1}
     outcome = outcome_of(experiment, results, quick=False)
     assert {tuple(row["by_seed"]) for row in outcome.figures["rows"]} == {("1",)}

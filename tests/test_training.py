@@ -287,7 +287,7 @@ def test_a_base_goes_on_with_its_weights_and_tokenizer(dataset: Path, tmp_path: 
         assert torch.allclose(weights, other.state_dict()[name], atol=1e-6), name
     long = tmp_path / "long.jsonl"
     long.write_text(json.dumps({"prompt": "1" * 100, "completion": "1"}))
-    with pytest.raises(ExperimentError, match="positions"):
+    with pytest.raises(ExperimentError, match="exceeds the context length"):
         train(short(long, base=str(base.folder)), Run(tmp_path / "long"))
     with pytest.raises(UsageError, match="--base can't be combined with all"):
         list(train_each("all", short(dataset, base=str(base.folder)), tmp_path))

@@ -97,7 +97,7 @@ def _charts(
     """Curves by every measure, where several shares are held out; bars of the first measure."""
     for measure in measures:
         curves = _curves(experiment, [row for row in rows if row.measure == measure])
-        if any(len(curve.at) > 1 for curve in curves):
+        if any(len(curve.at) > 2 for curve in curves):  # two points are no curve
             words = ("share of states held out", f"share right in new cases: {measure}")
             draw = partial(curves_figure, curves, *words)
             yield Chart(f"fractions-{measure}", f"{measure} by share held out", draw, BY_FRACTION)
