@@ -168,4 +168,4 @@ def test_a_card_of_other_weights_is_refused(
     _, told = said(capsys, "replay", str(card), "-m", str(out / CNN), "--out", str(out), code=1)
     assert "different weights" in told
     _, told = said(capsys, "replay", str(card), "-m", GPT2, "-m", CNN, "--out", str(out), code=2)
-    assert "is of 1 model, not of 2" in told
+    assert "is for 1 model, not 2" in told
