@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from loguru import logger
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import (
@@ -22,46 +22,15 @@ from the_experiment.base.files import (
     write_json,
     write_text,
 )
+from the_experiment.base.strict import Strict
 from the_experiment.engine.cell import Cell, canonical
 
 JSONL, PARQUET = "cells.jsonl", "cells.parquet"
-
-
-def write_table(store: Store, folder: Path) -> None:
-    """Write a row for each cell that is computed, as JSONL and as Parquet with the same columns.
-
-    `arguments` and `result` are JSON texts, as cells differ: in DuckDB, `result->>'$.steps'`.
-    `needs` are ends of other cells' keys.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    rows = [
-        {
-            "name": landed.name,
-            "key": key,
-            "function": landed.identity["function"],
-            "arguments": canonical(landed.identity["arguments"]),
-            "needs": list(landed.identity["needs"].values()),
-            "result": canonical(landed.result),
-        }
-        for key, landed in store.landed()
-    ]
-    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    write_text(folder / JSONL, "".join(lines))
-    texts = [(name, pa.string()) for name in ("name", "key", "function", "arguments")]
-    schema = pa.schema([*texts, ("needs", pa.list_(pa.string())), ("result", pa.string())])
-    with replaced_file(folder / PARQUET) as path:
-        pq.write_table(pa.Table.from_pylist(rows, schema), path)
-
-
 CELLS = "cells"  # the store of an experiment, in its folder
 
 
-class Landed(BaseModel):
+class Landed(Strict):
     """A cell's file."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str
     identity: dict[str, Any]
@@ -220,3 +189,31 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 def _sha256(result: Any) -> str:
     return hashlib.sha256(canonical(result).encode()).hexdigest()
+
+
+def write_table(store: Store, folder: Path) -> None:
+    """Write a row for each cell that is computed, as JSONL and as Parquet with the same columns.
+
+    `arguments` and `result` are JSON texts, as cells differ: in DuckDB, `result->>'$.steps'`.
+    `needs` are ends of other cells' keys.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [
+        {
+            "name": landed.name,
+            "key": key,
+            "function": landed.identity["function"],
+            "arguments": canonical(landed.identity["arguments"]),
+            "needs": list(landed.identity["needs"].values()),
+            "result": canonical(landed.result),
+        }
+        for key, landed in store.landed()
+    ]
+    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    write_text(folder / JSONL, "".join(lines))
+    texts = [(name, pa.string()) for name in ("name", "key", "function", "arguments")]
+    schema = pa.schema([*texts, ("needs", pa.list_(pa.string())), ("result", pa.string())])
+    with replaced_file(folder / PARQUET) as path:
+        pq.write_table(pa.Table.from_pylist(rows, schema), path)
