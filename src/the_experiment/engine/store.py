@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from loguru import logger
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import (
@@ -36,7 +36,7 @@ class Landed(Strict):
     identity: dict[str, Any]
     sha256: str  # of the result
     result: Any
-    sizes: dict[str, int] = {}  # of the files that it keeps, in bytes
+    sizes: dict[str, int] = Field({})  # of the files that it keeps, in bytes
 
     def why_not(self, cell: Cell) -> str:
         """Why this is not what the cell gave; empty where it is."""
