@@ -32,6 +32,9 @@ SMALLER = [  # of what the words themselves ask for
     (r"--draw \d\d+", "--draw 40"),
     (r"head -n \d+|tail -n \d+", r"head -n 20"),
     (r"(questions run .*) --model", r"\1 --limit 8 --model"),
+    (r"fraction=0\.1\.\.0\.9:0\.1", "fraction=0.3..0.5:0.2"),
+    (r"--hold-out each-state ", ""),
+    (r" --executor ray( --address \S+)?", ""),  # an extra: tests/test_cluster.py
 ]
 BEFORE = {  # what a page supposes was done before
     "README": [],

@@ -16,6 +16,7 @@ Replacement = Literal["zero", "mean", "resample"]
 ZeroOrMean = Literal["zero", "mean"]
 Maps = Literal["attention", "lens", "activations", "weights", "logits"]
 PatchTarget = Literal["residual_stream", "attention_heads", "both"]
+ExecutorName = Literal["local", "ray"]
 Style = Literal["auto", "plain", "bare", "chat"]
 Tags = Literal["plain", "special"]
 

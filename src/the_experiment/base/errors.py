@@ -36,10 +36,10 @@ def first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), repr(error))
 
 
-INSTALL = "pip install '.[finetune]'"
+INSTALL = "pip install '.[{extra}]'"
 
 
-def require_packages(*modules: str) -> None:
+def require_packages(*modules: str, extra: str = "finetune") -> None:
     """Raise `ExperimentError` where one of these top-level modules is missing; none is imported.
 
     >>> require_packages("json", "math")
@@ -48,5 +48,5 @@ def require_packages(*modules: str) -> None:
     if missing:
         raise ExperimentError(
             f"not installed: {', '.join(missing)}",
-            f"run `{INSTALL}` in the checkout of the-experiment",
+            f"run `{INSTALL.format(extra=extra)}` in the checkout of the-experiment",
         )

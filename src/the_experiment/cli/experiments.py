@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from the_experiment.base import defaults
+from the_experiment.base.defaults import ExecutorName
 from the_experiment.cli import options
 from the_experiment.cli.options import Verbs
 
@@ -149,11 +150,14 @@ def run(
     quick: Quick = False,
     jobs: Jobs = 0,
     out: Results = Path(defaults.OUT),
+    executor: options.OnExecutor = "local",
+    address: options.Address = "",
     as_json: options.AsJson = False,
 ) -> None:
     """Run an experiment, without repeating what is done, and write its report."""
     experiment, out = _checked(which, out)
-    run_and_report(experiment, out, jobs, quick=quick, as_json=as_json)
+    where = (executor, address)
+    run_and_report(experiment, out, jobs, quick=quick, as_json=as_json, where=where)
 
 
 @app.command(
@@ -167,6 +171,8 @@ def resume(
     quick: Quick = False,
     jobs: Jobs = 0,
     out: Results = Path(defaults.OUT),
+    executor: options.OnExecutor = "local",
+    address: options.Address = "",
     as_json: options.AsJson = False,
 ) -> None:
     """Go on with an experiment that was begun; one that was not is refused."""
@@ -174,7 +180,8 @@ def resume(
 
     experiment, out = _checked(which, out)
     refuse_not_begun(experiment, out)
-    run_and_report(experiment, out, jobs, quick=quick, as_json=as_json)
+    where = (executor, address)
+    run_and_report(experiment, out, jobs, quick=quick, as_json=as_json, where=where)
 
 
 @app.command(
@@ -243,12 +250,13 @@ def run_and_report(
     quick: bool,
     as_json: bool,
     budget: float = math.inf,
+    where: tuple[ExecutorName, str] = ("local", ""),
 ) -> None:
     """Run what is missing, and show and write the report."""
     from the_experiment.experiments.running import executor_of, run
     from the_experiment.report.terminal import counting
 
-    executor = executor_of(experiment, jobs, budget)
+    executor = executor_of(experiment, jobs, budget, *where)
     outcome = run(experiment, out, quick=quick, executor=executor, counting=counting)
     show_report(experiment, outcome, out, quick=quick, as_json=as_json)
     if outcome.failed:

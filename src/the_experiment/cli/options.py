@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 from typer.core import TyperCommand, TyperOption
 
-from the_experiment.base.defaults import Chat, Device, Dtype, PrecisionChoice
+from the_experiment.base.defaults import Chat, Device, Dtype, ExecutorName, PrecisionChoice
 from the_experiment.base.errors import UsageError
 
 # The help's panels, along the way that an experiment goes.
@@ -84,6 +84,22 @@ Seeds: TypeAlias = Annotated[
         metavar="1-5",
         help="Train once for each of these seeds, in place of --seed.",
         show_default="one seed",
+    ),
+]
+OnExecutor: TypeAlias = Annotated[
+    ExecutorName,
+    Option(
+        "--executor",
+        help="Where to compute: processes of this machine, or a Ray cluster (extra: cluster).",
+    ),
+]
+Address: TypeAlias = Annotated[
+    str,
+    Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="The Ray cluster to compute on.",
+        show_default="a cluster started here",
     ),
 ]
 AsJson: TypeAlias = Annotated[bool, Option("--json", help="Print the results as JSON.")]

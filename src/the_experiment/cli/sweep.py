@@ -59,6 +59,8 @@ def sweep(
             show_default="no limit",
         ),
     ] = "",
+    executor: options.OnExecutor = "local",
+    address: options.Address = "",
     name: Annotated[
         str, options.Option(help="The name of the results folder.", show_default="sweep-WORLD-…")
     ] = "",
@@ -83,5 +85,12 @@ def sweep(
     experiment = sweep_of(world, hold_out, models, options.numbers(seeds), recipe, name)
     naming_file("sweep", experiment.check)
     naming_file("sweep", experiment.check_models)
-    seconds = options.seconds(budget)
-    run_and_report(experiment, out, jobs, quick=False, as_json=as_json, budget=seconds)
+    run_and_report(
+        experiment,
+        out,
+        jobs,
+        quick=False,
+        as_json=as_json,
+        budget=options.seconds(budget),
+        where=(executor, address),
+    )

@@ -35,6 +35,8 @@ class Cell:
     where: Mapping[str, Any] = field(default_factory=dict, compare=False)  # to find what is named
     revision: int = field(default=1, compare=False)  # raised when the function's results change
     keeps_files: bool = field(default=False, compare=False)
+    cores: int = field(default=1, compare=False)  # what it takes of a machine …
+    gpus: float = field(default=0.0, compare=False)  # … and of a GPU, where there is one
     digest: str = field(init=False)  # of its identity
 
     def __post_init__(self) -> None:

@@ -45,16 +45,11 @@ class LocalExecutor:
 
     def run(self, cells: Sequence[Cell], store: Store, done: Done = lambda _: None) -> Failures:
         """Land every cell that can be; those that fail, with why."""
-        left = _left(cells, store, done)
-        needed = {needed for cell in left for needed in cell.needs.values()}
-        there = {*needed, *cells} - {*left}
-        work = _Work(store, left, there, ends=time.monotonic() + self.budget)
-        with (
-            suppress(_OutOfTimeError),
-            running_workers(min(self.jobs or cores(), len(work.left))) as idle,
-        ):
-            work.go(idle, done)
-        return work.failed
+        left, failed = missing_of(cells, store, done), Failures()
+        number = min(self.jobs or cores(), len(left))
+        with suppress(OutOfTimeError), running_workers(number) as idle:
+            fill(_Workers(idle, store), cells, left, done, self.budget, failed)
+        return failed
 
 
 @dataclass(frozen=True)
@@ -63,7 +58,7 @@ class SerialExecutor:
 
     def run(self, cells: Sequence[Cell], store: Store, done: Done = lambda _: None) -> Failures:
         """Land every cell that can be; those that fail, with why."""
-        left, failed = _left(cells, store, done), Failures()
+        left, failed = missing_of(cells, store, done), Failures()
         for cell in left:
             why = NEEDS_FAILED if _needs_any(cell, failed) else land(cell, store.folder)
             if why:
@@ -119,7 +114,7 @@ def in_order(cells: Sequence[Cell], store: Store | None = None) -> Iterator[Cell
         yield from each(cell)
 
 
-def _left(cells: Sequence[Cell], store: Store, done: Done) -> list[Cell]:
+def missing_of(cells: Sequence[Cell], store: Store, done: Done) -> list[Cell]:
     """Those that are missing; `done` is told of the others."""
     left = list(in_order(cells, store))
     there = len(list(in_order(cells))) - len(left)
@@ -128,51 +123,105 @@ def _left(cells: Sequence[Cell], store: Store, done: Done) -> list[Cell]:
     return left
 
 
+class KilledError(Exception):
+    """The process that computed a cell is gone."""
+
+
+class Pool(Protocol):
+    """Processes that compute cells, on this machine or another."""
+
+    def submit(self, cell: Cell) -> Future[Any] | None:
+        """Begin to compute a cell; None where no process is free."""
+
+    def finish(self, cell: Cell, future: Future[Any]) -> ExperimentError | None:
+        """Land what it gave; why that failed, if it did. Raises `KilledError`."""
+
+
+class _Workers:
+    """A pool of this machine's processes, which land their cells themselves."""
+
+    def __init__(self, idle: list[Worker], store: Store) -> None:
+        self._idle = idle
+        self._busy: dict[Cell, Worker] = {}
+        self._store = store
+
+    def submit(self, cell: Cell) -> Future[Any] | None:
+        if not self._idle:
+            return None
+        worker = self._busy[cell] = self._idle.pop()
+        return worker.submit(land, cell, self._store.folder)
+
+    def finish(self, cell: Cell, future: Future[Any]) -> ExperimentError | None:
+        worker = self._busy.pop(cell)
+        self._idle.append(worker)
+        try:
+            why: ExperimentError | None = future.result()
+        except BrokenProcessPool:
+            worker.begin_anew()
+            raise KilledError from None
+        return why
+
+
+def fill(
+    pool: Pool,
+    cells: Sequence[Cell],
+    left: Sequence[Cell],
+    done: Done,
+    budget: float,
+    failed: Failures,
+) -> None:
+    """Have a pool compute what is left of some cells; `failed` gets those that fail, with why.
+
+    Raises `OutOfTimeError` after `budget` seconds, upon which the pool has to end what it does.
+    """
+    needed = {needed for cell in left for needed in cell.needs.values()}
+    there = {*needed, *cells} - {*left}
+    _Work(pool, [*left], there, time.monotonic() + budget, failed).go(done)
+
+
 @dataclass
 class _Work:
     """What is left to do, and what failed."""
 
-    store: Store
+    pool: Pool
     left: list[Cell]
     there: set[Cell]
     ends: float  # by the monotonic clock
-    running: dict[Future[ExperimentError | None], tuple[Worker, Cell]] = field(default_factory=dict)
+    failed: Failures
+    running: dict[Future[Any], Cell] = field(default_factory=dict)
     tries: dict[Cell, int] = field(default_factory=dict)
-    failed: Failures = field(default_factory=dict)
 
-    def go(self, idle: list[Worker], done: Done) -> None:
-        """Do all of it that can be done, on these workers."""
+    def go(self, done: Done) -> None:
+        """Do all of it that can be done."""
         while self.left or self.running:
             if time.monotonic() > self.ends:
-                stopped = [cell for _, cell in self.running.values()]
-                self.failed |= dict.fromkeys([*stopped, *self.left], OUT_OF_TIME)
-                raise _OutOfTimeError
-            self._give_out(idle)
+                stopped = [*self.running.values(), *self.left]
+                self.failed.update(dict.fromkeys(stopped, OUT_OF_TIME))
+                raise OutOfTimeError
+            self._give_out()
             finished, _ = wait(self.running, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
             for future in finished:
-                worker, cell = self.running.pop(future)
-                idle.append(worker)
-                if self._ended_well(cell, future, worker):
+                cell = self.running.pop(future)
+                if self._ended_well(cell, future):
                     self.there.add(cell)
                     done(1)
 
-    def _give_out(self, idle: list[Worker]) -> None:
+    def _give_out(self) -> None:
         for cell in [*self.left]:
             if _needs_any(cell, self.failed):
                 self.left.remove(cell)
                 self.failed[cell] = NEEDS_FAILED
-            elif idle and self.there.issuperset(cell.needs.values()):
+            elif self.there.issuperset(cell.needs.values()):
+                future = self.pool.submit(cell)
+                if future is None:
+                    return
                 self.left.remove(cell)
-                worker = idle.pop()
-                self.running[worker.submit(land, cell, self.store.folder)] = (worker, cell)
+                self.running[future] = cell
 
-    def _ended_well(
-        self, cell: Cell, future: Future[ExperimentError | None], worker: Worker
-    ) -> bool:
+    def _ended_well(self, cell: Cell, future: Future[Any]) -> bool:
         try:
-            why = future.result()
-        except BrokenProcessPool:
-            worker.begin_anew()
+            why = self.pool.finish(cell, future)
+        except KilledError:
             self.tries[cell] = self.tries.get(cell, 0) + 1
             if self.tries[cell] < TRIES:
                 logger.warning("{}: its process was killed; restarting it", cell.name)
@@ -189,7 +238,7 @@ class _Work:
         return not why
 
 
-class _OutOfTimeError(Exception):
+class OutOfTimeError(Exception):
     """Ends the workers in the middle of what they do."""
 
 

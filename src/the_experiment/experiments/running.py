@@ -12,9 +12,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from the_experiment.base.defaults import ExecutorName
 from the_experiment.base.errors import UsageError
 from the_experiment.base.files import read_json, write_json, write_text
 from the_experiment.engine.cell import Cell
+from the_experiment.engine.cluster import RayExecutor
 from the_experiment.engine.executor import (
     Executor,
     Failures,
@@ -106,11 +108,20 @@ def refuse_other_folder(experiment: Experiment, folder: Path) -> None:
             )
 
 
-def executor_of(experiment: Experiment, jobs: int = 0, budget: float = math.inf) -> Executor:
+def executor_of(
+    experiment: Experiment,
+    jobs: int = 0,
+    budget: float = math.inf,
+    on: ExecutorName = "local",
+    address: str = "",
+) -> Executor:
     """So many processes; one for each core, or this one alone, as suits the experiment.
 
-    With a budget of so many seconds it is never this one, which can't be stopped.
+    With a budget of so many seconds it is never this one, which can't be stopped. On Ray it is the
+    cluster at `address`, or one that is started here.
     """
+    if on == "ray":
+        return RayExecutor(address or None, budget)
     jobs = jobs or experiment.jobs
     in_here = jobs == 1 and budget == math.inf
     return SerialExecutor() if in_here else LocalExecutor(jobs, budget)

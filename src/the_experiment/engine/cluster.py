@@ -1,0 +1,169 @@
+"""Where cells are computed: on a Ray cluster, one that runs already or one that is started here."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import socket
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from the_experiment.base.errors import ExperimentError, require_packages
+from the_experiment.base.files import write_text
+from the_experiment.engine.cell import Cell
+from the_experiment.engine.executor import (
+    Done,
+    Failures,
+    KilledError,
+    OutOfTimeError,
+    fill,
+    land,
+    missing_of,
+)
+from the_experiment.engine.store import Store
+
+SHARED = "put --out on a disk that all nodes share"
+SECONDS = 10.0  # that a cluster has to answer
+AHEAD = 2  # cells handed over for each core: none waits for its next one
+
+
+@dataclass(frozen=True)
+class RayExecutor:
+    """The Ray cluster at `address`; without one, a cluster of this machine for as long as it runs.
+
+    Workers need this package. Results come back and land in this process, so that each lands once;
+    cells that keep files need the folder of the results on every node. What a lost worker or node
+    computed is computed again, up to three times.
+    """
+
+    address: str | None = None
+    budget: float = math.inf  # seconds, after which cells that are still computed are stopped
+
+    def run(self, cells: Sequence[Cell], store: Store, done: Done = lambda _: None) -> Failures:
+        """Land every cell that can be; those that fail, with why."""
+        left, failed = missing_of(cells, store, done), Failures()
+        if not left:
+            return failed
+        with _connected(self.address):
+            pool = _RayPool(store)
+            try:
+                fill(pool, cells, left, done, self.budget, failed)
+            except OutOfTimeError:
+                pool.stop()
+        return failed
+
+
+@contextmanager
+def _connected(address: str | None) -> Iterator[None]:
+    """Connected to a cluster; one that was connected before stays so."""
+    require_packages("ray", extra="cluster")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # the network only when asked
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    _refuse_silent(address)
+    dashboard = None if address else False  # theirs is theirs
+    ray.init(address=address, include_dashboard=dashboard, logging_level=logging.ERROR)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _refuse_silent(address: str | None) -> None:
+    """Raise `ExperimentError` where nothing listens: Ray would wait for minutes, and exit."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return  # `auto`, which Ray looks up
+    try:
+        socket.create_connection((host, int(port)), timeout=SECONDS).close()
+    except OSError as error:
+        raise ExperimentError(
+            f"no Ray cluster answers at {address} ({error})", "run `ray status` on its head node"
+        ) from None
+
+
+class _RayPool:
+    """Tasks of the cluster; see `Pool`."""
+
+    def __init__(self, store: Store) -> None:
+        import ray
+
+        store.folder.mkdir(parents=True, exist_ok=True)
+        self._store = store
+        self._compute = ray.remote(max_retries=0)(_computed)
+        self._most = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
+        self._tasks: dict[Cell, Any] = {}
+
+    def submit(self, cell: Cell) -> Future[Any] | None:
+        """Begin to compute a cell; None where enough waits already."""
+        if len(self._tasks) >= self._most:
+            return None
+        needed = {name: self._store.read(one) for name, one in cell.needs.items()}
+        folder = str(self._store.folder.resolve()) if cell.keeps_files else None
+        task = self._tasks[cell] = self._compute.options(
+            num_cpus=cell.cores, num_gpus=self._gpus(cell)
+        ).remote(cell, needed, folder)
+        future: Future[Any] = task.future()
+        return future
+
+    def _gpus(self, cell: Cell) -> float:
+        """What it can use of a GPU, if the cluster has any."""
+        import ray
+
+        return min(cell.gpus, float(ray.cluster_resources().get("GPU", 0.0)))
+
+    def finish(self, cell: Cell, future: Future[Any]) -> ExperimentError | None:
+        """Land what it gave; why that failed, if it did. Raises `KilledError`."""
+        from ray.exceptions import RayError
+
+        del self._tasks[cell]
+        try:
+            result, error, log = future.result()
+        except RayError:  # its worker or its node is gone
+            raise KilledError from None
+        if log:
+            path = self._store.log(cell)
+            with suppress(ExperimentError):  # a full disk has no room for it either
+                write_text(path, log)
+            return ExperimentError(f"{error} (see {path})")
+        if isinstance(error, ExperimentError):
+            return error
+        if not cell.keeps_files:
+            self._store.result(cell, lambda: result)
+        elif cell not in self._store:
+            return ExperimentError(f"{cell.name} was written to a disk of another node", SHARED)
+        return None
+
+    def stop(self) -> None:
+        """End all that still runs."""
+        import ray
+
+        for task in self._tasks.values():
+            ray.cancel(task, force=True)
+
+
+def _computed(
+    cell: Cell, needed: Mapping[str, Any], folder: str | None
+) -> tuple[Any, ExperimentError | str | None, str]:
+    """In a worker: the result of a cell, why there is none, and a traceback where that is a bug."""
+    if folder is not None:
+        if not Path(folder).is_dir():
+            missing = f"{cell.name} keeps files, and this node has no {folder}"
+            return None, ExperimentError(missing, SHARED), ""
+        return None, land(cell, Path(folder)), ""
+    try:
+        return cell.compute(needed), None, ""
+    except ExperimentError as error:
+        return None, error, ""
+    except Exception as error:
+        return None, f"{type(error).__name__}: {error}", traceback.format_exc()
