@@ -60,11 +60,13 @@ def test_a_cluster_that_is_started_here_gives_what_processes_give(tmp_path: Path
     kept = Cell("kept", "test_cluster:written", {"text": "abc"}, keeps_files=True)
     dies = Cell("dies", f"{ME}:deadly", {"place": str(tmp_path / "deaths"), "deaths": 2})
     ours, theirs = (Cell(kind, f"{ME}:wrong", {"kind": kind}) for kind in ("ours", "theirs"))
-    every = [*cells, kept, dies, ours, theirs]
+    none = Cell("no JSON", "operator:methodcaller", {"name": "x"})
+    every = [*cells, kept, dies, ours, theirs, none]
     counts: list[int] = []
     store = Store(tmp_path / "ray")
     failed = RayExecutor().run(every, store, counts.append)
-    assert failed.keys() == {ours, theirs}
+    assert failed.keys() == {ours, theirs, none}
+    assert "TypeError" in failed[none].what
     assert failed[ours].what == "it went wrong"
     assert "KeyError" in store.log(theirs).read_text()
     assert sum(counts) == len(cells) + 1 + 2

@@ -16,7 +16,7 @@ from typing import Any
 
 from the_experiment.base.errors import ExperimentError, require_packages
 from the_experiment.base.files import write_text
-from the_experiment.engine.cell import Cell
+from the_experiment.engine.cell import Cell, canonical
 from the_experiment.engine.executor import (
     Done,
     Failures,
@@ -64,7 +64,7 @@ def _connected(address: str | None) -> Iterator[None]:
     """Connected to a cluster; one that was connected before stays so."""
     require_packages("ray", extra="cluster")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # the network only when asked
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # and no warning of it
     import ray
 
     if ray.is_initialized():
@@ -138,10 +138,12 @@ class _RayPool:
             return ExperimentError(f"{error} (see {path})")
         if isinstance(error, ExperimentError):
             return error
-        if not cell.keeps_files:
-            self._store.result(cell, lambda: result)
-        elif cell not in self._store:
+        if cell.keeps_files and cell not in self._store:
             return ExperimentError(f"{cell.name} was written to a disk of another node", SHARED)
+        try:
+            self._store.result(cell, lambda: result)
+        except ExperimentError as full:  # or another harm of this disk
+            return full
         return None
 
     def stop(self) -> None:
@@ -162,7 +164,9 @@ def _computed(
             return None, ExperimentError(missing, SHARED), ""
         return None, land(cell, Path(folder)), ""
     try:
-        return cell.compute(needed), None, ""
+        result = cell.compute(needed)
+        canonical(result)  # raises for what JSON can't hold
+        return result, None, ""
     except ExperimentError as error:
         return None, error, ""
     except Exception as error:
