@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from conftest import Command
 from the_experiment.base.errors import UsageError
+from the_experiment.experiments.running import executor_of
 from the_experiment.experiments.splits.analysis import outcome_of
 from the_experiment.experiments.splits.cells import Fit, fits_of
 from the_experiment.experiments.splits.config import SplitsExperiment, TrainingRecipe
@@ -46,6 +47,24 @@ def test_a_range_has_its_ends_and_no_rounding(first: int, steps: int, by: int) -
 def test_a_hold_out_that_is_none_is_refused(words: str) -> None:
     with pytest.raises(UsageError):
         swept(words)
+
+
+@pytest.mark.parametrize(
+    ("hold_outs", "models"),
+    [
+        (["fraction=0.25", "fraction=0.25"], ("cnn",)),
+        (["fraction=0.25..0.5:0.25", "fraction=0.50"], ("cnn",)),
+        (["fraction=0.25"], ("cnn", "gpt2", "cnn")),
+    ],
+)
+def test_what_is_given_twice_is_refused(hold_outs: list[str], models: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match="is given twice"):
+        swept(*hold_outs, models=models)
+
+
+def test_an_address_without_ray_is_refused() -> None:
+    with pytest.raises(UsageError, match="add --executor ray"):
+        executor_of(swept("fraction=0.25"), address="127.0.0.1:6379")
 
 
 def coin(rng: random.Random) -> float:

@@ -242,7 +242,7 @@ class OutOfTimeError(Exception):
     """Ends the workers in the middle of what they do."""
 
 
-OUT_OF_TIME = ExperimentError("not computed within the budget", "run the same again to go on")
+OUT_OF_TIME = ExperimentError("not computed within the budget", "give it more time")
 NEEDS_FAILED = ExperimentError("a cell that it depends on failed")
 
 

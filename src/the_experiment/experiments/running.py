@@ -122,6 +122,8 @@ def executor_of(
     """
     if on == "ray":
         return RayExecutor(address or None, budget)
+    if address:
+        raise UsageError(f"--address {address} is a Ray cluster's", "add --executor ray")
     jobs = jobs or experiment.jobs
     in_here = jobs == 1 and budget == math.inf
     return SerialExecutor() if in_here else LocalExecutor(jobs, budget)
@@ -155,7 +157,7 @@ def write_report(experiment: Experiment, outcome: Outcome, out: Path, *, quick: 
 
 
 @dataclass(frozen=True)
-class Progress:
+class ExperimentProgress:
     """How far an experiment is, in cells, those that others need among them."""
 
     cells: int
@@ -172,14 +174,14 @@ class Progress:
         return said if left is None else f"{said}, about {timedelta(seconds=round(left))} left"
 
 
-def progress_of(experiment: Experiment, out: Path, *, quick: bool = False) -> Progress:
+def progress_of(experiment: Experiment, out: Path, *, quick: bool = False) -> ExperimentProgress:
     """How far it is, also while another process runs it."""
     folder = experiment.folder(out)
     cells = list(experiment.cells(out, quick=quick).values())
     store = Store(folder / CELLS)
     left = list(in_order(cells, store))
     running = sum(store.is_computed_now(cell) for cell in left)
-    return Progress(
+    return ExperimentProgress(
         cells=len(list(in_order(cells))),
         left=len(left),
         running=running,

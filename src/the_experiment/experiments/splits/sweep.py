@@ -37,11 +37,16 @@ def sweep_of(
     >>> [*sweep.hold_outs]
     ['20% held out', '40% held out']
     """
+    ways = [way for words in hold_outs for way in _ways(words)]
+    for what, names in (("hold-out", [title for title, _ in ways]), ("model", models)):
+        if len(set(names)) < len(names):
+            twice = next(one for one in names if names.count(one) > 1)
+            raise UsageError(f"the {what} {twice!r} is given twice", "give it once")
     experiment = SplitsExperiment.checked(
         name=name or "unnamed",
         question=QUESTION,
         world=world,
-        hold_outs={title: way for words in hold_outs for title, way in _ways(words)},
+        hold_outs=dict(ways),
         models={model: ModelEntry(model=model) for model in models},
         seeds=list(seeds),
         measures=_measures(find_world(world)),
