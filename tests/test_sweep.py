@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from conftest import Command
 from the_experiment.base.errors import UsageError
 from the_experiment.experiments.running import executor_of
-from the_experiment.experiments.splits.analysis import outcome_of
+from the_experiment.experiments.splits.analysis import _curves, outcome_of
 from the_experiment.experiments.splits.cells import Fit, fits_of
 from the_experiment.experiments.splits.config import SplitsExperiment, TrainingRecipe
+from the_experiment.experiments.splits.results import rows_of, scores_of
 from the_experiment.experiments.splits.sweep import sweep_of
 
 WORLD = str(Path(__file__).parents[1] / "examples" / "three-bits.yaml")
@@ -100,6 +101,19 @@ def test_the_order_of_hold_outs_and_models_changes_no_figure() -> None:
         figures = outcome_of(experiment, results, quick=False).figures
         rows.append(sorted(json.dumps(row, sort_keys=True) for row in figures["rows"]))
     assert rows[0] == rows[1]
+
+
+def test_splits_that_agree_leave_no_interval_without_width() -> None:
+    experiment = swept("fraction=0.25..0.75:0.25")
+    results = {fit: made_up(fit) for fit in fits_of(experiment)}
+    for found in results.values():  # all wrong, on every split
+        found["held_out"] = {
+            prompt: dict.fromkeys(parts, 0.0) for prompt, parts in found["held_out"].items()
+        }
+    rows = rows_of(experiment, scores_of(experiment, results))
+    (curve,) = (one for one in _curves(experiment, rows) if one.name == "cnn")
+    assert list(curve.shares) == [0.0] * 3
+    assert min(curve.high) > 0.3
 
 
 def test_some_cells_say_what_they_can() -> None:

@@ -35,8 +35,9 @@ CAPTION = (
     "without a network, on the same splits."
 )
 BY_FRACTION = (
-    "Mean over splits, one for each seed. Bands: 95% intervals of models, a bootstrap over splits; "
-    "all of [0, 1] where there is one. Grey: baselines without a network, the mean over their ties."
+    "Mean over splits, one for each seed. Bands: 95% intervals of models, a bootstrap over splits "
+    "or the table's where that is wider; all of [0, 1] where there is one split. Grey: baselines "
+    "without a network, the mean over their ties."
 )
 SAMPLE = "Made with --quick: a sample of the cells. Run it without for all of them."
 
@@ -122,8 +123,8 @@ def _curve(name: str, rows: dict[float, SplitRow]) -> Curve:
         by_split = np.array([count.share for count in row.by_seed.values() if count.n])
         ends = mean_interval(by_split, seed=0) if len(by_split) > 1 else (0.0, 1.0)
         shares.append(float(by_split.mean()))
-        low.append(float(ends[0]))
-        high.append(float(ends[1]))
+        low.append(min(float(ends[0]), row.interval[0]))  # few splits that agree say little
+        high.append(max(float(ends[1]), row.interval[1]))
     return Curve(name, [*rows], shares, low, high, next(iter(rows.values())).is_model)
 
 
