@@ -95,6 +95,16 @@ def test_a_key_hangs_on_all_else() -> None:
     assert len({one.digest, *(other.digest for other in others)}) == len(others) + 1
 
 
+def test_a_function_that_moves_keeps_its_results(tmp_path: Path) -> None:
+    before = Cell("half", f"{ME}_before:slow", {"seconds": 0})
+    landed = Store(tmp_path).result(before, lambda: 7)
+    moved = Cell("half", f"{ME}:slow", {"seconds": 0}, known_as=before.function)
+    assert moved == before
+    assert moved.compute({}) == 0
+    assert Store(tmp_path).read(moved) == landed == 7
+    assert moved != Cell("half", f"{ME}:slow", {"seconds": 0})
+
+
 def test_what_json_cannot_hold_is_no_argument() -> None:
     with pytest.raises(TypeError):
         Cell("one", "m:f", {"a": object()})

@@ -170,6 +170,37 @@ def test_a_begun_experiment_is_found_from_anywhere(tmp_path: Path, the_experimen
     assert "has changed since" in refused.stderr
 
 
+def test_a_run_with_other_settings_keeps_the_earlier_report(
+    tmp_path: Path, the_experiment: Command
+) -> None:
+    one_cell(tmp_path)
+    assert the_experiment("experiments", "run", "mine.yaml").returncode == 0
+    folder = tmp_path / "out" / "programs" / "mine"
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    assert the_experiment("experiments", "run", "mine.yaml").returncode == 0
+    assert not (folder / "archive").exists()  # the same settings
+    text = (tmp_path / "mine.yaml").read_text()
+    (tmp_path / "mine.yaml").write_text(text.replace("max_new_tokens: 1", "max_new_tokens: 2"))
+    done = the_experiment("experiments", "run", "mine.yaml", "--quick")
+    assert done.returncode == 0
+    assert "is kept in" in done.stderr
+    (kept,) = (folder / "archive").glob("report-*")
+    assert {name: (kept / name).read_bytes() for name in before} == before
+    assert (folder / "quick" / "results.json").is_file()
+    assert not (folder / "results.json").exists()
+    assert len(list((folder / "cells").glob("*.json"))) == 2
+    # killed while it moved them: what was moved by then is kept too
+    text = (tmp_path / "mine.yaml").read_text()
+    (tmp_path / "mine.yaml").write_text(text.replace("max_new_tokens: 2", "max_new_tokens: 1"))
+    (folder / "report").mkdir()
+    (folder / "experiment.json").rename(folder / "report" / "experiment.json")
+    assert the_experiment("experiments", "run", "mine.yaml").returncode == 0
+    _, again = sorted((folder / "archive").glob("report-*"))
+    assert (again / "quick" / "results.json").is_file()
+    assert (again / "experiment.json").is_file()
+    assert not (folder / "report").exists()
+
+
 def test_a_world_beside_the_file_is_found_from_anywhere(tmp_path: Path) -> None:
     shutil.copy(EXAMPLE.with_name("three-bits.yaml"), tmp_path)
     shutil.copy(EXAMPLE, tmp_path / "mine.yaml")

@@ -21,7 +21,7 @@ class Cell:
     One that `keeps_files` is also called with `folder`, where what it writes stays, through killed
     attempts too; it returns a dict, and whoever needs it finds that folder in it as `folder`.
     Cells that agree in all but name and `where` are the same cell, whatever experiment asks
-    for them.
+    for them. A function that has moved is `known_as` what it was called when its results landed.
 
     >>> half = Cell("half of 8", "operator:floordiv", {"a": 8, "b": 2})
     >>> half == Cell("a half", "operator:floordiv", {"b": 2, "a": 8}), half.key
@@ -34,6 +34,7 @@ class Cell:
     needs: Mapping[str, Cell] = field(default_factory=dict, compare=False)
     where: Mapping[str, Any] = field(default_factory=dict, compare=False)  # to find what is named
     revision: int = field(default=1, compare=False)  # raised when the function's results change
+    known_as: str = field(default="", compare=False)  # the function's first name, once it has moved
     keeps_files: bool = field(default=False, compare=False)
     cores: int = field(default=1, compare=False)  # what it takes of a machine …
     gpus: float = field(default=0.0, compare=False)  # … and of a GPU, where there is one
@@ -53,7 +54,7 @@ class Cell:
     def identity(self) -> dict[str, Any]:
         """What makes it this cell and no other."""
         return {
-            "function": self.function,
+            "function": self.known_as or self.function,
             "revision": self.revision,
             "arguments": self.arguments,
             "needs": {name: cell.digest for name, cell in self.needs.items()},

@@ -12,9 +12,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from loguru import logger
+
 from the_experiment.base.defaults import ExecutorName
 from the_experiment.base.errors import UsageError
-from the_experiment.base.files import read_json, write_json, write_text
+from the_experiment.base.files import archived, read_json, read_text, write_json, write_text
+from the_experiment.base.runs import ARCHIVE
 from the_experiment.engine.cell import Cell
 from the_experiment.engine.cluster import RayExecutor
 from the_experiment.engine.executor import (
@@ -31,9 +34,10 @@ from the_experiment.engine.manifest import Manifest, start_manifest
 from the_experiment.engine.outcome import Outcome
 from the_experiment.engine.store import CELLS, NotThereError, Store, write_table
 from the_experiment.experiments.experiment import QUICK, Experiment
-from the_experiment.report.outcome import write_outcome
+from the_experiment.report.outcome import RESULTS, plotly_beside, write_outcome
 
 DECLARED, MANIFEST = "experiment.json", "manifest.json"
+REPORT = "report"  # the folder in which the report of other settings goes to the archive
 NOT_YET = "not computed yet"
 
 # Of so many things: is told how many more are done.
@@ -77,8 +81,9 @@ def compute(
     """Compute some of an experiment's cells, as `run` does; results, and why some have none."""
     folder = experiment.folder(out)
     refuse_other_folder(experiment, folder)
-    anywhere = experiment.with_files(_from_anywhere)
-    write_text(folder / DECLARED, anywhere.model_dump_json(indent=2) + "\n")
+    declared = experiment.with_files(_from_anywhere).model_dump_json(indent=2) + "\n"
+    _archive_report_of_other_settings(folder, declared)
+    write_text(folder / DECLARED, declared)
     store, manifest = Store(folder / CELLS), start_manifest(experiment.model_dump(mode="json"))
     if not list(in_order(list(cells.values()), store)):
         return {which: store.read(cell) for which, cell in cells.items()}, {}
@@ -90,6 +95,25 @@ def compute(
         write_table(store, folder)
     write_json(folder / MANIFEST, manifest.ended().model_dump())
     return found
+
+
+def _archive_report_of_other_settings(folder: Path, declared: str) -> None:
+    """Move what is said of the cells, not the cells; a killed move is finished by the next run."""
+    reports = [path for path in (folder / RESULTS, folder / QUICK / RESULTS) if path.is_file()]
+    was_killed = (folder / REPORT).is_dir()
+    if not was_killed and (not reports or _text_of(folder / DECLARED) == declared):
+        return
+    (folder / REPORT).mkdir(exist_ok=True)
+    own = [path for path in folder.iterdir() if path.is_file() or path.name == QUICK]
+    for path in sorted(own, key=lambda path: path.name == DECLARED):  # that one last
+        path.rename(folder / REPORT / path.name)
+    place = archived(folder / REPORT, folder / ARCHIVE)
+    plotly_beside(place)
+    logger.info("the earlier report, of other settings, is kept in {}", place)
+
+
+def _text_of(path: Path) -> str:
+    return read_text(path) if path.is_file() else ""
 
 
 def refuse_other_folder(experiment: Experiment, folder: Path) -> None:
