@@ -20,7 +20,6 @@ from the_experiment.base.files import (
     read_json,
     read_text,
     replaced_file,
-    write_text,
 )
 from the_experiment.base.names import NAME, name_from
 from the_experiment.base.runs import check_name, default_name
@@ -175,11 +174,12 @@ def test_what_a_killed_writer_left_is_removed_by_the_next_one(tmp_path: Path) ->
     )
     subprocess.run([sys.executable, "-c", killed, str(file)], check=False)
     (left,) = tmp_path.iterdir()
-    write_text(file, "written")  # the writer may just have begun
-    assert left.exists()
-    os.utime(left, (0, 0))
     (tmp_path / ".cell.json.bak").write_text("somebody's")
-    write_text(file, "written")
+    write = f"from the_experiment.base.files import *; write_text(Path({str(file)!r}), 'written')"
+    subprocess.run([sys.executable, "-c", write], check=True)
+    assert left.exists()  # its writer may just have begun
+    os.utime(left, (0, 0))
+    subprocess.run([sys.executable, "-c", write], check=True)
     assert {one.name for one in tmp_path.iterdir()} == {"cell.json", ".cell.json.bak"}
 
 

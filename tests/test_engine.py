@@ -138,7 +138,7 @@ def test_what_is_there_is_not_computed_again(tmp_path: Path) -> None:
     for _ in range(2):
         assert store.result(cell, lambda: calls.append(1) or (1, 2)) == [1, 2]  # type: ignore[func-returns-value]
     assert calls == [1]
-    assert [path.name for path in tmp_path.iterdir()] == [f"{cell.key}.json"]
+    assert [path.name for path in tmp_path.glob("[!.]*")] == [f"{cell.key}.json"]
 
 
 def test_nothing_lands_where_computing_fails(tmp_path: Path) -> None:

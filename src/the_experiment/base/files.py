@@ -16,6 +16,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -47,10 +48,10 @@ def plain_os_errors(doing: str) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or str(error)
         file = getattr(error, "filename", None)
         where = f" ({file})" if file else ""
-        raise ExperimentError(f"{doing} failed: {reason}{where}", _mend(error)) from error
+        raise ExperimentError(f"{doing} failed: {reason}{where}", _hint(error)) from error
 
 
-def _mend(error: Exception) -> str:
+def _hint(error: Exception) -> str:
     full = {errno.ENOSPC, errno.EDQUOT} & {getattr(error, "errno", None)}
     if full or "No space left" in str(error):  # safetensors passes on the words alone
         return "free some space, or choose a folder on another disk"
@@ -157,7 +158,7 @@ def replaced_file(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes its place when the block ends well."""
     with plain_os_errors(f"writing {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_partial(path)
+        _remove_partial(path.parent.resolve())
         handle, name = tempfile.mkstemp(PARTIAL, f".{path.name}.", path.parent)
         try:
             with _marked_as_ours(handle):
@@ -180,12 +181,13 @@ def _marked_as_ours(handle: int) -> Iterator[None]:
         os.close(handle)
 
 
-def _remove_partial(path: Path) -> None:
-    """Remove what killed processes left of writing `path`."""
-    with os.scandir(path.parent) as there:
-        ours = [one for one in there if one.name.startswith(f".{path.name}.")]
-    for one in ours:
-        if one.name.endswith(PARTIAL) and _is_abandoned(Path(one.path)):
+@cache  # once a process: to list a large folder takes long
+def _remove_partial(folder: Path) -> None:
+    """Remove what killed processes left of files that they wrote to a folder."""
+    with os.scandir(folder) as there:
+        partial = [one for one in there if one.name[0] == "." and one.name.endswith(PARTIAL)]
+    for one in partial:
+        if _is_abandoned(Path(one.path)):
             Path(one.path).unlink(missing_ok=True)
 
 

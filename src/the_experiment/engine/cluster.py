@@ -53,7 +53,7 @@ class RayExecutor:
         with _connected(self.address):
             pool = _RayPool(store)
             try:
-                fill(pool, cells, left, done, self.budget, failed)
+                fill(pool, left, done, self.budget, failed)
             except OutOfTimeError:
                 pool.stop()
         return failed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import time
 import traceback
@@ -9,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -48,7 +50,7 @@ class LocalExecutor:
         left, failed = missing_of(cells, store, done), Failures()
         number = min(self.jobs or cores(), len(left))
         with suppress(OutOfTimeError), running_workers(number) as idle:
-            fill(_Workers(idle, store), cells, left, done, self.budget, failed)
+            fill(_Workers(idle, store), left, done, self.budget, failed)
         return failed
 
 
@@ -162,40 +164,41 @@ class _Workers:
         return why
 
 
-def fill(
-    pool: Pool,
-    cells: Sequence[Cell],
-    left: Sequence[Cell],
-    done: Done,
-    budget: float,
-    failed: Failures,
-) -> None:
-    """Have a pool compute what is left of some cells; `failed` gets those that fail, with why.
+def fill(pool: Pool, left: Sequence[Cell], done: Done, budget: float, failed: Failures) -> None:
+    """Have a pool compute the cells that are left; `failed` gets those that fail, with why.
 
     Raises `OutOfTimeError` after `budget` seconds, upon which the pool has to end what it does.
     """
-    needed = {needed for cell in left for needed in cell.needs.values()}
-    there = {*needed, *cells} - {*left}
-    _Work(pool, [*left], there, time.monotonic() + budget, failed).go(done)
+    _Work(pool, left, time.monotonic() + budget, failed).go(done)
 
 
-@dataclass
 class _Work:
-    """What is left to do, and what failed."""
+    """What is left to do, each cell after those that it needs, otherwise in the order given."""
 
-    pool: Pool
-    left: list[Cell]
-    there: set[Cell]
-    ends: float  # by the monotonic clock
-    failed: Failures
-    running: dict[Future[Any], Cell] = field(default_factory=dict)
-    tries: dict[Cell, int] = field(default_factory=dict)
+    def __init__(self, pool: Pool, left: Sequence[Cell], ends: float, failed: Failures) -> None:
+        self.pool = pool
+        self.ends = ends  # by the monotonic clock
+        self.failed = failed
+        self.place = {cell: place for place, cell in enumerate(left)}
+        self.waits: dict[Cell, set[Cell]] = {}  # for these, of those that it needs
+        self.users: dict[Cell, list[Cell]] = {}  # of a cell, which wait for it
+        self.ready: list[tuple[int, Cell]] = []  # a heap, by place
+        self.running: dict[Future[Any], Cell] = {}
+        self.tries: dict[Cell, int] = {}
+        for cell in left:
+            missing = {needed for needed in cell.needs.values() if needed in self.place}
+            for needed in missing:
+                self.users.setdefault(needed, []).append(cell)
+            if missing:
+                self.waits[cell] = missing
+            else:
+                self._make_ready(cell)
 
     def go(self, done: Done) -> None:
         """Do all of it that can be done."""
-        while self.left or self.running:
+        while self.ready or self.running:
             if time.monotonic() > self.ends:
-                stopped = [*self.running.values(), *self.left]
+                stopped = [*self.running.values(), *(cell for _, cell in self.ready), *self.waits]
                 self.failed.update(dict.fromkeys(stopped, OUT_OF_TIME))
                 raise OutOfTimeError
             self._give_out()
@@ -203,20 +206,34 @@ class _Work:
             for future in finished:
                 cell = self.running.pop(future)
                 if self._ended_well(cell, future):
-                    self.there.add(cell)
+                    self._release_users(cell)
                     done(1)
 
+    def _make_ready(self, cell: Cell) -> None:
+        heapq.heappush(self.ready, (self.place[cell], cell))
+
     def _give_out(self) -> None:
-        for cell in [*self.left]:
-            if _needs_any(cell, self.failed):
-                self.left.remove(cell)
-                self.failed[cell] = NEEDS_FAILED
-            elif self.there.issuperset(cell.needs.values()):
-                future = self.pool.submit(cell)
-                if future is None:
-                    return
-                self.left.remove(cell)
-                self.running[future] = cell
+        while self.ready:
+            _, cell = self.ready[0]
+            future = self.pool.submit(cell)
+            if future is None:
+                return
+            heapq.heappop(self.ready)
+            self.running[future] = cell
+
+    def _release_users(self, cell: Cell) -> None:
+        for user in self.users.pop(cell, ()):
+            self.waits[user].remove(cell)
+            if not self.waits[user]:
+                del self.waits[user]
+                self._make_ready(user)
+
+    def _fail(self, cell: Cell, why: ExperimentError) -> None:
+        """It, and with it all that need it."""
+        self.failed[cell] = why
+        for user in self.users.pop(cell, ()):
+            if self.waits.pop(user, None) is not None:
+                self._fail(user, NEEDS_FAILED)
 
     def _ended_well(self, cell: Cell, future: Future[Any]) -> bool:
         try:
@@ -225,7 +242,7 @@ class _Work:
             self.tries[cell] = self.tries.get(cell, 0) + 1
             if self.tries[cell] < TRIES:
                 logger.warning("{}: its process was killed; restarting it", cell.name)
-                self.left.insert(0, cell)
+                self._make_ready(cell)
                 return False
             why = ExperimentError(
                 f"{cell.name}: its process was killed {TRIES} times, probably because "
@@ -233,7 +250,7 @@ class _Work:
                 "run fewer at a time",
             )
         if why:
-            self.failed[cell] = why
+            self._fail(cell, why)
             logger.error("{} failed: {}", cell.name, why)
         return not why
 
@@ -252,13 +269,20 @@ def _needs_any(cell: Cell, failed: Failures) -> bool:
 
 def land(cell: Cell, folder: Path) -> ExperimentError | None:
     """Compute a cell and land it; why that failed, if it did."""
+    store = _store_in(folder)
     try:
-        Store(folder).compute(cell)
+        store.compute(cell)
     except ExperimentError as error:
         return error
     except Exception as error:
-        log = Store(folder).log(cell)
+        log = store.log(cell)
         with suppress(ExperimentError):  # a full disk has no room for it either
             write_text(log, traceback.format_exc())
         return ExperimentError(f"{type(error).__name__}: {error} (see {log})")
     return None
+
+
+@lru_cache(maxsize=1)
+def _store_in(folder: Path) -> Store:
+    """One for all cells of a process: to list a large folder takes long."""
+    return Store(folder)

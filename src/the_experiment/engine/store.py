@@ -63,15 +63,34 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._warned: set[Path] = set()
+        self._journal_read = 0  # bytes
 
     def path(self, cell: Cell) -> Path:
         """The file of a cell, there or not; another experiment may have given it another name."""
-        path = self.folder / f"{cell.key}.json"
-        return path if path.is_file() else self._by_digest.get(cell.digest, path)
+        name = f"{cell.key}.json"
+        if not (self.folder / name).is_file():
+            name = self._names.get(cell.digest, name)
+        return self.folder / name
 
     @cached_property
-    def _by_digest(self) -> dict[str, Path]:
-        return {path.stem.rpartition("-")[2]: path for path in self.folder.glob("*.json")}
+    def _names(self) -> dict[str, str]:
+        """Of files, by the digest of their cell: those that are there by now."""
+        self._journal_read = self._journal.stat().st_size if self._journal.is_file() else 0
+        return {_digest_in(path.name): path.name for path in self.folder.glob("*.json")}
+
+    def _hear_of_new_names(self) -> None:
+        """Read what processes wrote of what landed since; to list a large folder takes long."""
+        names = self._names
+        if self._journal.is_file():
+            with self._journal.open("rb") as journal:
+                journal.seek(self._journal_read)
+                whole, end, _ = journal.read().rpartition(b"\n")
+            self._journal_read += len(whole + end)
+            names.update({_digest_in(name): name for name in whole.decode().splitlines()})
+
+    @property
+    def _journal(self) -> Path:
+        return self.folder / ".landed"
 
     def __contains__(self, cell: Cell) -> bool:
         return self._landed(cell) is not None
@@ -151,11 +170,13 @@ class Store:
             sizes=_sizes(self.files(cell)) if cell.keeps_files else {},
         )
         write_json(self.path(cell), landed.model_dump())
+        with suppress(OSError), self._journal.open("a", encoding="utf-8") as journal:
+            journal.write(f"{self.path(cell).name}\n")  # one append, which others see whole
         return landed
 
     def _landed_meanwhile(self, cell: Cell) -> Landed | None:
         """As `_landed`, by the names of the files as they are now."""
-        self.__dict__.pop("_by_digest", None)
+        self._hear_of_new_names()
         return self._landed(cell)
 
     def _landed(self, cell: Cell) -> Landed | None:
@@ -179,6 +200,10 @@ class Store:
         there = _sizes(self.files(cell)) if cell.keeps_files else {}
         lost = [name for name, size in landed.sizes.items() if there.get(name) != size]
         return f"has lost {lost[0]}" if lost else ""
+
+
+def _digest_in(name: str) -> str:
+    return name.removesuffix(".json").rpartition("-")[2]
 
 
 def _sizes(folder: Path) -> dict[str, int]:
