@@ -11,10 +11,6 @@ position a row. Ours is `sweep`. All take turns in one process, without gradient
 
 from __future__ import annotations
 
-import argparse
-import platform
-import statistics
-import time
 from collections.abc import Callable
 
 import torch
@@ -25,6 +21,7 @@ from the_experiment.inside.edits import Edit
 from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.sweep import Trial, sweep
 from the_experiment.models.architectures import Shape, build
+from turns import OURS, parser, print_ratios, taken, timed
 
 LENGTH, VOCABULARY = 23, 17
 LAST = torch.tensor([LENGTH - 1])
@@ -88,41 +85,25 @@ def sources(traced: NNsight, source: Tensor, layers: int) -> list[Tensor]:
 
 def main() -> None:
     """Check that all three agree, run the turns and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    options = parser(__doc__, rounds=5, threads=2)
+    options.add_argument("--pairs", type=int, default=1)
+    given = options.parse_args()
+    torch.set_num_threads(given.threads)
     torch.manual_seed(0)
     model = build("gpt2", Shape(VOCABULARY, 64)).eval()
     hooked, traced = HookedModel(model), NNsight(model)
-    clean, source = torch.randint(3, VOCABULARY, (2, options.pairs, LENGTH))
+    clean, source = torch.randint(3, VOCABULARY, (2, given.pairs, LENGTH))
     ways: dict[str, Callable[[], Tensor]] = {
-        "the-experiment": lambda: ours(hooked, clean, source),
+        OURS: lambda: ours(hooked, clean, source),
         "nnsight, looped": lambda: looped(traced, clean, source),
         "nnsight, batched by rows": lambda: batched(traced, clean, source),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
     with torch.no_grad():
-        right = ways["the-experiment"]()
+        right = ways[OURS]()
         for way in ways.values():
             torch.testing.assert_close(way(), right, atol=1e-4, rtol=1e-4)
-        for _ in range(options.rounds):
-            for name, way in ways.items():
-                started = time.perf_counter()
-                way()
-                seconds[name].append(time.perf_counter() - started)
-    threads = f"{options.threads} thread{'' if options.threads == 1 else 's'}"
-    print(f"{platform.machine()}, {threads}, {options.pairs} pairs, torch {torch.__version__}")
-    for name, times in seconds.items():
-        ratios = [
-            theirs / mine for theirs, mine in zip(times, seconds["the-experiment"], strict=True)
-        ]
-        print(
-            f"{name:26} {statistics.median(times) * 1e3:8.1f} ms   x ours: "
-            f"{statistics.median(ratios):.2f} ({min(ratios):.2f} – {max(ratios):.2f})"
-        )
+        turns = {name: timed(way) for name, way in ways.items()}
+        print_ratios("a sweep", taken(turns, given.rounds), f"{given.pairs} pairs")
 
 
 if __name__ == "__main__":

@@ -91,6 +91,25 @@ def test_a_vote_that_is_tied_goes_to_neither_side() -> None:
     assert sometimes(np.array(solved)).sum() > 312
 
 
+@given(st.integers(0, 2**32), st.integers(1, 5), st.sampled_from([1, 7, 2**24]))
+def test_neighbours_are_those_that_differ_in_the_fewest_features(
+    seed: int, features: int, pairs: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    seen, asked = rng.integers(-2, 3, (9, features)), rng.integers(-3, 3, (4, features))
+    answers = rng.integers(0, 3, 9)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("the_experiment.evaluation.baselines.nearest_neighbour.PAIRS", pairs)
+        found = baselines["nearest neighbour"](Examples(seen, answers, (0, 2), False), asked)
+    assert isinstance(found, Predictions)
+    for state, shares in zip(asked, found.shares, strict=True):
+        distances = (seen != state).sum(axis=1)
+        near = answers[distances == distances.min()]
+        votes = np.array([(near == value).sum() for value in found.values])
+        tied = votes == votes.max()
+        assert shares.tolist() == (tied / tied.sum()).tolist()
+
+
 def test_interpolation_stays_in_the_range_and_knows_its_ties() -> None:
     world = find_world("causal")
     states = world.states()

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from conftest import Command
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import sha256
+from the_experiment.data.cases import distinct_rows
 from the_experiment.data.folder import HELD_OUT, MANIFEST, SPLITS, DatasetFolder
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
@@ -611,3 +612,31 @@ def test_splits_into_the_same_states_are_one_split(tmp_path: Path) -> None:
     assert key("c", commented, 1, 2_000, *pair) == first
     assert key("d", other, 1, 2_000, *pair) != first
     assert key("e", world, 1, 2_000, pair[0]) != first
+
+
+ENDS = np.iinfo(np.int64)
+
+
+@given(
+    st.integers(0, 4).flatmap(
+        lambda columns: st.lists(
+            st.lists(
+                st.sampled_from([0, 1, 2, -7, 2**40, ENDS.min, ENDS.max]),
+                min_size=columns,
+                max_size=columns,
+            ),
+            min_size=1,
+        )
+    )
+)
+def test_distinct_rows_are_those_of_numpy(rows: list[list[int]]) -> None:
+    array = np.array(rows, dtype=np.int64).reshape(len(rows), -1)
+    _, first, number = np.unique(array, axis=0, return_index=True, return_inverse=True)
+    ours = distinct_rows(array)
+    assert ours[0].tolist() == (first.tolist() if array.size else [0])
+    assert ours[1].tolist() == (number.ravel().tolist() if array.size else [0] * len(rows))
+
+
+def test_there_are_no_distinct_rows_of_none() -> None:
+    first, number = distinct_rows(np.zeros((0, 3), dtype=np.bool_))
+    assert (len(first), len(number)) == (0, 0)

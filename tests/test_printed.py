@@ -73,17 +73,25 @@ def test_generate_answers_what_the_readme_prints(the_experiment: Command) -> Non
     assert done.stdout == shown[2]
 
 
+SMALL = {
+    "cells.py": "--cells 20",
+    "residual_sweep.py": "--rounds 1 --threads 1",
+    "scoring.py": "--rounds 1 --threads 1 --rows 160",
+    "sweep_cores.py": "--rounds 1 --rows 160 --jobs 2",
+    "train_step.py": "--rounds 1 --threads 1 --steps 7",
+    "until_exact.py": "--rounds 1 --threads 1 --rows 160 --epochs 1",
+}  # each benchmark, in seconds
+SHARED = {"hf_trainer.py", "turns.py"}
+
+
+def test_every_benchmark_is_tried() -> None:
+    assert {path.name for path in (ROOT / "benchmarks").glob("*.py")} == SMALL.keys() | SHARED
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "words", [["residual_sweep.py", "--rounds", "1"], ["train_step.py", "--rounds", "1"]]
-)
-def test_every_benchmark_prints_ratios(words: list[str]) -> None:
-    steps = ["--steps", "7"] if words[0] == "train_step.py" else []
-    call = [sys.executable, str(ROOT / "benchmarks" / words[0]), *words[1:], *steps]
-    done = subprocess.run([*call, "--threads", "1"], capture_output=True, text=True)
+@pytest.mark.parametrize("name", SMALL)
+def test_every_benchmark_prints_figures(name: str, tmp_path: Path) -> None:
+    call = [sys.executable, str(ROOT / "benchmarks" / name), *SMALL[name].split()]
+    done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"the-experiment .*\d", done.stdout)
-    assert {path.name for path in (ROOT / "benchmarks").glob("*.py")} == {
-        "residual_sweep.py",
-        "train_step.py",
-    }
+    assert re.search(r"the-experiment.*\d", done.stdout)

@@ -18,6 +18,8 @@ Truths = npt.NDArray[np.bool_]
 # Right or not, or the share of tie-breaks in which something is.
 Scalar = TypeVar("Scalar", np.bool_, np.float64)
 
+MOST_CODES = 2**62  # that 64 bits hold; the different rows of two columns are far fewer
+
 
 @dataclass(frozen=True)
 class Guesses:
@@ -209,16 +211,41 @@ def _combinations(
     guesses: Guesses,
 ) -> Combinations:
     """The different rows of `values` (n, columns) among some states (n,)."""
-    rows, first, number = np.unique(values[which], axis=0, return_index=True, return_inverse=True)
+    first, number = distinct_rows(values[which])
     of_state = np.full(len(values), -1, dtype=np.int64)
-    of_state[which] = number.reshape(-1)
-    first = np.flatnonzero(which)[first] if len(rows) else np.zeros(0, dtype=np.int64)
-    keys = [(kind, *row) for row in rows.tolist()]
+    of_state[which] = number
+    first = np.flatnonzero(which)[first]
+    keys = [(kind, *row) for row in values[first].tolist()]
     return Combinations(asked, of_state, new[first], keys, guesses[first])
 
 
 def _among(rows: Integers, others: Integers) -> Truths:
     """(n,): whether each row is one of the others."""
-    _, number = np.unique(np.concatenate([rows, others]), axis=0, return_inverse=True)
-    number = number.reshape(-1)
+    _, number = distinct_rows(np.concatenate([rows, others]))
     return np.isin(number[: len(rows)], number[len(rows) :])
+
+
+def distinct_rows(rows: Integers | Truths) -> tuple[Integers, Integers]:
+    """Where each different row stands first, in lexicographic order, and which of them each is.
+
+    numpy's `unique` along an axis gives the same and takes ten times as long.
+
+    >>> first, number = distinct_rows(np.array([[1, 0], [0, 7], [1, 0]]))
+    >>> first.tolist(), number.tolist()
+    ([1, 0], [1, 0, 1])
+    """
+    code, size = np.zeros(len(rows), dtype=np.int64), 1  # of the columns so far, and how many
+    for column in rows.T.astype(np.int64) if len(rows) else ():
+        low = int(column.min())
+        span = int(column.max()) - low + 1
+        if size * span > MOST_CODES:
+            (code, size), (column, span), low = _ranks(code), _ranks(column), 0
+        code, size = code * span + (column - low), size * span
+    _, first, number = np.unique(code, return_index=True, return_inverse=True)
+    return first, number
+
+
+def _ranks(values: Integers) -> tuple[Integers, int]:
+    """Each value's place among the different ones, and how many those are."""
+    different, ranks = np.unique(values, return_inverse=True)
+    return ranks, len(different)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from the_experiment.base.seeds import Integers
-from the_experiment.data.cases import Guesses, Truths
+from the_experiment.data.cases import Guesses, Truths, distinct_rows
 from the_experiment.evaluation.predictions import Shares
 
 LUCK = 0.5  # of a constant answer: a bias is to one side or the other
@@ -97,9 +97,9 @@ def _majority_count(guesses: Guesses, part: int) -> int:
 
 def _options(values: Integers, guessed: Truths) -> Integers:
     """(n,): how many values the parts that are guessed in a case have together, in all states."""
-    patterns, which = np.unique(guessed, axis=0, return_inverse=True)
-    counts = [len(np.unique(values[:, parts], axis=0)) if parts.any() else 1 for parts in patterns]
-    return np.array(counts)[which.reshape(-1)]
+    first, which = distinct_rows(guessed)
+    counts = [len(distinct_rows(values[:, parts])[0]) for parts in guessed[first]]
+    return np.array(counts)[which]
 
 
 def _blocks(guessed: Truths) -> Iterator[tuple[Truths, Truths]]:
@@ -115,8 +115,9 @@ def _blocks(guessed: Truths) -> Iterator[tuple[Truths, Truths]]:
 
 def _with_best_constant(chances: Shares, guessed: Truths, answers: Integers) -> Shares:
     """(n,): the chance of each case, 0 where the constant that is right most often is wrong."""
-    constants, counts = np.unique(answers, axis=0, return_counts=True)
-    commonest = constants[np.argsort(-counts, kind="stable")[:MOST_CONSTANTS]]
+    first, number = distinct_rows(answers)
+    most_first = np.argsort(-np.bincount(number), kind="stable")
+    commonest = answers[first[most_first[:MOST_CONSTANTS]]]
     found = [np.where((~guessed | (answers == one)).all(axis=1), chances, 0.0) for one in commonest]
     return max(found, key=lambda each: (each.sum(), *np.sort(each)))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from the_experiment.data.cases import Guesses
+from the_experiment.data.cases import Guesses, distinct_rows
 from the_experiment.evaluation.guessing import guessers
 from the_experiment.evaluation.predictions import Shares
 from the_experiment.evaluation.statistics import LEVEL, sign_flip
@@ -111,10 +111,11 @@ def p_of_guessing(model: ByPlace, known: ByPlace, pairs: Sequence[Sequence[Place
     tasks = [score.guesses for score in judged.values()]
     if not tasks:
         return 1.0
+    values = np.concatenate([one.values for one in tasks])
     guesses = Guesses(
         np.concatenate([one.guessed for one in tasks]),
         np.concatenate([one.answers for one in tasks]),
-        np.unique(np.concatenate([one.values for one in tasks]), axis=0),
+        values[distinct_rows(values)[0]],
     )
     shares = np.concatenate([known[place].only_judged.parts for place in judged])
     ends = np.cumsum([len(one.guessed) for one in tasks])[:-1]
