@@ -99,6 +99,24 @@ def test_a_node_is_lost_in_the_middle_and_every_cell_lands_once(
     assert all(store.read(cell) == slow(0) + cell.arguments["seconds"] for cell in cells)
 
 
+def test_cells_share_the_gpus_of_a_cluster(two_nodes: object, tmp_path: Path) -> None:
+    address = two_nodes.address  # type: ignore[attr-defined]
+    asked = {"key": "CUDA_VISIBLE_DEVICES", "default": "none"}
+    cells = [
+        Cell(f"cell {n}", f"{ME}:seen", {**asked, "seconds": 0.5 + n / 1000}) for n in range(4)
+    ]
+    with pytest.raises(ExperimentError, match="has no GPU"):
+        RayExecutor(address, gpus=0.5).run(cells, Store(tmp_path))
+    two_nodes.add_node(num_cpus=4, num_gpus=1)  # type: ignore[attr-defined]
+    with pytest.raises(ExperimentError, match=r"1\.5 is no share"):
+        RayExecutor(address, gpus=1.5).run(cells, Store(tmp_path))
+    assert not RayExecutor(address, gpus=0.5).run(cells, Store(tmp_path))
+    found = [Store(tmp_path).read(cell) for cell in cells]
+    assert [gpu for gpu, _, _ in found] == ["0"] * len(cells)
+    at_once = [sum(a <= start < b for _, a, b in found) for _, start, _ in found]
+    assert max(at_once) == 2
+
+
 def test_a_budget_stops_a_cluster(tmp_path: Path) -> None:
     long = Cell("long", f"{ME}:slow", {"seconds": 300.0})
     began = time.monotonic()

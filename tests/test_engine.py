@@ -45,6 +45,13 @@ def slow(seconds: float) -> float:
     return seconds
 
 
+def seen(key: str, default: str, seconds: float) -> tuple[str, float, float]:
+    """A variable of the environment, and from when to when this took."""
+    began = time.time()
+    time.sleep(seconds)
+    return os.environ.get(key, default), began, time.time()
+
+
 def deadly(place: str, deaths: int) -> str:
     """Killed so many times, then well."""
     counted = Path(place)

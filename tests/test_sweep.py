@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from conftest import Command
 from the_experiment.base.errors import UsageError
-from the_experiment.experiments.running import executor_of
+from the_experiment.experiments.running import Resources, executor_of
 from the_experiment.experiments.splits.analysis import _curves, outcome_of
 from the_experiment.experiments.splits.cells import Fit, fits_of
 from the_experiment.experiments.splits.config import SplitsExperiment, TrainingRecipe
@@ -65,7 +65,7 @@ def test_what_is_given_twice_is_refused(hold_outs: list[str], models: tuple[str,
 
 def test_an_address_without_ray_is_refused() -> None:
     with pytest.raises(UsageError, match="add --executor ray"):
-        executor_of(swept("fraction=0.25"), address="127.0.0.1:6379")
+        executor_of(swept("fraction=0.25"), Resources(address="127.0.0.1:6379"))
 
 
 def coin(rng: random.Random) -> float:

@@ -80,8 +80,9 @@ def run(
 ) -> None:
     """Generate, train, test and report, without repeating what is done."""
     from the_experiment.cli.experiments import run_and_report
+    from the_experiment.experiments.running import Resources
 
-    run_and_report(_bet(config), out, jobs, quick=quick, as_json=as_json)
+    run_and_report(_bet(config), out, Resources(jobs), quick=quick, as_json=as_json)
 
 
 @app.command(epilog=_steps("generate", "--config bet.yaml"))
@@ -150,11 +151,12 @@ def _compute(
     from the_experiment.engine.executor import refuse_failures
     from the_experiment.engine.store import CELLS
     from the_experiment.experiments.bet.cells import Graph
-    from the_experiment.experiments.running import compute, executor_of
+    from the_experiment.experiments.running import Resources, compute, executor_of
     from the_experiment.report.terminal import counting
 
     bet = _bet(file)
     cells = some(Graph(bet.in_small() if quick else bet, out))
-    _, failed = compute(bet, {cell: cell for cell in cells}, out, executor_of(bet, jobs), counting)
+    executor = executor_of(bet, Resources(jobs))
+    _, failed = compute(bet, {cell: cell for cell in cells}, out, executor, counting)
     refuse_failures(failed)
     stderr.print(f"{len(cells)} {what}: {bet.folder(out) / CELLS}/", markup=False, soft_wrap=True)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from the_experiment.base import defaults
-from the_experiment.base.defaults import ExecutorName
 from the_experiment.cli import options
 from the_experiment.cli.options import Verbs
 
 if TYPE_CHECKING:
     from the_experiment.engine.outcome import Outcome
     from the_experiment.experiments.experiment import Experiment
+    from the_experiment.experiments.running import Resources
 
 app = Verbs(
     help="List, show, check, run, watch, resume, report and start whole experiments.",
@@ -152,12 +151,15 @@ def run(
     out: Results = Path(defaults.OUT),
     executor: options.OnExecutor = "local",
     address: options.Address = "",
+    gpus: options.Gpus = 0.0,
     as_json: options.AsJson = False,
 ) -> None:
     """Run an experiment, without repeating what is done, and write its report."""
+    from the_experiment.experiments.running import Resources
+
     experiment, out = _checked(which, out)
-    where = (executor, address)
-    run_and_report(experiment, out, jobs, quick=quick, as_json=as_json, where=where)
+    resources = Resources(jobs, executor=executor, address=address, gpus=gpus)
+    run_and_report(experiment, out, resources, quick=quick, as_json=as_json)
 
 
 @app.command(
@@ -173,15 +175,16 @@ def resume(
     out: Results = Path(defaults.OUT),
     executor: options.OnExecutor = "local",
     address: options.Address = "",
+    gpus: options.Gpus = 0.0,
     as_json: options.AsJson = False,
 ) -> None:
     """Go on with an experiment that was begun; one that was not is refused."""
-    from the_experiment.experiments.running import refuse_not_begun
+    from the_experiment.experiments.running import Resources, refuse_not_begun
 
     experiment, out = _checked(which, out)
     refuse_not_begun(experiment, out)
-    where = (executor, address)
-    run_and_report(experiment, out, jobs, quick=quick, as_json=as_json, where=where)
+    resources = Resources(jobs, executor=executor, address=address, gpus=gpus)
+    run_and_report(experiment, out, resources, quick=quick, as_json=as_json)
 
 
 @app.command(
@@ -245,18 +248,16 @@ def _checked(which: str, out: Path) -> tuple[Experiment, Path]:
 def run_and_report(
     experiment: Experiment,
     out: Path,
-    jobs: int,
+    resources: Resources | None = None,
     *,
     quick: bool,
     as_json: bool,
-    budget: float = math.inf,
-    where: tuple[ExecutorName, str] = ("local", ""),
 ) -> None:
     """Run what is missing, and show and write the report."""
-    from the_experiment.experiments.running import executor_of, run
+    from the_experiment.experiments.running import Resources, executor_of, run
     from the_experiment.report.terminal import counting
 
-    executor = executor_of(experiment, jobs, budget, *where)
+    executor = executor_of(experiment, resources or Resources())
     outcome = run(experiment, out, quick=quick, executor=executor, counting=counting)
     show_report(experiment, outcome, out, quick=quick, as_json=as_json)
     if outcome.failed:

@@ -102,6 +102,15 @@ Address: TypeAlias = Annotated[
         show_default="a cluster started here",
     ),
 ]
+Gpus: TypeAlias = Annotated[
+    float,
+    Option(
+        min=0,
+        metavar="SHARE",
+        help="The share of a GPU for each cell on Ray, such as 0.25: four at a time on one GPU. "
+        "0: cells compute on processors.",
+    ),
+]
 AsJson: TypeAlias = Annotated[bool, Option("--json", help="Print the results as JSON.")]
 
 

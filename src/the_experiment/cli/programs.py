@@ -133,7 +133,7 @@ def run(
         dtype=dtype,
         device=device,
     )
-    run_and_report(experiment, out, jobs=0, quick=False, as_json=as_json)
+    run_and_report(experiment, out, quick=False, as_json=as_json)
 
 
 @app.command(
@@ -290,4 +290,4 @@ def trace(
         dtype=dtype,
         device=device,
     )
-    run_and_report(experiment, out, jobs=0, quick=False, as_json=as_json)
+    run_and_report(experiment, out, quick=False, as_json=as_json)

@@ -118,7 +118,7 @@ def run(
     )
     if not name:
         experiment = experiment.model_copy(update={"name": default_name(experiment)})
-    run_and_report(experiment, out, jobs=0, quick=lite, as_json=as_json)
+    run_and_report(experiment, out, quick=lite, as_json=as_json)
 
 
 @app.command(

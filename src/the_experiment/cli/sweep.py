@@ -61,6 +61,7 @@ def sweep(
     ] = "",
     executor: options.OnExecutor = "local",
     address: options.Address = "",
+    gpus: options.Gpus = 0.0,
     name: Annotated[
         str, options.Option(help="The name of the results folder.", show_default="sweep-WORLD-…")
     ] = "",
@@ -76,6 +77,7 @@ def sweep(
     from the_experiment.base.logs import log_to_folder
     from the_experiment.cli.experiments import run_and_report
     from the_experiment.experiments.declaration import naming_file
+    from the_experiment.experiments.running import Resources
     from the_experiment.experiments.splits.config import TrainingRecipe
     from the_experiment.experiments.splits.sweep import sweep_of
 
@@ -85,12 +87,5 @@ def sweep(
     experiment = sweep_of(world, hold_out, models, options.numbers(seeds), recipe, name)
     naming_file("sweep", experiment.check)
     naming_file("sweep", experiment.check_models)
-    run_and_report(
-        experiment,
-        out,
-        jobs,
-        quick=False,
-        as_json=as_json,
-        budget=options.seconds(budget),
-        where=(executor, address),
-    )
+    resources = Resources(jobs, options.seconds(budget), executor, address, gpus)
+    run_and_report(experiment, out, resources, quick=False, as_json=as_json)

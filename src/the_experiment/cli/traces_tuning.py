@@ -283,4 +283,4 @@ def run(
     shipped = find_experiment("causal-traces", "traces")
     shipped.check_models()
     named = shipped.model_copy(update={"name": name})
-    run_and_report(named, out, jobs=0, quick=quick, as_json=False)
+    run_and_report(named, out, quick=quick, as_json=False)

@@ -77,6 +77,9 @@ class DatasetFolder:
         return checked_rows(read_jsonl(path), str(path))
 
 
+QUOTED = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def read_manifest(path: Path, hint: str = "run `the-experiment generate` again") -> DatasetManifest:
     """The manifest in a file. Raises `ExperimentError` that names the key that is wrong."""
     try:
@@ -91,5 +94,9 @@ def checked_rows(rows: Sequence[dict[str, Any]], where: str) -> list[dict[str, A
 
 
 def json_line(prompt: str, completion: str) -> str:
-    """One row of a JSONL file, with its line end."""
-    return json.dumps({"prompt": prompt, "completion": completion}, ensure_ascii=False) + "\n"
+    """One row of a JSONL file, with its line end.
+
+    >>> json_line("0,1", "=1")
+    '{"prompt": "0,1", "completion": "=1"}\\n'
+    """
+    return f'{{"prompt": {QUOTED(prompt)}, "completion": {QUOTED(completion)}}}\n'

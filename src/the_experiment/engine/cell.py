@@ -36,8 +36,7 @@ class Cell:
     revision: int = field(default=1, compare=False)  # raised when the function's results change
     known_as: str = field(default="", compare=False)  # the function's first name, once it has moved
     keeps_files: bool = field(default=False, compare=False)
-    cores: int = field(default=1, compare=False)  # what it takes of a machine …
-    gpus: float = field(default=0.0, compare=False)  # … and of a GPU, where there is one
+    cores: int = field(default=1, compare=False)  # that it takes of a machine
     digest: str = field(init=False)  # of its identity
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from the_experiment.base.errors import ExperimentError, require_packages
+from the_experiment.base.errors import ExperimentError, UsageError, require_packages
 from the_experiment.base.files import write_text
 from the_experiment.engine.cell import Cell, canonical
 from the_experiment.engine.executor import (
@@ -44,6 +44,7 @@ class RayExecutor:
 
     address: str | None = None
     budget: float = math.inf  # seconds, after which cells that are still computed are stopped
+    gpus: float = 0.0  # the share of a GPU that each cell gets
 
     def run(self, cells: Sequence[Cell], store: Store, done: Done = lambda _: None) -> Failures:
         """Land every cell that can be; those that fail, with why."""
@@ -51,7 +52,7 @@ class RayExecutor:
         if not left:
             return failed
         with _connected(self.address):
-            pool = _RayPool(store)
+            pool = _RayPool(store, self.gpus)
             try:
                 fill(pool, left, done, self.budget, failed)
             except OutOfTimeError:
@@ -92,14 +93,26 @@ def _refuse_silent(address: str | None) -> None:
         ) from None
 
 
+def _refuse_no_gpu(share: float) -> None:
+    """Raise for a share that Ray has not, or a cluster without a GPU: Ray would wait for one."""
+    import ray
+
+    if share > 1 and share != int(share):
+        raise UsageError(f"--gpus {share:g} is no share", "give one up to 1, or a whole number")
+    if share and not ray.cluster_resources().get("GPU"):
+        raise ExperimentError("the Ray cluster has no GPU", "leave --gpus out")
+
+
 class _RayPool:
     """Tasks of the cluster; see `Pool`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, gpus: float) -> None:
         import ray
 
+        _refuse_no_gpu(gpus)
         store.folder.mkdir(parents=True, exist_ok=True)
         self._store = store
+        self._gpus = gpus
         self._compute = ray.remote(max_retries=0)(_computed)
         self._most = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
         self._tasks: dict[Cell, Any] = {}
@@ -110,17 +123,10 @@ class _RayPool:
             return None
         needed = {name: self._store.read(one) for name, one in cell.needs.items()}
         folder = str(self._store.folder.resolve()) if cell.keeps_files else None
-        task = self._tasks[cell] = self._compute.options(
-            num_cpus=cell.cores, num_gpus=self._gpus(cell)
-        ).remote(cell, needed, folder)
+        resources = self._compute.options(num_cpus=cell.cores, num_gpus=self._gpus)
+        task = self._tasks[cell] = resources.remote(cell, needed, folder)
         future: Future[Any] = task.future()
         return future
-
-    def _gpus(self, cell: Cell) -> float:
-        """What it can use of a GPU, if the cluster has any."""
-        import ray
-
-        return min(cell.gpus, float(ray.cluster_resources().get("GPU", 0.0)))
 
     def finish(self, cell: Cell, future: Future[Any]) -> ExperimentError | None:
         """Land what it gave; why that failed, if it did. Raises `KilledError`."""

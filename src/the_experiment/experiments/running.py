@@ -132,25 +132,35 @@ def refuse_other_folder(experiment: Experiment, folder: Path) -> None:
             )
 
 
-def executor_of(
-    experiment: Experiment,
-    jobs: int = 0,
-    budget: float = math.inf,
-    on: ExecutorName = "local",
-    address: str = "",
-) -> Executor:
+@dataclass(frozen=True)
+class Resources:
+    """What cells are computed with."""
+
+    jobs: int = 0  # processes at a time; 0: as suits the experiment
+    budget: float = math.inf  # seconds
+    executor: ExecutorName = "local"
+    address: str = ""  # of a Ray cluster; empty: one that is started here
+    gpus: float = 0.0  # the share of a GPU that each cell gets there
+
+
+def executor_of(experiment: Experiment, given: Resources = Resources()) -> Executor:
     """So many processes; one for each core, or this one alone, as suits the experiment.
 
-    With a budget of so many seconds it is never this one, which can't be stopped. On Ray it is the
-    cluster at `address`, or one that is started here.
+    With a budget it is never this one, which can't be stopped. Raises `UsageError` for what only a
+    Ray cluster has.
     """
-    if on == "ray":
-        return RayExecutor(address or None, budget)
-    if address:
-        raise UsageError(f"--address {address} is a Ray cluster's", "add --executor ray")
-    jobs = jobs or experiment.jobs
-    in_here = jobs == 1 and budget == math.inf
-    return SerialExecutor() if in_here else LocalExecutor(jobs, budget)
+    if given.executor == "ray":
+        return RayExecutor(given.address or None, given.budget, given.gpus)
+    if given.address:
+        raise UsageError(f"--address {given.address} is a Ray cluster's", "add --executor ray")
+    if given.gpus:
+        raise UsageError(
+            "--gpus shares the GPUs of a Ray cluster",
+            "add --executor ray; without it, models use a GPU of this machine by themselves",
+        )
+    jobs = given.jobs or experiment.jobs
+    in_here = jobs == 1 and given.budget == math.inf
+    return SerialExecutor() if in_here else LocalExecutor(jobs, given.budget)
 
 
 def outcome_of(experiment: Experiment, out: Path, *, quick: bool = False) -> Outcome:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from the_experiment.base.seeds import Integers
 from the_experiment.worlds.language import RuleError, parse
@@ -56,13 +58,27 @@ class Template:
 
     def render(self, values: Mapping[str, Integers], rows: int) -> list[str]:
         """The text of each of `rows` states, given one array of values for each name."""
-        columns = [evaluate(field.tree, values, rows).tolist() for field in self.fields]
-        if not columns:
+        columns = [evaluate(field.tree, values, rows) for field in self.fields]
+        if not columns or not rows:
             return [self.literals[0]] * rows
+        digits = all(column.min() >= 0 and column.max() <= 9 for column in columns)
+        if digits and not self.literals[-1].endswith("\0"):  # which numpy would strip
+            return self._with_digits(columns)
         pattern = "{}".join(
             literal.replace("{", "{{").replace("}", "}}") for literal in self.literals
         )
-        return list(map(pattern.format, *columns))
+        return list(map(pattern.format, *(column.tolist() for column in columns)))
+
+    def _with_digits(self, columns: Sequence[Integers]) -> list[str]:
+        """As `render` where every value is one digit, in a tenth of the time."""
+        text = "0".join(self.literals)
+        codes = np.array([text]).view(np.uint32)  # (characters,)
+        texts = np.tile(codes, (len(columns[0]), 1))
+        ends = np.cumsum([len(literal) + 1 for literal in self.literals[:-1]])
+        for end, column in zip(ends, columns, strict=True):
+            texts[:, end - 1] += column.astype(np.uint32)
+        written: list[str] = texts.view(f"U{len(text)}").ravel().tolist()
+        return written
 
     def read(self, text: str, known: Mapping[str, Bounds]) -> dict[str, Span | None]:
         """Where each part stands in `text`; None for a part that isn't there.
