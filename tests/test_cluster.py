@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -115,6 +116,51 @@ def test_cells_share_the_gpus_of_a_cluster(two_nodes: object, tmp_path: Path) ->
     assert [gpu for gpu, _, _ in found] == ["0"] * len(cells)
     at_once = [sum(a <= start < b for _, a, b in found) for _, start, _ in found]
     assert max(at_once) == 2
+
+
+HEAD = """
+from ray.cluster_utils import Cluster
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+print(cluster.address, flush=True)
+input()
+cluster.shutdown()
+"""
+JOIN = """
+import sys
+from pathlib import Path
+from the_experiment.engine.cell import Cell
+from the_experiment.engine.cluster import RayExecutor
+from the_experiment.engine.store import Store
+cell, store = Cell("one", "builtins:dict", {"a": 1}), Store(Path("cells"))
+print(RayExecutor(sys.argv[1]).run([cell], store), store.read(cell))
+"""
+
+
+def test_a_cluster_that_wants_a_token_is_joined_with_it_alone(tmp_path: Path) -> None:
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("0123456789abcdef" * 4)
+    os.environ.pop("RAY_AUTH_MODE", None)
+    home = {**os.environ, "HOME": str(tmp_path)}
+    head = subprocess.Popen(
+        [sys.executable, "-c", HEAD],
+        env={**home, "RAY_AUTH_MODE": "token"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert head.stdout
+        address = head.stdout.readline().strip()
+        join = [sys.executable, "-c", JOIN, address]
+        told = {"capture_output": True, "text": True, "cwd": tmp_path}
+        done = subprocess.run(join, env=home, **told)  # type: ignore[call-overload]
+        assert done.stdout.split("\n")[0] == "{} {'a': 1}", done.stderr
+        next((tmp_path / "cells").glob("one-*.json")).unlink()
+        stranger = {**home, "RAY_AUTH_TOKEN": "fedcba9876543210" * 4}
+        done = subprocess.run(join, env=stranger, **told)  # type: ignore[call-overload]
+        assert "lets nobody in" in done.stderr
+    finally:
+        head.communicate("\n")
 
 
 def test_a_budget_stops_a_cluster(tmp_path: Path) -> None:

@@ -66,18 +66,33 @@ def _connected(address: str | None) -> Iterator[None]:
     require_packages("ray", extra="cluster")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # the network only when asked
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # and no warning of it
-    import ray
+    if address and _has_token():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # else Ray 2.60 doesn't send it
+    import ray  # which reads these as it is imported
 
     if ray.is_initialized():
         yield
         return
     _refuse_silent(address)
     dashboard = None if address else False  # theirs is theirs
-    ray.init(address=address, include_dashboard=dashboard, logging_level=logging.ERROR)
+    try:
+        ray.init(address=address, include_dashboard=dashboard, logging_level=logging.ERROR)
+    except ConnectionError:
+        raise ExperimentError(
+            f"the Ray cluster at {address} lets nobody in",
+            "if it wants a token, put that of its head node (`ray get-auth-token`) into "
+            "RAY_AUTH_TOKEN",
+        ) from None
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _has_token() -> bool:
+    """Whether Ray would find a token of a cluster."""
+    named = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys()
+    return bool(named) or (Path.home() / ".ray" / "auth_token").is_file()
 
 
 def _refuse_silent(address: str | None) -> None:
