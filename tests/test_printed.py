@@ -75,6 +75,7 @@ def test_generate_answers_what_the_readme_prints(the_experiment: Command) -> Non
 
 SMALL = {
     "cells.py": "--cells 20",
+    "large_world.py": "--inputs 8 --rows 160",
     "residual_sweep.py": "--rounds 1 --threads 1",
     "scoring.py": "--rounds 1 --threads 1 --rows 160",
     "sweep_cores.py": "--rounds 1 --rows 160 --jobs 2",
