@@ -110,6 +110,15 @@ def train(
             "of GPT-2's blocks and of dropout are trained, in which hooks don't fire.",
         ),
     ] = False,
+    compiled: Annotated[
+        bool | None,
+        options.Option(
+            "--compile/--no-compile",
+            help="Compile GPT-2's training step on a CPU. It takes up to a minute, and seconds for "
+            "later trainings of the same shape; steps are then faster. Needs a C++ compiler.",
+            show_default="from 5,000 steps on",
+        ),
+    ] = None,
     checkpoint_every: Annotated[
         int, options.Option(min=1, help="The number of steps between checkpoints.")
     ] = (defaults.CHECKPOINT_EVERY),
@@ -148,6 +157,7 @@ def train(
         threads=threads,
         deterministic=deterministic,
         plain=plain,
+        compiled=compiled,
         checkpoint_every=checkpoint_every,
     )
     from the_experiment.training.several import train_each  # slow; wrong settings are told before

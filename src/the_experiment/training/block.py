@@ -15,6 +15,22 @@ from transformers.models.gpt2.modeling_gpt2 import GPT2Block
 LEVELS = 2**16  # of the integers that decide what is dropped
 
 
+def random_bits(seed: int, count: int) -> Tensor:
+    """`count` random 16-bit integers, a multiple of 4: a quarter of the time of `bernoulli_`."""
+    return _bits_of(np.random.SFC64(seed), count)
+
+
+def _bits_of(generator: np.random.SFC64, count: int) -> Tensor:
+    return torch.from_numpy(generator.random_raw(count // 4).view(np.int16))
+
+
+def kept(bits: Tensor, rate: float) -> Tensor:
+    """A dropout mask from such integers: 0 with probability `rate`, else 1 / (1 - rate)."""
+    levels = round(LEVELS * (1 - rate))
+    # They become floats first, since torch is slow at comparisons that make booleans.
+    return bits.float().le_(levels - 1 - LEVELS // 2).mul_(LEVELS / levels)
+
+
 class Masks:
     """Hands out masks of one rate: several times as fast as a draw for each.
 
@@ -22,15 +38,13 @@ class Masks:
     """
 
     def __init__(self, rate: float) -> None:
-        kept = round(LEVELS * (1 - rate))
-        self._last_kept = kept - 1 - LEVELS // 2
-        self._scale = LEVELS / kept
+        self._rate = rate
         self._taken = 0
         self.start()
 
     def start(self) -> None:
         """Begin a step: draw at once what the last one took."""
-        self._bits = np.random.SFC64(int(torch.randint(2**62, ())))
+        self._generator = np.random.SFC64(int(torch.randint(2**62, ())))
         self._ready, self._taken = self._draw(self._taken), 0
 
     def take(self, shape: Sequence[int]) -> Tensor:
@@ -42,10 +56,7 @@ class Masks:
         return self._ready[first : first + count].view(*shape)
 
     def _draw(self, count: int) -> Tensor:
-        # Four 16-bit integers from each 64-bit one: a quarter of the time of `bernoulli_`. They
-        # become floats first, since torch is slow at comparisons that make booleans.
-        integers = torch.from_numpy(self._bits.random_raw(count // 4).view(np.int16))
-        return integers.float().le_(self._last_kept).mul_(self._scale)
+        return kept(_bits_of(self._generator, count), self._rate)
 
 
 class LeanDropout(nn.Module):

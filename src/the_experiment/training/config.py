@@ -75,6 +75,7 @@ class TrainConfig(Configuration):
     threads: int = Field(defaults.THREADS, ge=1)
     deterministic: bool = False  # so that x86 processors with AVX2 give the same weights
     plain: bool = False  # transformers' own modules on the CPU too, so that hooks on them fire
+    compiled: bool | None = None  # a compiled step on the CPU; None: where it pays
     checkpoint_every: int = Field(defaults.CHECKPOINT_EVERY, ge=1)  # steps
 
     @model_validator(mode="before")
@@ -93,6 +94,13 @@ class TrainConfig(Configuration):
                     f"--deterministic can't be combined with --{name} {getattr(self, name)}",
                     f"it implies --{name} {value}: leave one of them out",
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _compiled_is_its_own_way(self) -> TrainConfig:
+        other = "plain" if self.plain else "deterministic" if self.deterministic else ""
+        if self.compiled and other:
+            raise UsageError(f"--compile can't be combined with --{other}", "leave one of them out")
         return self
 
     @model_validator(mode="after")

@@ -35,7 +35,7 @@ def lean(model: PreTrainedModel) -> Iterator[None]:
         (parent, name, child)
         for parent in model.modules()
         for name, child in parent.named_children()
-        if isinstance(child, nn.Dropout) or _is_plain_block(child)
+        if isinstance(child, nn.Dropout) or is_plain_block(child)
     ]
     for parent, name, child in replaced:
         setattr(parent, name, _stand_in(child, masks).train(child.training))
@@ -54,7 +54,7 @@ def _stand_in(module: nn.Module, masks: dict[float, Masks]) -> nn.Module:
     return LeanDropout(module.p, masks[module.p])
 
 
-def _is_plain_block(module: nn.Module) -> bool:
+def is_plain_block(module: nn.Module) -> bool:
     """Whether this is a GPT-2 block as GPT-2 has it, none of its configuration's variations."""
     if not isinstance(module, GPT2Block):
         return False

@@ -14,12 +14,14 @@ from loguru import logger
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar as silence_bars
 
+from the_experiment.base.errors import UsageError, first_line
 from the_experiment.base.files import replaced_folder
 from the_experiment.base.runs import Run
 from the_experiment.base.seeds import derived_seed
 from the_experiment.data.folder import MANIFEST, read_manifest
 from the_experiment.models.architectures import count
 from the_experiment.training import fit
+from the_experiment.training.compiled import CompiledStep, why_not_compiled
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.fit import mean_loss
 from the_experiment.training.hardware import autocast, computing_with
@@ -36,6 +38,8 @@ PROGRESS_EVERY = 10
 CLIP = 1.0  # the largest norm of the gradient, as transformers' Trainer has it
 WEIGHT_DECAY = 0.0  # the same
 WARMUP = 50  # steps, with until-fit only
+MANY_STEPS = 5_000  # from which on compiling pays, even if nothing is in the cache
+MOSTLY_TEXT = 0.9  # of a batch, if all are filled up to the longest text
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ class Training:
         self.job, self.run, self.watch = job, run, watch
         self.batches = Batches(job.train, config.batch_size, config.seed)
         self.targets = job.train.labels if config.loss == "all" else job.train.answers
-        self.step = Step(
+        self.step = self._compiled() or Step(
             job.model,
             clip=CLIP,
             weight_decay=WEIGHT_DECAY,
@@ -121,6 +125,40 @@ class Training:
             progress=progress,
         )
 
+    def _compiled(self) -> CompiledStep | None:
+        """The step as one compiled program, where that is asked for or pays."""
+        job, config = self.job, self.job.config
+        if config.compiled is False or config.plain or config.deterministic:
+            return None
+        why_not = why_not_compiled(job.model)
+        if config.compiled and why_not:
+            raise UsageError(f"the step can't be compiled: {why_not}", "leave --compile out")
+        if why_not or not (config.compiled or self._is_long()):
+            return None
+        logger.info("compiling the training step; it is kept for later trainings of this shape")
+        try:
+            return CompiledStep(
+                job.model,
+                clip=CLIP,
+                weight_decay=WEIGHT_DECAY,
+                precision=torch.bfloat16 if job.precision == "bf16" else torch.float32,
+                rows=config.batch_size,
+                length=job.train.inputs.shape[1],
+            )
+        except Exception as error:  # of the compiler: its kinds differ from machine to machine
+            logger.warning("the step could not be compiled: {}", first_line(error))
+            return None
+
+    def _is_long(self) -> bool:
+        """Whether compiling pays, even where the cache has nothing: it must not matter if it has.
+
+        Nobody knows when until-fit ends; texts of different lengths would be filled up.
+        """
+        lengths = self.job.train.lengths.float()
+        same_length = float(lengths.mean() / lengths.max()) > MOSTLY_TEXT
+        steps = self.job.config.epochs * self.batches.per_epoch
+        return not self.job.config.until_fit and steps >= MANY_STEPS and same_length
+
     def resume(self) -> None:
         """Go on from the run's checkpoint, where there is one."""
         if found := self.lifecycle.resume():
@@ -131,7 +169,7 @@ class Training:
     def go(self) -> None:
         """Make steps until the epochs are over, or all that was seen is fitted."""
         self.job.model.train()
-        with self._stand_ins(), delayed_interrupt() as interrupt:
+        with self.stand_ins(), delayed_interrupt() as interrupt:
             while self.lifecycle.done < self.lifecycle.total and not self.check.fitted:
                 self.one_step()
                 if interrupt.pressed:
@@ -139,8 +177,10 @@ class Training:
                     logger.info("{} stopped at step {}", self.run.name, self.lifecycle.done)
                     raise KeyboardInterrupt
 
-    def _stand_ins(self) -> AbstractContextManager[None]:
-        if self.job.config.plain or self.job.device.type != "cpu":
+    def stand_ins(self) -> AbstractContextManager[None]:
+        """What steps are made in: faster modules in place of the model's, unless told otherwise."""
+        compiled = isinstance(self.step, CompiledStep)
+        if compiled or self.job.config.plain or self.job.device.type != "cpu":
             return nullcontext()
         logger.debug(
             "{}: hooks on dropout, and on GPT-2's blocks and what is in them, don't fire while it "
@@ -223,6 +263,7 @@ class Training:
             world=job.info.world_name,
             parameters=count(job.model),
             fitted=self.check.fitted if config.until_fit else None,
+            compiled=isinstance(self.step, CompiledStep),
             valid_loss=self._valid_loss(),
             dataset=config.dataset,
             dataset_sha256=dataset_hashes(self.run),

@@ -32,7 +32,7 @@ class Step:
         self.model = model
         self._clip = clip
         self._autocast = autocast
-        self._vector = _flattened(model)
+        self._vector = flattened(model)
         self._optimizer = torch.optim.AdamW([self._vector], weight_decay=weight_decay, fused=True)
 
     def __call__(self, inputs: Tensor, labels: Tensor, learning_rate: float) -> Tensor:
@@ -68,7 +68,7 @@ class Step:
         }
 
 
-def _flattened(model: PreTrainedModel) -> nn.Parameter:
+def flattened(model: PreTrainedModel) -> nn.Parameter:
     """One vector of all parameters, which become views into it, and so do their gradients."""
     parameters = list(model.parameters())
     vector = nn.Parameter(torch.cat([parameter.detach().flatten() for parameter in parameters]))
