@@ -123,6 +123,16 @@ def test_some_cells_say_what_they_can() -> None:
     assert {tuple(row["by_seed"]) for row in outcome.figures["rows"]} == {("1",)}
     assert outcome.sentences[0].startswith("No claim")
     assert [chart.name for chart in outcome.charts] == ["fractions-exact", "held-out"]
+    best, worst = experiment.so_far(results)
+    shares = {
+        (row["contestant"], row["hold_outs"]): row["share"]
+        for row in outcome.figures["rows"]
+        if row["contestant"] in experiment.models and row["measure"] == "exact"
+    }
+    for sentence, share in ((best, max(shares.values())), (worst, min(shares.values()))):
+        (named,) = (of for of in shares if f" {of[0]} on {of[1]}: " in sentence)
+        assert shares[named] == share
+    assert experiment.so_far({}) == []
 
 
 def test_a_sweep_goes_on_where_it_was_and_is_an_experiment(
@@ -142,7 +152,8 @@ def test_a_sweep_goes_on_where_it_was_and_is_an_experiment(
     assert {path: path.stat().st_mtime_ns for path in (folder / "cells").glob("*.json")} == before
     for verb in ("check", "status"):
         said = the_experiment("experiments", verb, str(folder))
-        assert said.stdout.endswith(", 0 left to compute\n"), said.stderr
+        assert said.stdout.splitlines()[0].endswith(", 0 left to compute"), said.stderr
+    assert "\nbest so far by exact: cnn on " in said.stdout
     next(iter(before)).unlink()
     progress = json.loads(the_experiment("experiments", "status", str(folder), "--json").stdout)
     assert (progress["left"], progress["running"], progress["seconds_left"]) == (1, 0, None)

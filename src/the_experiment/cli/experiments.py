@@ -122,20 +122,23 @@ def status(
     out: Results = Path(defaults.OUT),
     as_json: options.AsJson = False,
 ) -> None:
-    """Show how far a running experiment is: cells done, running and failed, and the time left."""
+    """Show how far a running experiment is: cells left, running, failed; time left; best, worst."""
     from dataclasses import asdict
 
     from the_experiment.experiments.declaration import find_experiment, output_folder
-    from the_experiment.experiments.running import progress_of, refuse_not_begun
+    from the_experiment.experiments.running import progress_of, refuse_not_begun, so_far
     from the_experiment.report.terminal import print_json, stdout
 
     experiment, out = find_experiment(which), output_folder(which, out)
     refuse_not_begun(experiment, out)
     progress = progress_of(experiment, out, quick=quick)
+    sentences = so_far(experiment, out, quick=quick)
     if as_json:
-        print_json(asdict(progress))
+        print_json({**asdict(progress), "so_far": sentences})
     else:
         stdout.print(f"{experiment.name} ({experiment.kind}): {progress}", markup=False)
+        for sentence in sentences:
+            stdout.print(sentence, markup=False)
 
 
 @app.command(

@@ -75,6 +75,10 @@ class Experiment(Strict, ABC):
     def cells(self, out: Path, *, quick: bool) -> Mapping[Any, Cell]:
         """The cells whose results it is about, by what each is; those that they need come along."""
 
+    def so_far(self, results: Mapping[Any, Any]) -> list[str]:  # noqa: ARG002 - most say nothing
+        """Sentences on the results of some cells, while the others are computed."""
+        return []
+
     @abstractmethod
     def outcome(self, results: Mapping[Any, Any], *, quick: bool) -> Outcome:
         """What the results say; each stands where its cell does in `cells`."""

@@ -190,6 +190,15 @@ def write_report(experiment: Experiment, outcome: Outcome, out: Path, *, quick: 
     return write_outcome(outcome, folder / QUICK if quick else folder)
 
 
+def so_far(experiment: Experiment, out: Path, *, quick: bool = False) -> list[str]:
+    """Sentences on what the cells say that are there, while others are computed."""
+    store = Store(experiment.folder(out) / CELLS)
+    cells = experiment.cells(out, quick=quick)
+    return experiment.so_far(
+        {which: store.read(cell) for which, cell in cells.items() if cell in store}
+    )
+
+
 @dataclass(frozen=True)
 class ExperimentProgress:
     """How far an experiment is, in cells, those that others need among them."""

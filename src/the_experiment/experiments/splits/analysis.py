@@ -15,7 +15,7 @@ from the_experiment.experiments.splits.config import SplitsExperiment
 from the_experiment.experiments.splits.judgement import judge_claim
 from the_experiment.experiments.splits.results import Results, SplitRow, rows_of, scores_of
 from the_experiment.report.plots import Bar, Curve, bars_figure, curves_figure
-from the_experiment.worlds import find_world
+from the_experiment.worlds import EXACT, find_world
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,6 +62,21 @@ def outcome_of(experiment: SplitsExperiment, results: Results, *, quick: bool) -
             "rows": [_row_json(row) for row in rows],
             "judgements": [judgement.as_json() for judgement in judgements],
         },
+    )
+
+
+def best_and_worst(experiment: SplitsExperiment, results: Results) -> list[str]:
+    """A sentence on either, among the models on each hold-out, by the first measure."""
+    rows = rows_of(experiment, scores_of(experiment, results))
+    models = [row for row in rows if row.is_model and row.measure == EXACT]
+    ranked = sorted(models, key=lambda row: row.share)
+    return (
+        [
+            f"{place} so far by {EXACT}: {row.contestant} on {row.hold_outs}: {_cell(row)}"
+            for place, row in (("best", ranked[-1]), ("worst", ranked[0]))
+        ]
+        if ranked
+        else []
     )
 
 

@@ -206,6 +206,12 @@ class SplitsExperiment(Experiment):
 
         return {fit: fit.cell for fit in fits_of(self, quick=quick)}
 
+    def so_far(self, results: Mapping[Fit, Any]) -> list[str]:
+        """The best and the worst model on any hold-out."""
+        from the_experiment.experiments.splits.analysis import best_and_worst
+
+        return best_and_worst(self, results)
+
     def outcome(self, results: Mapping[Fit, Any], *, quick: bool) -> Outcome:
         """The new cases that each has right, and what that says of the claim."""
         from the_experiment.experiments.splits.analysis import outcome_of
