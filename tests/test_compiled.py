@@ -1,4 +1,4 @@
-"""The compiled step gives what the steps that it stands in for give, and is chosen as the docs say.
+"""The compiled step gives what the steps that it stands in for give.
 
 Each shape of a model is compiled once for this file: half a minute.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, GPT2LMHeadModel
 
 from conftest import EXAMPLES
-from the_experiment.base.errors import UsageError
+from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.runs import Run
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
@@ -27,6 +28,7 @@ from the_experiment.training.job import prepare
 from the_experiment.training.lean import lean
 from the_experiment.training.loop import Training, train
 from the_experiment.training.rows import IGNORED
+from the_experiment.training.several import train_each
 from the_experiment.training.step import Step
 from the_experiment.worlds import find_world
 
@@ -134,6 +136,14 @@ def tiny(dataset: Path, **changes: object) -> TrainConfig:
     return TrainConfig.checked(dataset=str(dataset), device="cpu", **{**shape, **changes})
 
 
+def made(config: TrainConfig) -> Training:
+    return Training(prepare(config), Run(Path(config.dataset) / "run"), None, None)
+
+
+def broken(*_: object, **__: object) -> None:
+    raise RuntimeError("no such header")
+
+
 @pytest.mark.slow
 def test_a_compiled_training_is_a_run_like_any_other(dataset: Path, tmp_path: Path) -> None:
     config = tiny(dataset, compiled=True)
@@ -148,37 +158,39 @@ def test_a_compiled_training_is_a_run_like_any_other(dataset: Path, tmp_path: Pa
     assert type(model) is GPT2LMHeadModel
     train(tiny(dataset), Run(tmp_path / "other"))
     other = json.loads((tmp_path / "other" / "run.json").read_text())
-    assert other["compiled"] is False  # 20 steps: it would not pay
+    assert other["compiled"] is False
     assert record["loss"] == pytest.approx(other["loss"], abs=1e-3)
 
 
-def test_where_the_step_is_compiled(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[str] = []
+def test_only_long_trainings_are_told_of_it(dataset: Path, logged: list[str]) -> None:
+    for epochs, until_fit in ((1, False), (250, True)):  # of 20 steps
+        made(tiny(dataset, epochs=epochs, until_fit=until_fit))
+    assert not [line for line in logged if "--compile" in line]
+    made(tiny(dataset, epochs=250))
+    assert [line for line in logged if "5,000 steps: they would be faster with --compile" in line]
 
-    class Made(CompiledStep):
-        def __init__(self, *_: object, **__: object) -> None:
-            made.append("compiled")
-            raise RuntimeError("no such header")
 
-    monkeypatch.setattr("the_experiment.training.loop.CompiledStep", Made)
+def test_of_all_models_the_one_is_compiled_that_can_be(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, bool] = {}
 
-    def steps_of(**changes: object) -> Step | CompiledStep:
-        return Training(prepare(tiny(dataset, **changes)), Run(dataset / "run"), None, None).step
+    def side_by_side(configs: dict[Run, TrainConfig], _: bool) -> Iterator[None]:
+        given.update({config.model: config.compiled for config in configs.values()})
+        return iter(())
 
-    many = {"epochs": 250}  # of 20 steps
-    assert isinstance(steps_of(), Step)
-    for changes in ({"until_fit": True}, {"plain": True}, {"compiled": False}, {"model": "cnn"}):
-        assert isinstance(steps_of(**many, **changes), Step)
-    assert not made
-    assert isinstance(steps_of(**many), Step)  # it was tried
-    assert made == ["compiled"]
+    monkeypatch.setattr("the_experiment.training.several._side_by_side", side_by_side)
+    assert not [*train_each("all", tiny(dataset, compiled=True), tmp_path)]
+    assert given == {"gpt2": True, "rnn": False, "cnn": False}
 
 
 def test_what_can_not_be_compiled_is_told(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="--compile can't be combined with --plain"):
         tiny(dataset, compiled=True, plain=True)
-    cnn = tiny(dataset, compiled=True, model="cnn")
     with pytest.raises(UsageError, match="can't be compiled: it is for GPT-2 as it is"):
-        Training(prepare(cnn), Run(dataset / "run"), None, None)
+        made(tiny(dataset, compiled=True, model="cnn"))
+    monkeypatch.setattr("the_experiment.training.loop.CompiledStep", broken)
+    with pytest.raises(ExperimentError, match="could not be compiled"):
+        made(tiny(dataset, compiled=True))
     monkeypatch.setattr("shutil.which", lambda _: None)
     assert why_not_compiled(gpt2(0.0)) == "there is no C++ compiler"

@@ -61,7 +61,6 @@ def sweep(
     ] = "",
     executor: options.OnExecutor = "local",
     address: options.Address = "",
-    gpus: options.Gpus = 0.0,
     name: Annotated[
         str, options.Option(help="The name of the results folder.", show_default="sweep-WORLD-…")
     ] = "",
@@ -87,5 +86,5 @@ def sweep(
     experiment = sweep_of(world, hold_out, models, options.numbers(seeds), recipe, name)
     naming_file("sweep", experiment.check)
     naming_file("sweep", experiment.check_models)
-    resources = Resources(jobs, options.seconds(budget), executor, address, gpus)
+    resources = Resources(jobs, options.seconds(budget), executor, address)
     run_and_report(experiment, out, resources, quick=False, as_json=as_json)

@@ -111,14 +111,13 @@ def train(
         ),
     ] = False,
     compiled: Annotated[
-        bool | None,
+        bool,
         options.Option(
-            "--compile/--no-compile",
-            help="Compile GPT-2's training step on a CPU. It takes up to a minute, and seconds for "
-            "later trainings of the same shape; steps are then faster. Needs a C++ compiler.",
-            show_default="from 5,000 steps on",
+            "--compile",
+            help="Compile GPT-2's training step on a CPU: steps are faster, after up to a minute "
+            "for the first training of a shape and seconds for later ones. Needs a C++ compiler.",
         ),
-    ] = None,
+    ] = False,
     checkpoint_every: Annotated[
         int, options.Option(min=1, help="The number of steps between checkpoints.")
     ] = (defaults.CHECKPOINT_EVERY),

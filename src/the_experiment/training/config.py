@@ -75,7 +75,7 @@ class TrainConfig(Configuration):
     threads: int = Field(defaults.THREADS, ge=1)
     deterministic: bool = False  # so that x86 processors with AVX2 give the same weights
     plain: bool = False  # transformers' own modules on the CPU too, so that hooks on them fire
-    compiled: bool | None = None  # a compiled step on the CPU; None: where it pays
+    compiled: bool = False  # GPT-2's step on the CPU is one compiled program
     checkpoint_every: int = Field(defaults.CHECKPOINT_EVERY, ge=1)  # steps
 
     @model_validator(mode="before")

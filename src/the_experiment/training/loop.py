@@ -14,7 +14,7 @@ from loguru import logger
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar as silence_bars
 
-from the_experiment.base.errors import UsageError, first_line
+from the_experiment.base.errors import ExperimentError, UsageError, first_line
 from the_experiment.base.files import replaced_folder
 from the_experiment.base.runs import Run
 from the_experiment.base.seeds import derived_seed
@@ -38,8 +38,7 @@ PROGRESS_EVERY = 10
 CLIP = 1.0  # the largest norm of the gradient, as transformers' Trainer has it
 WEIGHT_DECAY = 0.0  # the same
 WARMUP = 50  # steps, with until-fit only
-MANY_STEPS = 5_000  # from which on compiling pays, even if nothing is in the cache
-MOSTLY_TEXT = 0.9  # of a batch, if all are filled up to the longest text
+MANY_STEPS = 5_000  # from which on compiling pays, even for the first time
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ class Training:
         self.lifecycle = Lifecycle(
             run,
             config,
-            total=config.epochs * self.batches.per_epoch,
+            total=self._steps,
             fingerprint=job.train.fingerprint,
             metrics_every=METRICS_EVERY,
             progress_every=PROGRESS_EVERY,
@@ -126,16 +125,16 @@ class Training:
         )
 
     def _compiled(self) -> CompiledStep | None:
-        """The step as one compiled program, where that is asked for or pays."""
+        """The step as one compiled program, if that is asked for; where it would pay, say so."""
         job, config = self.job, self.job.config
-        if config.compiled is False or config.plain or config.deterministic:
-            return None
         why_not = why_not_compiled(job.model)
-        if config.compiled and why_not:
-            raise UsageError(f"the step can't be compiled: {why_not}", "leave --compile out")
-        if why_not or not (config.compiled or self._is_long()):
+        if not config.compiled:
+            if not why_not and not config.until_fit and self._steps >= MANY_STEPS:
+                logger.info("{:,} steps: they would be faster with --compile", self._steps)
             return None
-        logger.info("compiling the training step; it is kept for later trainings of this shape")
+        if why_not:
+            raise UsageError(f"the step can't be compiled: {why_not}", "leave --compile out")
+        logger.info("compiling the training step, which is kept for trainings of this shape")
         try:
             return CompiledStep(
                 job.model,
@@ -146,18 +145,13 @@ class Training:
                 length=job.train.inputs.shape[1],
             )
         except Exception as error:  # of the compiler: its kinds differ from machine to machine
-            logger.warning("the step could not be compiled: {}", first_line(error))
-            return None
+            raise ExperimentError(
+                f"the step could not be compiled ({first_line(error)})", "leave --compile out"
+            ) from error
 
-    def _is_long(self) -> bool:
-        """Whether compiling pays, even where the cache has nothing: it must not matter if it has.
-
-        Nobody knows when until-fit ends; texts of different lengths would be filled up.
-        """
-        lengths = self.job.train.lengths.float()
-        same_length = float(lengths.mean() / lengths.max()) > MOSTLY_TEXT
-        steps = self.job.config.epochs * self.batches.per_epoch
-        return not self.job.config.until_fit and steps >= MANY_STEPS and same_length
+    @property
+    def _steps(self) -> int:
+        return self.job.config.epochs * self.batches.per_epoch
 
     def resume(self) -> None:
         """Go on from the run's checkpoint, where there is one."""

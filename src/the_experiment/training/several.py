@@ -12,7 +12,7 @@ from the_experiment.base.logs import forwarded_logs, log_through, log_to_folder
 from the_experiment.base.processes import cores, in_parallel
 from the_experiment.base.runs import Run, check_name, default_name
 from the_experiment.data.reading import world_name
-from the_experiment.models.architectures import ARCHITECTURES
+from the_experiment.models.architectures import ARCHITECTURES, REFERENCE
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.job import check_widths
 from the_experiment.training.loop import train
@@ -49,9 +49,11 @@ def train_each(
     if name:
         check_name(name)
     world = world_name(shared.dataset)
+    asked = [REFERENCE] if model == ALL else [model]
+    compiled = asked if shared.compiled else []  # of all, the one that can be
     configs = {
         Run(out / ((name or default_name(each, world)) + (f"-seed-{seed}" if seeds else ""))): (
-            shared.model_copy(update={"model": each, "seed": seed})
+            shared.model_copy(update={"model": each, "seed": seed, "compiled": each in compiled})
         )
         # Backwards, since the RNN takes longest: side by side, the longest should begin first.
         for each in (reversed(names) if model == ALL else [model])
