@@ -2,9 +2,9 @@
 
     python benchmarks/scoring.py --rounds 5 --threads 1
 
-A GPT-2 of the default size is trained on the default world for as many steps as are asked for (0:
-it is new, and gets none right); then each way finds its completion of all 32 states: ours grades
-them too, part by part, with probabilities. The texts have to be the same.
+A GPT-2 of the default size is trained on the default world until it fits; then each way finds its
+completion of all 32 states: ours grades them too, part by part, with probabilities. The texts have
+to be the same.
 """
 
 from __future__ import annotations

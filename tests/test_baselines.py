@@ -91,16 +91,17 @@ def test_a_vote_that_is_tied_goes_to_neither_side() -> None:
     assert sometimes(np.array(solved)).sum() > 312
 
 
-@given(st.integers(0, 2**32), st.integers(1, 5), st.sampled_from([1, 7, 2**24]))
+@given(st.integers(0, 2**32), st.integers(1, 5), st.sampled_from([1, 7, 2**24]), st.booleans())
 def test_neighbours_are_those_that_differ_in_the_fewest_features(
-    seed: int, features: int, pairs: int
+    seed: int, features: int, pairs: int, boolean: bool
 ) -> None:
     rng = np.random.default_rng(seed)
-    seen, asked = rng.integers(-2, 3, (9, features)), rng.integers(-3, 3, (4, features))
+    low, high = (0, 2) if boolean else (-2, 3)
+    seen, asked = (rng.integers(low, high, (rows, features)) for rows in (9, 4))
     answers = rng.integers(0, 3, 9)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("the_experiment.evaluation.baselines.nearest_neighbour.PAIRS", pairs)
-        found = baselines["nearest neighbour"](Examples(seen, answers, (0, 2), False), asked)
+        found = baselines["nearest neighbour"](Examples(seen, answers, (0, 2), boolean), asked)
     assert isinstance(found, Predictions)
     for state, shares in zip(asked, found.shares, strict=True):
         distances = (seen != state).sum(axis=1)

@@ -162,14 +162,6 @@ def test_a_compiled_training_is_a_run_like_any_other(dataset: Path, tmp_path: Pa
     assert record["loss"] == pytest.approx(other["loss"], abs=1e-3)
 
 
-def test_only_long_trainings_are_told_of_it(dataset: Path, logged: list[str]) -> None:
-    for epochs, until_fit in ((1, False), (250, True)):  # of 20 steps
-        made(tiny(dataset, epochs=epochs, until_fit=until_fit))
-    assert not [line for line in logged if "--compile" in line]
-    made(tiny(dataset, epochs=250))
-    assert [line for line in logged if "5,000 steps: they would be faster with --compile" in line]
-
-
 def test_of_all_models_the_one_is_compiled_that_can_be(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -241,6 +241,21 @@ def test_a_killed_worker_begins_again_and_at_last_fails_alone(tmp_path: Path) ->
     assert [cell in store for cell in cells] == [True, False, True, True]
 
 
+def test_a_cell_that_needs_one_that_failed_is_left_out_whatever_else_it_needs(
+    tmp_path: Path,
+) -> None:
+    bad, good = (
+        Cell("bad", f"{ME}:wrong", {"kind": "ours"}),
+        Cell("good", f"{ME}:slow", {"seconds": 1}),
+    )
+    both = Cell("both", f"{ME}:total", {"journal": "", "number": 1}, needs={"a": bad, "b": good})
+    other = Cell("other", f"{ME}:slow", {"seconds": 0.1})
+    failed = LocalExecutor(2).run([both, other], store := Store(tmp_path))
+    assert failed.keys() == {bad, both}
+    assert store.read(good) == 1
+    assert store.read(other) == 0.1
+
+
 def test_what_fails_is_told_with_its_log_and_the_rest_goes_on(tmp_path: Path) -> None:
     ours, theirs = (Cell(kind, f"{ME}:wrong", {"kind": kind}) for kind in ("ours", "theirs"))
     after = Cell("after", f"{ME}:total", {"journal": str(tmp_path / "j"), "number": 1}, {"x": ours})

@@ -31,7 +31,7 @@ try:
 except ModuleNotFoundError:  # Windows removes no file that is open
     fcntl = None  # type: ignore[assignment]
 
-PARTIAL = ".partial"  # the ending of a file that is being written
+PARTIAL = ".the-experiment.partial"  # the ending of a file that is being written
 JUST_BEGUN = 5.0  # seconds that its writer may need to lock it
 PATIENCE = 2.0  # seconds to wait for the writer of a pipe
 LONGEST_TEXT = 100_000  # characters of a file that somebody wrote by hand
@@ -188,7 +188,8 @@ def _remove_partial(folder: Path) -> None:
         partial = [one for one in there if one.name[0] == "." and one.name.endswith(PARTIAL)]
     for one in partial:
         if _is_abandoned(Path(one.path)):
-            Path(one.path).unlink(missing_ok=True)
+            with suppress(OSError):  # somebody else's
+                Path(one.path).unlink(missing_ok=True)
 
 
 def _is_abandoned(file: Path) -> bool:

@@ -115,7 +115,8 @@ def train(
         options.Option(
             "--compile",
             help="Compile GPT-2's training step on a CPU: steps are faster, after up to a minute "
-            "for the first training of a shape and seconds for later ones. Needs a C++ compiler.",
+            "for the first training of a shape and seconds for later ones. Pays from about 5,000 "
+            "steps on, or for several trainings. Needs a C++ compiler.",
         ),
     ] = False,
     checkpoint_every: Annotated[

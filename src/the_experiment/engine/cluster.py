@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loguru import logger
+
 from the_experiment.base.errors import ExperimentError, UsageError, require_packages
 from the_experiment.base.files import write_text
 from the_experiment.engine.cell import Cell, canonical
@@ -39,7 +41,7 @@ class RayExecutor:
 
     Workers need this package. Results come back and land in this process, so that each lands once;
     cells that keep files need the folder of the results on every node. What a lost worker or node
-    computed is computed again, up to three times.
+    computed is computed again, three times in all.
     """
 
     address: str | None = None
@@ -77,16 +79,21 @@ def _connected(address: str | None) -> Iterator[None]:
     dashboard = None if address else False  # theirs is theirs
     try:
         ray.init(address=address, include_dashboard=dashboard, logging_level=logging.ERROR)
-    except ConnectionError:
-        raise ExperimentError(
-            f"the Ray cluster at {address} lets nobody in",
-            "if it wants a token, put that of its head node (`ray get-auth-token`) into "
-            "RAY_AUTH_TOKEN",
-        ) from None
+    except ConnectionError as error:
+        raise _no_connection(address, error) from None
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _no_connection(address: str | None, error: ConnectionError) -> ExperimentError:
+    if address == "auto":
+        return ExperimentError("this machine belongs to no Ray cluster", "start one: `ray start`")
+    return ExperimentError(
+        f"no connection to the Ray cluster at {address} ({error})",
+        "if it wants a token, put that of its head node (`ray get-auth-token`) into RAY_AUTH_TOKEN",
+    )
 
 
 def _has_token() -> bool:
@@ -108,14 +115,17 @@ def _refuse_silent(address: str | None) -> None:
         ) from None
 
 
-def _refuse_no_gpu(share: float) -> None:
-    """Raise for a share that Ray has not, or a cluster without a GPU: Ray would wait for one."""
+def _check_gpus(share: float) -> None:
+    """Raise `UsageError` for what Ray can't share; warn where no node has as much by now."""
     import ray
 
     if share > 1 and share != int(share):
-        raise UsageError(f"--gpus {share:g} is no share", "give one up to 1, or a whole number")
-    if share and not ray.cluster_resources().get("GPU"):
-        raise ExperimentError("the Ray cluster has no GPU", "leave --gpus out")
+        raise UsageError(f"--gpus {share:g} is not a share", "give one up to 1, or a whole number")
+    most = max(node["Resources"].get("GPU", 0.0) for node in ray.nodes())
+    if share > most:
+        logger.warning(
+            "no node of the Ray cluster has {:g} GPUs: cells wait for one that has", share
+        )
 
 
 class _RayPool:
@@ -124,7 +134,7 @@ class _RayPool:
     def __init__(self, store: Store, gpus: float) -> None:
         import ray
 
-        _refuse_no_gpu(gpus)
+        _check_gpus(gpus)
         store.folder.mkdir(parents=True, exist_ok=True)
         self._store = store
         self._gpus = gpus
@@ -139,7 +149,7 @@ class _RayPool:
         needed = {name: self._store.read(one) for name, one in cell.needs.items()}
         folder = str(self._store.folder.resolve()) if cell.keeps_files else None
         resources = self._compute.options(num_cpus=cell.cores, num_gpus=self._gpus)
-        task = self._tasks[cell] = resources.remote(cell, needed, folder)
+        task = self._tasks[cell] = resources.remote(cell, needed, folder, self._gpus > 0)
         future: Future[Any] = task.future()
         return future
 
@@ -176,9 +186,11 @@ class _RayPool:
 
 
 def _computed(
-    cell: Cell, needed: Mapping[str, Any], folder: str | None
+    cell: Cell, needed: Mapping[str, Any], folder: str | None, on_gpu: bool
 ) -> tuple[Any, ExperimentError | str | None, str]:
     """In a worker: the result of a cell, why there is none, and a traceback where that is a bug."""
+    if not on_gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves all of them to be seen
     if folder is not None:
         if not Path(folder).is_dir():
             missing = f"{cell.name} keeps files, and this node has no {folder}"

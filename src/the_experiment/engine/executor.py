@@ -223,8 +223,11 @@ class _Work:
 
     def _release_users(self, cell: Cell) -> None:
         for user in self.users.pop(cell, ()):
-            self.waits[user].remove(cell)
-            if not self.waits[user]:
+            missing = self.waits.get(user)
+            if missing is None:  # another that it needs has failed
+                continue
+            missing.remove(cell)
+            if not missing:
                 del self.waits[user]
                 self._make_ready(user)
 

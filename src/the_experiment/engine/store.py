@@ -67,10 +67,11 @@ class Store:
 
     def path(self, cell: Cell) -> Path:
         """The file of a cell, there or not; another experiment may have given it another name."""
-        name = f"{cell.key}.json"
-        if not (self.folder / name).is_file():
-            name = self._names.get(cell.digest, name)
-        return self.folder / name
+        own = self.folder / f"{cell.key}.json"
+        if own.is_file():
+            return own
+        other = self.folder / self._names.get(cell.digest, own.name)
+        return other if other.is_file() else own
 
     @cached_property
     def _names(self) -> dict[str, str]:
@@ -86,7 +87,9 @@ class Store:
                 journal.seek(self._journal_read)
                 whole, end, _ = journal.read().rpartition(b"\n")
             self._journal_read += len(whole + end)
-            names.update({_digest_in(name): name for name in whole.decode().splitlines()})
+            written = whole.decode("utf-8", "replace").split("\n")
+            there = (name for name in written if name and (self.folder / name).is_file())
+            names.update({_digest_in(name): name for name in there})
 
     @property
     def _journal(self) -> Path:
@@ -171,7 +174,7 @@ class Store:
         )
         write_json(self.path(cell), landed.model_dump())
         with suppress(OSError), self._journal.open("a", encoding="utf-8") as journal:
-            journal.write(f"{self.path(cell).name}\n")  # one append, which others see whole
+            journal.write(f"\n{self.path(cell).name}\n")  # whatever a full disk left before
         return landed
 
     def _landed_meanwhile(self, cell: Cell) -> Landed | None:

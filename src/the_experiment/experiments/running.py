@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -13,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from loguru import logger
+from pydantic import ValidationError
 
 from the_experiment.base.defaults import ExecutorName
 from the_experiment.base.errors import UsageError
-from the_experiment.base.files import archived, read_json, read_text, write_json, write_text
+from the_experiment.base.files import read_json, replaced_folder, write_json, write_text
 from the_experiment.base.runs import ARCHIVE
 from the_experiment.engine.cell import Cell
 from the_experiment.engine.cluster import RayExecutor
@@ -37,7 +39,7 @@ from the_experiment.experiments.experiment import QUICK, Experiment
 from the_experiment.report.outcome import RESULTS, plotly_beside, write_outcome
 
 DECLARED, MANIFEST = "experiment.json", "manifest.json"
-REPORT = "report"  # the folder in which the report of other settings goes to the archive
+REPORTED = {".json", ".html", ".png"}  # the files of a report
 NOT_YET = "not computed yet"
 
 # Of so many things: is told how many more are done.
@@ -81,9 +83,9 @@ def compute(
     """Compute some of an experiment's cells, as `run` does; results, and why some have none."""
     folder = experiment.folder(out)
     refuse_other_folder(experiment, folder)
-    declared = experiment.with_files(_from_anywhere).model_dump_json(indent=2) + "\n"
+    declared = experiment.with_files(_from_anywhere)
     _archive_report_of_other_settings(folder, declared)
-    write_text(folder / DECLARED, declared)
+    write_text(folder / DECLARED, declared.model_dump_json(indent=2) + "\n")
     store, manifest = Store(folder / CELLS), start_manifest(experiment.model_dump(mode="json"))
     if not list(in_order(list(cells.values()), store)):
         return {which: store.read(cell) for which, cell in cells.items()}, {}
@@ -97,23 +99,29 @@ def compute(
     return found
 
 
-def _archive_report_of_other_settings(folder: Path, declared: str) -> None:
-    """Move what is said of the cells, not the cells; a killed move is finished by the next run."""
+def _archive_report_of_other_settings(folder: Path, declared: Experiment) -> None:
+    """Copy an earlier report where the settings have changed since; cells stay where they are."""
     reports = [path for path in (folder / RESULTS, folder / QUICK / RESULTS) if path.is_file()]
-    was_killed = (folder / REPORT).is_dir()
-    if not was_killed and (not reports or _text_of(folder / DECLARED) == declared):
+    if not reports or not (folder / DECLARED).is_file() or _is_of(declared, folder / DECLARED):
         return
-    (folder / REPORT).mkdir(exist_ok=True)
-    own = [path for path in folder.iterdir() if path.is_file() or path.name == QUICK]
-    for path in sorted(own, key=lambda path: path.name == DECLARED):  # that one last
-        path.rename(folder / REPORT / path.name)
-    place = archived(folder / REPORT, folder / ARCHIVE)
+    written = time.localtime(max(path.stat().st_mtime for path in reports))
+    place = folder / ARCHIVE / f"report-{time.strftime('%Y%m%d-%H%M%S', written)}"
+    with replaced_folder(place) as new:
+        for path in folder.iterdir():
+            if path.suffix in REPORTED:
+                shutil.copy2(path, new)
+        if (folder / QUICK).is_dir():
+            shutil.copytree(folder / QUICK, new / QUICK)
     plotly_beside(place)
     logger.info("the earlier report, of other settings, is kept in {}", place)
 
 
-def _text_of(path: Path) -> str:
-    return read_text(path) if path.is_file() else ""
+def _is_of(experiment: Experiment, file: Path) -> bool:
+    """Whether a file declares this experiment; one of an earlier version may lack new settings."""
+    try:
+        return type(experiment).model_validate(read_json(file)) == experiment
+    except ValidationError:
+        return False
 
 
 def refuse_other_folder(experiment: Experiment, folder: Path) -> None:
@@ -192,6 +200,8 @@ def write_report(experiment: Experiment, outcome: Outcome, out: Path, *, quick: 
 
 def so_far(experiment: Experiment, out: Path, *, quick: bool = False) -> list[str]:
     """Sentences on what the cells say that are there, while others are computed."""
+    if not experiment.reports_in_part:
+        return []
     store = Store(experiment.folder(out) / CELLS)
     cells = experiment.cells(out, quick=quick)
     return experiment.so_far(

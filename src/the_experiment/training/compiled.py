@@ -191,6 +191,8 @@ def _compiled(program: Program) -> Callable[..., Tensor]:
         vector.mul_(1 - rate * program.weight_decay).sub_(rate * change)
         return loss
 
+    # A code object of its own: torch compiles only so many variants of one.
+    step.__code__ = step.__code__.replace(co_name=f"step_of_{hash(program) & 0xFFFFFFFF:x}")
     compiled: Callable[..., Tensor] = torch.compile(step, fullgraph=True, dynamic=False)
     return compiled
 

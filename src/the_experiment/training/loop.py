@@ -38,7 +38,6 @@ PROGRESS_EVERY = 10
 CLIP = 1.0  # the largest norm of the gradient, as transformers' Trainer has it
 WEIGHT_DECAY = 0.0  # the same
 WARMUP = 50  # steps, with until-fit only
-MANY_STEPS = 5_000  # from which on compiling pays, even for the first time
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ class Training:
         self.lifecycle = Lifecycle(
             run,
             config,
-            total=self._steps,
+            total=config.epochs * self.batches.per_epoch,
             fingerprint=job.train.fingerprint,
             metrics_every=METRICS_EVERY,
             progress_every=PROGRESS_EVERY,
@@ -125,14 +124,11 @@ class Training:
         )
 
     def _compiled(self) -> CompiledStep | None:
-        """The step as one compiled program, if that is asked for; where it would pay, say so."""
+        """The step as one compiled program, if that is asked for."""
         job, config = self.job, self.job.config
-        why_not = why_not_compiled(job.model)
         if not config.compiled:
-            if not why_not and not config.until_fit and self._steps >= MANY_STEPS:
-                logger.info("{:,} steps: they would be faster with --compile", self._steps)
             return None
-        if why_not:
+        if why_not := why_not_compiled(job.model):
             raise UsageError(f"the step can't be compiled: {why_not}", "leave --compile out")
         logger.info("compiling the training step, which is kept for trainings of this shape")
         try:
@@ -148,10 +144,6 @@ class Training:
             raise ExperimentError(
                 f"the step could not be compiled ({first_line(error)})", "leave --compile out"
             ) from error
-
-    @property
-    def _steps(self) -> int:
-        return self.job.config.epochs * self.batches.per_epoch
 
     def resume(self) -> None:
         """Go on from the run's checkpoint, where there is one."""

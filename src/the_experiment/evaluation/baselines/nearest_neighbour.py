@@ -9,9 +9,7 @@ from the_experiment.base.seeds import Integers
 from the_experiment.evaluation.baseline import Examples, baselines
 from the_experiment.evaluation.predictions import Predictions
 
-PAIRS = 2**24  # of a new state and a seen one that are compared at a time: 64 MB
-
-Counts = npt.NDArray[np.float32]  # whole numbers, exact up to 2^24
+PAIRS = 2**22  # of a new state and a seen one that are compared at a time: some 20 MB
 
 
 @baselines.register("nearest neighbour")
@@ -21,22 +19,27 @@ def nearest_neighbour(examples: Examples, asked: Integers) -> Predictions:
     Where several values have as many votes, each of them is as likely.
     """
     values, coded = np.unique(examples.values, return_inverse=True)
-    ballots = np.eye(len(values), dtype=np.float32)[coded]  # (seen, values)
-    features = _one_hot(np.concatenate([examples.states, asked]))
-    seen, new = np.split(features, [len(examples.states)])
-    blocks = np.array_split(new, 1 + len(new) * len(seen) // PAIRS)
-    votes = np.concatenate([_votes(block @ seen.T, ballots) for block in blocks])
-    return Predictions.of_ties(values, votes == votes.max(axis=1, keepdims=True))
+    seen, boolean = examples.states, examples.boolean_inputs
+    blocks = np.array_split(asked, 1 + len(asked) * len(seen) // PAIRS)
+    votes = [_votes(_agreement(seen, one, boolean), coded, len(values)) for one in blocks]
+    most = np.concatenate(votes)
+    return Predictions.of_ties(values, most == most.max(axis=1, keepdims=True))
 
 
-def _one_hot(states: Integers) -> Counts:
-    """(n, columns): a column for each value of each feature. Their product counts what agrees."""
-    columns = [column[:, None] == np.unique(column) for column in states.T]
-    return np.concatenate(columns, axis=1).astype(np.float32)
+def _agreement(seen: Integers, new: Integers, boolean: bool) -> npt.NDArray[np.float32]:
+    """(new, seen): the larger, the more features agree; whole numbers."""
+    if boolean:  # a product of signs: 1 where two agree, else -1
+        new_signs, seen_signs = ((2 * one - 1).astype(np.float32) for one in (new, seen))
+        product: npt.NDArray[np.float32] = new_signs @ seen_signs.T
+        return product
+    agreeing = np.zeros((len(new), len(seen)), dtype=np.float32)
+    for ours, theirs in zip(new.T, seen.T, strict=True):
+        agreeing += ours[:, None] == theirs
+    return agreeing
 
 
-def _votes(agreeing: Counts, ballots: Counts) -> Counts:
-    """(new, values), given in how many features (new, seen) agree."""
-    nearest = agreeing == agreeing.max(axis=1, keepdims=True)
-    votes: Counts = nearest.astype(np.float32) @ ballots
-    return votes
+def _votes(agreement: npt.NDArray[np.float32], coded: Integers, values: int) -> Integers:
+    """(new, values): how many of the nearest seen states have each value."""
+    new, nearest = np.nonzero(agreement == agreement.max(axis=1, keepdims=True))
+    counts = np.bincount(new * values + coded[nearest], minlength=len(agreement) * values)
+    return counts.reshape(len(agreement), values)
