@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from conftest import Command
 from the_experiment.base.errors import UsageError
-from the_experiment.experiments.running import Resources, executor_of
+from the_experiment.engine.executor import SerialExecutor
+from the_experiment.experiments.running import Resources, executor_of, run
 from the_experiment.experiments.splits.analysis import _curves, outcome_of
 from the_experiment.experiments.splits.cells import Fit, fits_of
 from the_experiment.experiments.splits.config import SplitsExperiment, TrainingRecipe
@@ -160,3 +161,18 @@ def test_a_sweep_goes_on_where_it_was_and_is_an_experiment(
     partial = the_experiment("experiments", "report", str(folder))
     assert "not computed yet" in partial.stdout
     assert the_experiment("experiments", "report", str(folder)).returncode == 0
+
+
+def test_of_very_many_states_a_sample_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("the_experiment.evaluation.contestants.MOST_STATES", 3)
+    recipe = TrainingRecipe(train_rows=32, epochs=1)
+    experiment = sweep_of(WORLD, ["fraction=0.5"], ["cnn"], [1], recipe)
+    found = run(experiment, tmp_path, executor=SerialExecutor())
+    rows = [row for row in found.figures["rows"] if row["measure"] == "exact"]
+    assert {row["contestant"] for row in rows} > {"cnn", "decision tree"}
+    assert {row["new_cases"] for row in rows} == {3}  # of four
+    cells = (tmp_path / "experiments" / experiment.name / "cells").glob("*.json")
+    results = [json.loads(path.read_text())["result"] for path in cells]
+    assert all(len(one["held_out"]) == 3 for one in results if one["held_out"])

@@ -76,8 +76,8 @@ class Exam:
         seed = split.manifest.seed
         return cls(
             split.world,
-            _sampled(split.seen, seed, "seen"),
-            _sampled(split.held_out, seed, "held-out"),
+            sampled(split.seen, seed, "seen"),
+            sampled(split.held_out, seed, "held-out"),
             split.seen,
         )
 
@@ -159,7 +159,8 @@ def _written(completions: Sequence[Completion], part: str) -> Integers:
     return np.array(list(fits), dtype=np.int64)
 
 
-def _sampled(states: Integers, seed: int, kind: str) -> Integers:
+def sampled(states: Integers, seed: int, kind: str) -> Integers:
+    """All states (n, inputs) of a kind, or a sample where they are very many."""
     if len(states) <= MOST_STATES:
         return states
     return states[np.sort(Stream(seed, "asked", kind).shuffled(len(states))[:MOST_STATES])]

@@ -18,7 +18,7 @@ from the_experiment.data.split import Split, seen_states
 from the_experiment.engine.cell import Cell
 from the_experiment.evaluation.baseline import baselines, learned
 from the_experiment.evaluation.completions import Completion
-from the_experiment.evaluation.contestants import right_by_part
+from the_experiment.evaluation.contestants import right_by_part, sampled
 from the_experiment.evaluation.scores import graded_baseline
 from the_experiment.evaluation.trained import Trained
 from the_experiment.experiments.splits.config import ModelEntry, SplitsExperiment, TrainingRecipe
@@ -102,8 +102,9 @@ def baseline_result(
     found, split = unchanged_world(world_name, world), HoldOut.model_validate(hold_out)
     held_out = split.resolve(found, seed)
     seen = seen_states(found, held_out, seed, rows)
-    asked = found.states_at(held_out)
-    states = np.concatenate([seen, asked])
+    known = sampled(seen, seed, "seen")
+    asked = sampled(found.states_at(held_out), seed, "held-out")
+    states = np.concatenate([known, asked])
     predictions = learned(baselines[baseline], found, seen, states)
     if predictions.keys() < set(found.parts):
         return {"seen": None, "held_out": None}
@@ -114,7 +115,7 @@ def baseline_result(
     }
     return {
         kind: {prompt: shares[prompt] for prompt in found.prompts(some)}
-        for kind, some in (("seen", seen), ("held_out", asked))
+        for kind, some in (("seen", known), ("held_out", asked))
     }
 
 
@@ -126,7 +127,7 @@ def model_result(
     seed: int,
     world_name: str,
 ) -> dict[str, Any]:
-    """Generate the data, train, and ask every state; nothing but the result is kept."""
+    """Generate the data, train, and ask the states; nothing but the result is kept."""
     from the_experiment.training import loop
     from the_experiment.training.config import TrainConfig
 
@@ -155,10 +156,10 @@ def model_result(
 
 
 def _asked(trained: Trained, split: Split) -> dict[str, Any]:
-    """What the model writes for every state, and what of it is right."""
-    seen, held_out = (
-        trained.complete(split.world.prompts(states)) for states in (split.seen, split.held_out)
-    )
+    """What the model writes for every state, or a sample of very many, and what of it is right."""
+    seed = split.manifest.seed
+    asked = (sampled(split.seen, seed, "seen"), sampled(split.held_out, seed, "held-out"))
+    seen, held_out = (trained.complete(split.world.prompts(states)) for states in asked)
     return {
         "seen": _right(split.world, seen),
         "held_out": _right(split.world, held_out),

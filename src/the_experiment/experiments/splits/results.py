@@ -13,6 +13,7 @@ from the_experiment.base.seeds import Integers
 from the_experiment.data.cases import Cases, Guesses, Truths, cases_of, whole_cases
 from the_experiment.data.holdout import HoldOut
 from the_experiment.data.split import seen_states
+from the_experiment.evaluation.contestants import sampled
 from the_experiment.evaluation.predictions import Shares, always
 from the_experiment.evaluation.scores import Count
 from the_experiment.evaluation.statistics import Rate
@@ -29,7 +30,7 @@ NOTHING = Count(0, 0, 0.0, 0)
 class FitScore:
     """One cell by one measure, on the new cases of its split."""
 
-    states: frozenset[str]  # the prompts of all that are held out
+    states: frozenset[str]  # the prompts of those held out that were asked
     cases: list[Hashable]  # what each is made of, the same on every split
     right: Shares  # (cases,) of a baseline: in which share of its tie-breaks
     parts: Shares  # (cases, parts) the same by part
@@ -107,7 +108,7 @@ def scores_of(experiment: SplitsExperiment, results: Results) -> dict[str, dict[
     for fits in _by_split(results):
         held_out = fits[0].hold_out.resolve(world, fits[0].seed)
         seen = seen_states(world, held_out, fits[0].seed, fits[0].train.train_rows)
-        asked = world.states_at(held_out)
+        asked = sampled(world.states_at(held_out), fits[0].seed, "held-out")
         prompts = world.prompts(asked)
         for measure, parts in measures.items():
             cases = _cases(world, parts, seen, asked)
