@@ -60,7 +60,7 @@ def small(models: Sequence[str], **changed: Any) -> quick_experiment:
 
 
 def cell_times(out: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_mtime_ns for path in out.glob("programs/small/cells/*")}
+    return {path.name: path.stat().st_mtime_ns for path in out.glob("programs/small/cells/*.json")}
 
 
 def test_the_first_listing(
