@@ -163,6 +163,28 @@ def test_a_sweep_goes_on_where_it_was_and_is_an_experiment(
     assert the_experiment("experiments", "report", str(folder)).returncode == 0
 
 
+def test_experiments_that_share_cells_share_their_results(
+    tmp_path: Path, logged: list[str]
+) -> None:
+    recipe = TrainingRecipe(train_rows=32, epochs=1)
+    one = sweep_of(WORLD, ["fraction=0.5"], ["cnn"], [1], recipe, "one")
+    more = sweep_of(WORLD, ["fraction=0.25", "fraction=0.5"], ["cnn"], [1], recipe, "more")
+    first = run(one, tmp_path, executor=SerialExecutor())
+    second = run(more, tmp_path, executor=SerialExecutor())
+    shared = [row for row in second.figures["rows"] if row["hold_outs"] == "50% held out"]
+    assert shared == first.figures["rows"]
+    count = len(one.cells(tmp_path, quick=False))
+    assert [line for line in logged if f"{count} cells were computed by another" in line]
+    folder = tmp_path / "experiments"
+    seconds = [
+        next((folder / name / "cells").glob("50-*-cnn-*.json")).read_text()
+        for name in ("one", "more")
+    ]
+    assert seconds[0] == seconds[1]  # of its training, too
+    run(one, tmp_path, executor=SerialExecutor())  # nothing is left, and nothing taken
+    assert sum("by another" in line for line in logged) == 1
+
+
 def test_of_very_many_states_a_sample_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

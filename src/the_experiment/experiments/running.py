@@ -6,10 +6,11 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from the_experiment.base.defaults import ExecutorName
 from the_experiment.base.errors import UsageError
 from the_experiment.base.files import read_json, replaced_folder, write_json, write_text
 from the_experiment.base.runs import ARCHIVE
+from the_experiment.base.words import counted
 from the_experiment.engine.cell import Cell
 from the_experiment.engine.cluster import RayExecutor
 from the_experiment.engine.executor import (
@@ -87,7 +89,8 @@ def compute(
     _archive_report_of_other_settings(folder, declared)
     write_text(folder / DECLARED, declared.model_dump_json(indent=2) + "\n")
     store, manifest = Store(folder / CELLS), start_manifest(experiment.model_dump(mode="json"))
-    if not list(in_order(list(cells.values()), store)):
+    taken = _take_over(list(cells.values()), store, out)
+    if not taken and not list(in_order(list(cells.values()), store)):
         return {which: store.read(cell) for which, cell in cells.items()}, {}
     write_json(folder / MANIFEST, manifest.model_dump())
     try:
@@ -97,6 +100,21 @@ def compute(
         write_table(store, folder)
     write_json(folder / MANIFEST, manifest.ended().model_dump())
     return found
+
+
+def _take_over(cells: Sequence[Cell], store: Store, out: Path) -> int:
+    """Land what other experiments in the same output folder have computed; how many cells."""
+    others = [Store(folder) for folder in sorted(out.glob(f"*/*/{CELLS}"))]
+    others = [other for other in others if other.folder != store.folder]
+    taken = 0
+    for cell in [*in_order(cells, store)] if others else ():
+        found = next((other for other in others if not cell.keeps_files and cell in other), None)
+        if found:
+            store.result(cell, partial(found.read, cell))
+            taken += 1
+    if taken:
+        logger.info("{} were computed by another experiment already", counted(taken, "cell"))
+    return taken
 
 
 def _archive_report_of_other_settings(folder: Path, declared: Experiment) -> None:
