@@ -1,7 +1,7 @@
-"""A whole training step of GPT-2 on a CPU as one compiled program.
+"""A whole training step of GPT-2 on a CPU as one compiled spec.
 
 Forward, backward, clip and AdamW are one graph of fixed shapes, in which torch's compiler fuses
-what is done element by element. Compiling takes half a minute once, and seconds when the result is
+what is done element by element. Compiling takes up to minutes once, and seconds when the result is
 in the cache on disk.
 """
 
@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -31,7 +32,7 @@ BETAS, EPSILON = (0.9, 0.999), 1e-8  # torch's defaults of AdamW
 
 
 @dataclass(frozen=True)
-class Program:
+class StepSpec:
     """All that the compiled code depends on."""
 
     shapes: tuple[tuple[int, ...], ...]  # of the parameters, in the model's order
@@ -76,7 +77,7 @@ class CompiledStep:
         dropouts = (model.transformer.drop, first.attn.attn_dropout, first.attn.resid_dropout)
         embedding, attention, residual = (float(dropout.p) for dropout in dropouts)
         self.model = model
-        self._program = Program(
+        self._spec = StepSpec(
             shapes=tuple(tuple(one.shape) for one in model.parameters()),
             heads=model.config.n_head,
             rows=rows,
@@ -90,7 +91,7 @@ class CompiledStep:
         self._vector = flattened(model).detach()
         self._moments = {name: torch.zeros_like(self._vector) for name in MOMENTS}
         self._steps = 0
-        self._step = _compiled(self._program)
+        self._step = _compiled(self._spec)
         self._try()
 
     def __call__(self, inputs: Tensor, labels: Tensor, learning_rate: float) -> Tensor:
@@ -106,12 +107,12 @@ class CompiledStep:
 
     def _filled(self, texts: Tensor, filler: int) -> Tensor:
         rows, length = texts.shape
-        missing = (0, self._program.length - length, 0, self._program.rows - rows)
+        missing = (0, self._spec.length - length, 0, self._spec.rows - rows)
         return functional.pad(texts, missing, value=filler)
 
     def _bits(self) -> Tensor:
         """Random 16-bit integers for every mask, each from a whole 64-bit one on."""
-        count = sum(_drawn(size) for _, size in self._program.masks)
+        count = sum(_drawn(size) for _, size in self._spec.masks)
         return random_bits(int(torch.randint(2**62, ())), count)
 
     def _try(self) -> None:
@@ -119,7 +120,7 @@ class CompiledStep:
         kept_safe = [self._vector, *self._moments.values()]
         self._vector, *moments = (one.clone() for one in kept_safe)
         real, self._moments = self._moments, dict(zip(MOMENTS, moments, strict=True))
-        shape = (self._program.rows, self._program.length)
+        shape = (self._spec.rows, self._spec.length)
         with torch.random.fork_rng(devices=[]):
             self(torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long), 0.0)
         self._vector, self._moments, self._steps = kept_safe[0], real, 0
@@ -154,7 +155,7 @@ def _drawn(size: int) -> int:
 
 
 @lru_cache(maxsize=8)
-def _compiled(program: Program) -> Callable[..., Tensor]:
+def _compiled(spec: StepSpec) -> Callable[..., Tensor]:
     """The program, which torch compiles as it is first called, or finds in its cache on disk."""
     caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(caches, "the-experiment", "torch")))
@@ -173,40 +174,41 @@ def _compiled(program: Program) -> Callable[..., Tensor]:
         masks = [
             kept(drawn[:size], dropped) if dropped else None
             for drawn, (dropped, size) in zip(
-                bits.split([_drawn(size) for _, size in program.masks]), program.masks, strict=True
+                bits.split([_drawn(size) for _, size in spec.masks]), spec.masks, strict=True
             )
         ]
 
         def loss_of(values: Tensor) -> Tensor:
-            return _loss(program, values, masks, inputs, labels)
+            return _loss(spec, values, masks, inputs, labels)
 
         gradient: Tensor
         loss: Tensor
         gradient, loss = torch.func.grad_and_value(loss_of)(vector)
         norm = torch.linalg.vector_norm(gradient)
-        gradient = gradient * (program.clip / (norm + 1e-6)).clamp(max=1.0)
+        gradient = gradient * (spec.clip / (norm + 1e-6)).clamp(max=1.0)
         average.lerp_(gradient, 1 - BETAS[0])
         square.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
         change = (average / correction) / ((square / correction_of_square).sqrt() + EPSILON)
-        vector.mul_(1 - rate * program.weight_decay).sub_(rate * change)
+        vector.mul_(1 - rate * spec.weight_decay).sub_(rate * change)
         return loss
 
     # A code object of its own: torch compiles only so many variants of one.
-    step.__code__ = step.__code__.replace(co_name=f"step_of_{hash(program) & 0xFFFFFFFF:x}")
+    digest = sha256(repr(spec).encode()).hexdigest()[:8]  # the same in every process, as the cache
+    step.__code__ = step.__code__.replace(co_name=f"step_{digest}")
     compiled: Callable[..., Tensor] = torch.compile(step, fullgraph=True, dynamic=False)
     return compiled
 
 
 def _loss(
-    program: Program,
+    spec: StepSpec,
     vector: Tensor,
     masks: Sequence[Tensor | None],
     inputs: Tensor,
     labels: Tensor,
 ) -> Tensor:
     """GPT-2's loss, as transformers' model computes it, from all parameters as one vector."""
-    parts = vector.split([math.prod(shape) for shape in program.shapes])
-    values = [part.view(shape) for part, shape in zip(parts, program.shapes, strict=True)]
+    parts = vector.split([math.prod(shape) for shape in spec.shapes])
+    values = [part.view(shape) for part, shape in zip(parts, spec.shapes, strict=True)]
     embedding, positions, *blocks, gain, bias = values
     left = iter(masks)
 
@@ -214,42 +216,42 @@ def _loss(
         mask = next(left)
         return hidden if mask is None else hidden * mask.view(hidden.shape)
 
-    stream = functional.embedding(inputs, embedding) + positions[: program.length]
+    stream = functional.embedding(inputs, embedding) + positions[: spec.length]
     stream = dropped(stream.flatten(0, 1))  # (tokens, width)
     for first in range(0, len(blocks), OF_A_BLOCK):
-        stream = _block(program, blocks[first : first + OF_A_BLOCK], stream, dropped)
-    normed = functional.layer_norm(stream, tuple(gain.shape), gain, bias, program.epsilon)
-    logits = normed.to(program.precision) @ embedding.to(program.precision).t()
+        stream = _block(spec, blocks[first : first + OF_A_BLOCK], stream, dropped)
+    normed = functional.layer_norm(stream, tuple(gain.shape), gain, bias, spec.epsilon)
+    logits = normed.to(spec.precision) @ embedding.to(spec.precision).t()
     return functional.cross_entropy(logits.float(), labels.flatten(), ignore_index=IGNORED)
 
 
 def _block(
-    program: Program,
+    spec: StepSpec,
     values: Sequence[Tensor],
     stream: Tensor,
     dropped: Callable[[Tensor], Tensor],
 ) -> Tensor:
     """(tokens, width) to the same. The parameters are those of a GPT-2 block, in its order."""
     norm_1, to_qkv, to_mix, norm_2, to_up, to_down = (values[at : at + 2] for at in range(0, 12, 2))
-    rows, length, heads, width = program.rows, program.length, program.heads, stream.shape[1]
+    rows, length, heads, width = spec.rows, spec.length, spec.heads, stream.shape[1]
     size = width // heads
 
     def normed(norm: Sequence[Tensor]) -> Tensor:
         gain, bias = norm
-        out = functional.layer_norm(stream, (width,), gain, bias, program.epsilon)
-        return out.to(program.precision)
+        out = functional.layer_norm(stream, (width,), gain, bias, spec.epsilon)
+        return out.to(spec.precision)
 
     def product(layer: Sequence[Tensor], x: Tensor) -> Tensor:
-        weight, bias = (one.to(program.precision) for one in layer)
+        weight, bias = (one.to(spec.precision) for one in layer)
         return torch.addmm(bias, x, weight)
 
     parts = product(to_qkv, normed(norm_1)).view(rows, length, 3, heads, size)
     q, k, v = parts.permute(2, 0, 3, 1, 4).reshape(3, rows * heads, length, size)
     future = torch.full((length, length), float("-inf")).triu(1)
     scores = torch.bmm(q, k.transpose(1, 2)).float() * size**-0.5 + future
-    pattern = dropped(scores.softmax(-1)).to(program.precision)
+    pattern = dropped(scores.softmax(-1)).to(spec.precision)
     z = torch.bmm(pattern, v).view(rows, heads, length, size).transpose(1, 2)
     stream = stream + dropped(product(to_mix, z.reshape(-1, width)).float())
     up = product(to_up, normed(norm_2)).float()
-    active = (up * torch.sigmoid((up * up * CUBIC + LINEAR) * up)).to(program.precision)
+    active = (up * torch.sigmoid((up * up * CUBIC + LINEAR) * up)).to(spec.precision)
     return stream + dropped(product(to_down, active).float())
