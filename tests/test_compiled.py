@@ -16,11 +16,9 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, GPT2LMHeadModel
 
-from conftest import EXAMPLES
+from test_training import eight_states
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.runs import Run
-from the_experiment.data.generate import Sizes, generate
-from the_experiment.data.holdout import HoldOut
 from the_experiment.models.architectures import Shape, build
 from the_experiment.training.compiled import CompiledStep, why_not_compiled
 from the_experiment.training.config import TrainConfig
@@ -30,7 +28,6 @@ from the_experiment.training.loop import Training, train
 from the_experiment.training.rows import IGNORED
 from the_experiment.training.several import train_each
 from the_experiment.training.step import Step
-from the_experiment.worlds import find_world
 
 ROWS, LENGTH, WORDS = 4, 9, 17
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -125,10 +122,7 @@ def test_a_compiled_step_in_bf16_is_as_near_to_fp32_as_the_stand_ins() -> None:
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "dataset"
-    world = find_world(str(EXAMPLES / "three-bits.yaml"))
-    generate(world, HoldOut(fraction=0.25), Sizes(train=320, valid=20, test=0), 1, folder)
-    return folder
+    return eight_states(tmp_path_factory.mktemp("data") / "dataset")
 
 
 def tiny(dataset: Path, **changes: object) -> TrainConfig:

@@ -61,8 +61,11 @@ STEPS = 40  # of `short`
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return eight_states(tmp_path_factory.mktemp("data") / "dataset")
+
+
+def eight_states(folder: Path) -> Path:
     """Rows of a world of eight states, two of them held out."""
-    folder = tmp_path_factory.mktemp("data") / "dataset"
     world = find_world(str(EXAMPLES / "three-bits.yaml"))
     generate(world, HoldOut(fraction=0.25), Sizes(train=320, valid=20, test=0), 1, folder)
     return folder
