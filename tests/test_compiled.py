@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -20,7 +23,7 @@ from test_training import eight_states
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.runs import Run
 from the_experiment.models.architectures import Shape, build
-from the_experiment.training.compiled import CompiledStep, why_not_compiled
+from the_experiment.training.compiled import CACHE, CompiledStep, why_not_compiled
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.job import prepare
 from the_experiment.training.lean import lean
@@ -136,6 +139,32 @@ def made(config: TrainConfig) -> Training:
 
 def broken(*_: object, **__: object) -> None:
     raise RuntimeError("no such header")
+
+
+MISSES = """
+from test_compiled import compiled, gpt2
+from torch._dynamo.utils import counters
+compiled(gpt2(0.0, 1, 1))
+print(counters["aot_autograd"]["autograd_cache_miss"])
+"""
+
+
+@pytest.mark.slow
+def test_what_was_compiled_is_found_by_the_next_process(tmp_path: Path) -> None:
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    own = {name: value for name, value in os.environ.items() if name != CACHE}
+    place = {"XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": path}
+    misses = [
+        subprocess.run(
+            [sys.executable, "-c", MISSES],
+            env={**own, **place, "PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in (1, 2)
+    ]
+    assert misses == ["1\n", "0\n"]
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ from the_experiment.training.rows import IGNORED
 from the_experiment.training.step import MOMENTS, flattened
 
 COMPILERS = ("c++", "g++", "clang++")
+CACHE = "TORCHINDUCTOR_CACHE_DIR"
 OF_A_BLOCK = 12  # parameters
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # torch's defaults of AdamW
 
@@ -154,11 +155,21 @@ def _drawn(size: int) -> int:
     return size + -size % 4
 
 
+def _keep_cache() -> None:
+    """Keep what is compiled in the user's own cache, unless another place was chosen.
+
+    As it is imported, torch names a folder of the system's temporary ones, which a restart empties.
+    """
+    chosen = os.environ.get(CACHE, "")
+    if not Path(chosen).name or Path(chosen).name.startswith("torchinductor_"):
+        caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        os.environ[CACHE] = str(Path(caches, "the-experiment", "torch"))
+
+
 @lru_cache(maxsize=8)
 def _compiled(spec: StepSpec) -> Callable[..., Tensor]:
     """The program, which torch compiles as it is first called, or finds in its cache on disk."""
-    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(caches, "the-experiment", "torch")))
+    _keep_cache()
 
     def step(
         vector: Tensor,
