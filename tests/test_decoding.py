@@ -27,6 +27,7 @@ from transformers import (
 from looked_into import random_model
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.models.decoding import BATCHES, greedy, writes_in_batches
+from the_experiment.models.drafts import CORRECTIONS, greedy_from
 
 TOKENIZER = character_tokenizer("0123456789+-*/=() abcdef\n")
 PROMPTS = ["12+3=", "4", "12+3=", "(1-2)*3=", "a=1\nb=a"]
@@ -79,6 +80,39 @@ def test_many_prompts_are_answered_as_each_alone(name: str) -> None:
     model = model_of(name)
     assert greedy(model, TOKENIZER, PROMPTS, 8) == [by_hand(model, one, 8) for one in PROMPTS]
     assert writes_in_batches(model) == (name != "rwkv")
+
+
+@pytest.mark.parametrize("name", ["gpt2", "rnn", "cnn", "rwkv", "mamba"])
+@pytest.mark.parametrize("room", [1, 2, 8])
+def test_a_draft_changes_nothing_of_what_is_written(name: str, room: int) -> None:
+    model = model_of(name)
+    expected = [by_hand(model, one, room) for one in PROMPTS]
+    spoilt = ["", "c" + expected[1][1:], expected[2][:1], expected[3] + "12", expected[4]]
+    for drafts in (expected, spoilt, ["ab" * 8] * len(PROMPTS), [""] * len(PROMPTS)):
+        assert greedy_from(model, TOKENIZER, PROMPTS, drafts, room) == expected
+
+
+def test_a_draft_saves_forwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_of("gpt2")
+    (text,) = greedy(model, TOKENIZER, ["12+3="], 8)
+    forwards: list[int] = []
+    model.register_forward_hook(lambda *_: forwards.append(1))
+    drafts = {text: 1, other_than(text[0]) + text[1:]: 2}
+    for draft, needed in drafts.items():
+        forwards.clear()
+        assert greedy_from(model, TOKENIZER, ["12+3="], [draft], 8) == [text]
+        assert len(forwards) == needed
+    forwards.clear()
+    greedy_from(model, TOKENIZER, ["12+3="], ["".join(map(other_than, text))], 8)
+    assert len(forwards) == CORRECTIONS + 8  # all tokens wrong: given up, and decoded one by one
+    monkeypatch.setattr("the_experiment.models.drafts.FEW", 1)
+    forwards.clear()
+    assert greedy_from(model, TOKENIZER, ["12+3="] * 2, [text] * 2, 8) == [text] * 2
+    assert len(forwards) >= 8
+
+
+def other_than(character: str) -> str:
+    return "a" if character != "a" else "b"
 
 
 OWN_WAYS: list[dict[str, Any]] = [

@@ -117,8 +117,7 @@ class Split:
     def held_out_meanings(self) -> HeldOutMeanings:
         """How much of what is held out is new, whatever the names and words."""
         held_out, seen = self.world.meanings(self.held_out), self.world.meanings(self.seen)
-        sequences = self.manifest.hold_out.sequences
-        named = np.array([self.world.meanings(self.world.state(one))[0] for one in sequences])
+        named = self.world.meanings(self.world.states_of(self.manifest.hold_out.sequences))
         return HeldOutMeanings(
             *_new(held_out, seen),
             seen_twins=int(np.isin(held_out, seen).sum()),

@@ -36,37 +36,42 @@ def complete(
     """The greedy completion of each prompt.
 
     One teacher-forced forward over the right completions tells which of them greedy decoding
-    writes exactly; only the others are decoded token by token.
+    writes exactly; only the others are decoded.
     """
-    from the_experiment.models.decoding import greedy
+    from the_experiment.models.drafts import greedy_from
     from the_experiment.models.scoring import score
 
-    right = [world.answer(prompt) for prompt in prompts]
-    scores = score(model, tokenizer, list(zip(prompts, right, strict=True)))
-    written = dict(zip(prompts, right, strict=True))
+    right = dict(zip(prompts, world.answers(prompts), strict=True))
+    scores = score(model, tokenizer, [(prompt, right[prompt]) for prompt in prompts])
+    written = dict(right)
     scored = dict(zip(prompts, scores, strict=True))
     missed = [prompt for prompt, one in zip(prompts, scores, strict=True) if not one.exact]
     if missed:
         room = max(len(one.right) for one in scores)
-        texts = greedy(model, tokenizer, missed, max_new_tokens=room)
+        texts = greedy_from(model, tokenizer, missed, [right[one] for one in missed], room)
         written |= dict(zip(missed, texts, strict=True))
         scored |= dict(
             zip(missed, score(model, tokenizer, list(zip(missed, texts, strict=True))), strict=True)
         )
     return [
-        _graded(world, prompt, written[prompt], scored[prompt], truth)
+        _graded(world, prompt, right[prompt], written[prompt], scored[prompt], truth)
         for prompt, truth in zip(prompts, scores, strict=True)
     ]
 
 
 def _graded(
-    world: World, prompt: str, text: str, written: CompletionScore, truth: CompletionScore
+    world: World,
+    prompt: str,
+    right: str,
+    text: str,
+    written: CompletionScore,
+    truth: CompletionScore,
 ) -> Completion:
     return Completion(
         prompt=prompt,
         text=text,
         exact=truth.exact,
-        parts=world.grade(prompt, text).parts,
+        parts=world.grade_against(right, text).parts,
         probabilities=_part_probabilities(world, text, written),
         logprob=truth.logprob,
     )

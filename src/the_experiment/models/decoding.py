@@ -67,7 +67,7 @@ def _written(
 ) -> list[str]:
     inputs = padded(rows, pad_id(tokenizer), "left")  # (rows, length)
     check_length(model, inputs.shape[1] + max_new_tokens - 1)
-    ends = _ends(model, tokenizer)
+    ends = end_ids(model, tokenizer)
     with _greedily(model):
         written = model.generate(
             input_ids=inputs.to(model.device),
@@ -80,7 +80,7 @@ def _written(
     return [str(text) for text in texts]
 
 
-def _ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+def end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """The tokens that end a text: some chat models end a turn with another than the tokenizer's."""
     told = getattr(model.generation_config, "eos_token_id", None)
     return sorted({end_id(tokenizer), *(told if isinstance(told, list) else [told])} - {None})

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.models.texts import (
     Encoded,
     Offsets,
-    encode,
+    encode_all,
     pad_id,
     padded,
 )
@@ -57,7 +58,7 @@ def score(
 
     Raises `ExperimentError` for a text longer than the model has positions.
     """
-    encoded = [encode(tokenizer, prompt, completion) for prompt, completion in pairs]
+    encoded = encode_all(tokenizer, pairs)
     longest = max((len(one.ids) for one in encoded), default=0)
     check_length(model, longest - 1)
     rows = max(1, min(ROWS, LOGITS // (len(tokenizer) * max(longest, 1))))
@@ -66,12 +67,40 @@ def score(
 
 
 @torch.inference_mode()
+def likeliest(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[tuple[Sequence[int], Sequence[int]]],
+) -> list[list[int]]:
+    """The likeliest token at each place of each completion, all before it being given.
+
+    `rows` are the tokens of prompts and of their completions. Raises `ExperimentError` as `score`.
+    """
+    texts = [(*prompt, *completion) for prompt, completion in rows]
+    check_length(model, max(map(len, texts)) - 1)
+    logits = _logits(model, [text[:-1] for text in texts], pad_id(tokenizer))
+    tokens = logits.argmax(-1).tolist()  # (rows, length)
+    return [
+        found[len(prompt) - 1 : len(text) - 1]
+        for found, text, (prompt, _) in zip(tokens, texts, rows, strict=True)
+    ]
+
+
+def _logits(model: PreTrainedModel, rows: Sequence[Sequence[int]], pad: int) -> Tensor:
+    """(rows, length, vocabulary), in float32."""
+    inputs = padded(rows, pad)  # (rows, length)
+    mask = padded([[1] * len(row) for row in rows], 0)
+    logits: Tensor = model(
+        input_ids=inputs.to(model.device), attention_mask=mask.to(model.device)
+    ).logits
+    return logits.float()
+
+
+@torch.inference_mode()
 def _scored(model: PreTrainedModel, encoded: Sequence[Encoded], pad: int) -> list[CompletionScore]:
-    inputs = padded([one.ids[:-1] for one in encoded], pad)  # (rows, length)
-    mask = padded([[1] * (len(one.ids) - 1) for one in encoded], 0)
+    logits = _logits(model, [one.ids[:-1] for one in encoded], pad)
     targets = padded([one.ids[1:] for one in encoded], pad).to(model.device)
-    logits = model(input_ids=inputs.to(model.device), attention_mask=mask.to(model.device)).logits
-    logprobs = logits.float().log_softmax(-1)  # (rows, length, vocabulary)
+    logprobs = logits.log_softmax(-1)  # (rows, length, vocabulary)
     right = (logprobs.argmax(-1) == targets).cpu()
     given = logprobs.gather(-1, targets[..., None]).squeeze(-1).cpu()
     scores = []

@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from the_experiment.base.errors import ExperimentError
 
+AT_ONCE = 1024  # texts: tokenizers keep kilobytes of each
 Offsets = tuple[tuple[int, int], ...]  # of each token: first character, one past the last
 
 
@@ -37,18 +38,29 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> 
     >>> encode(character_tokenizer("01"), "01", "1")
     Encoded(prompt=(3, 4), completion=(4, 1), offsets=((0, 1), (1, 1)))
     """
-    first, second = prompt_ids(tokenizer, prompt), _ids(tokenizer, completion)
-    end = len(completion)
-    return Encoded(
-        tuple(first),
-        (*second, end_id(tokenizer)),
-        (*_offsets(tokenizer, completion, second), (end, end)),
-    )
+    return encode_all(tokenizer, [(prompt, completion)])[0]
+
+
+def encode_all(
+    tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]]
+) -> list[Encoded]:
+    """`encode` of each (prompt, completion)."""
+    first = _tokenized(tokenizer, [prompt for prompt, _ in pairs])
+    second = _tokenized(tokenizer, [completion for _, completion in pairs])
+    end = end_id(tokenizer)
+    encoded = []
+    for (prompt, _), (ids, places), (_, text) in zip(first, second, pairs, strict=True):
+        closing = (len(text), len(text))
+        encoded.append(Encoded(tuple(_some(prompt)), (*ids, end), (*places, closing)))
+    return encoded
 
 
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
     """The tokens of a prompt. Raises `ExperimentError` where there are none."""
-    ids = _ids(tokenizer, prompt)
+    return _some(_ids(tokenizer, prompt))
+
+
+def _some(ids: list[int]) -> list[int]:
     if not ids:
         raise ExperimentError("the prompt is empty", "write at least one character")
     return ids
@@ -61,11 +73,9 @@ def padded(rows: Sequence[Sequence[int]], filler: int, side: str = "right") -> T
     [[1, 2, 3], [0, 0, 4]]
     """
     longest = max(map(len, rows))
-    filled = torch.full((len(rows), longest), filler)
-    for number, row in enumerate(rows):
-        place = slice(longest - len(row), None) if side == "left" else slice(len(row))
-        filled[number, place] = torch.tensor(row, dtype=torch.long)
-    return filled
+    fillers = [[filler] * (longest - len(row)) for row in rows]
+    pairs = zip(fillers, rows, strict=True) if side == "left" else zip(rows, fillers, strict=True)
+    return torch.tensor([[*first, *second] for first, second in pairs], dtype=torch.long)
 
 
 def end_id(tokenizer: PreTrainedTokenizerBase) -> int:
@@ -107,13 +117,25 @@ def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
 
 def offsets(tokenizer: PreTrainedTokenizerBase, text: str) -> Offsets:
     """Where each token of a text stands in it."""
-    return _offsets(tokenizer, text, _ids(tokenizer, text))
+    return _tokenized(tokenizer, [text])[0][1]
 
 
-def _offsets(tokenizer: PreTrainedTokenizerBase, text: str, ids: list[int]) -> Offsets:
-    if tokenizer.is_fast:
-        found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-        return tuple((int(start), int(end)) for start, end in found["offset_mapping"])
-    # Tokenizers in Python keep no offsets: the text grows by what each token adds to it.
+def _tokenized(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
+) -> list[tuple[list[int], Offsets]]:
+    """The tokens of each text, and where they stand in it."""
+    if not tokenizer.is_fast:
+        return [_spelled(tokenizer, _ids(tokenizer, text)) for text in texts]
+    tokenized: list[tuple[list[int], Offsets]] = []
+    for start in range(0, len(texts), AT_ONCE):
+        chunk = list(texts[start : start + AT_ONCE])
+        found = tokenizer(chunk, add_special_tokens=False, return_offsets_mapping=True)
+        places = [tuple((int(a), int(b)) for a, b in each) for each in found["offset_mapping"]]
+        tokenized += zip(found["input_ids"], places, strict=True)
+    return tokenized
+
+
+def _spelled(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> tuple[list[int], Offsets]:
+    """Tokenizers in Python keep no offsets: the text grows by what each token adds to it."""
     ends = [len(str(tokenizer.decode(ids[: count + 1]))) for count in range(len(ids))]
-    return tuple(zip([0, *ends], ends, strict=False))
+    return ids, tuple(zip([0, *ends], ends, strict=False))

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.seeds import Integers, Stream
-from the_experiment.models.texts import encode, end_id, padded, unknown_in
+from the_experiment.models.texts import encode_all, end_id, padded, unknown_in
 
 IGNORED = -100  # no loss on these labels, as everywhere in transformers
 
@@ -50,7 +50,7 @@ def encode_rows(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, s
     """
     numbers: dict[tuple[str, str], int] = {}
     rows = [numbers.setdefault(pair, len(numbers)) for pair in pairs]
-    encoded = [encode(tokenizer, prompt, completion) for prompt, completion in numbers]
+    encoded = encode_all(tokenizer, list(numbers))
     for prompt, completion in numbers:
         lost = unknown_in(tokenizer, prompt + completion)
         if lost:

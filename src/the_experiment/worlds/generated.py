@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -164,14 +164,18 @@ class GeneratedWorld(World):
         """A completion with this answer."""
         return self.before + (self.truths[value] if self._boolean else str(value)) + self.after
 
-    def state(self, prompt: str) -> Integers:
+    def states_of(self, prompts: Sequence[str]) -> Integers:
+        numbers = [self._number_of(prompt) for prompt in prompts]
+        return self.states_at(np.array(numbers, dtype=np.int64))
+
+    def _number_of(self, prompt: str) -> int:
         if prompt not in self._numbers:
             shown = repr(prompt) if len(prompt) <= 60 else repr(prompt[:57]) + "…"
             raise UsageError(
                 f"{shown} is not one of the {self.size:,} texts of world {self.name}",
                 f"one of them is {self.example_prompt!r}",
             )
-        return self.states_at(np.array([self._numbers[prompt]]))
+        return self._numbers[prompt]
 
     @functools.cached_property
     def example_prompt(self) -> str:
@@ -288,8 +292,8 @@ class ProgramWorld(GeneratedWorld):
     def canonical(self, drawn: Drawn) -> str:
         return with_names_in_order(drawn.text)
 
-    def answer(self, prompt: str) -> str:
-        return self._written(int(answer_of(prompt)))
+    def answers(self, prompts: Sequence[str]) -> list[str]:
+        return [self._written(int(answer_of(prompt))) for prompt in prompts]
 
     def prompt_spans(self, prompt: str) -> dict[str, Span | None]:
         try:

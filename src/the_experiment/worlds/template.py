@@ -80,23 +80,27 @@ class Template:
         written: list[str] = texts.view(f"U{len(text)}").ravel().tolist()
         return written
 
-    def read(self, text: str, known: Mapping[str, Bounds]) -> dict[str, Span | None]:
+    def patterns(self, known: Mapping[str, Bounds]) -> list[re.Pattern[str]]:
+        """What the digits of each field match: `known` bounds the names in the fields."""
+        return [_field_pattern(bounds(field.tree, known)) for field in self.fields]
+
+    def read(self, text: str, patterns: Sequence[re.Pattern[str]]) -> dict[str, Span | None]:
         """Where each part stands in `text`; None for a part that isn't there.
 
-        `known` bounds the names in the fields, which says how wide a field can be. Reading stops
-        at the first literal that differs: what follows can't be told apart, so it is missing. So is
-        a number that goes on after its field.
+        Reading stops at the first literal that differs: what follows can't be told apart, so it is
+        missing. So is a number that goes on after its field.
 
-        >>> bit = {"A": (0, 1)}
-        >>> Template("{A};").read("1;", bit)["A"].value, Template("{A};").read("17", bit)["A"]
+        >>> template = Template("{A};")
+        >>> bit = template.patterns({"A": (0, 1)})
+        >>> template.read("1;", bit)["A"].value, template.read("17", bit)["A"]
         (1, None)
         """
         spans: dict[str, Span | None] = dict.fromkeys(field.name for field in self.fields)
         position = len(self.literals[0])
         if not text.startswith(self.literals[0]):
             return spans
-        for field, literal in zip(self.fields, self.literals[1:], strict=True):
-            digits = field_pattern(bounds(field.tree, known)).match(text, position)
+        for field, pattern, literal in zip(self.fields, patterns, self.literals[1:], strict=True):
+            digits = pattern.match(text, position)
             if digits and not _goes_on(text, digits.end(), literal, last=field is self.fields[-1]):
                 spans[field.name] = Span(position, digits.end(), int(digits[0]))
                 position = digits.end()
@@ -127,7 +131,7 @@ def _goes_on(text: str, end: int, literal: str, *, last: bool) -> bool:
     return follows and (literal[:1] not in "0123456789" if literal else last)
 
 
-def field_pattern(reach: Bounds) -> re.Pattern[str]:
+def _field_pattern(reach: Bounds) -> re.Pattern[str]:
     """A pattern for the digits of a field with values in `reach`."""
     width = _fixed_width(reach)
     if width is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -64,27 +65,34 @@ class TemplateWorld(World):
             for field in self.completion_template.fields
         }
 
-    def state(self, prompt: str) -> Integers:
-        """The state that a prompt tells: shape (1, inputs).
+    def states_of(self, prompts: Sequence[str]) -> Integers:
+        """The state that each prompt tells: shape (prompts, inputs).
 
         Raises `UsageError`, with an example, for a text that is no prompt of this world.
         """
+        read = self._read_off if self._directly_readable else self._looked_up
+        rows = [read(prompt) for prompt in prompts]
+        states = np.array(rows, dtype=np.int64).reshape(len(rows), len(self.inputs))
+        for prompt, written in zip(prompts, self.prompts(states), strict=True):
+            if prompt != written:
+                raise self._no_prompt(prompt)
+        return states
+
+    def _read_off(self, prompt: str) -> list[int]:
         spans = self.prompt_spans(prompt)
-        values = [span.value for span in spans.values() if span]
-        if len(values) == len(spans) and self._directly_readable:
-            by_name = dict(zip(spans, values, strict=True))
-            row = [by_name[name] for name in self.inputs]
-            for value, (name, domain) in zip(row, self.inputs.items(), strict=True):
-                if not domain.low <= value <= domain.high:
-                    raise self._no_prompt(prompt, f"{name} is {value}, not {domain.in_words}")
-            state = np.array([row], dtype=np.int64)
-        elif not self._directly_readable and prompt in self._state_by_prompt:
-            state = self.states_at(np.array([self._state_by_prompt[prompt]]))
-        else:
+        values = {name: span.value for name, span in spans.items() if span}
+        if len(values) < len(spans):
             raise self._no_prompt(prompt)
-        if self.prompts(state) != [prompt]:
+        for name, domain in self.inputs.items():
+            if not domain.low <= values[name] <= domain.high:
+                raise self._no_prompt(prompt, f"{name} is {values[name]}, not {domain.in_words}")
+        return [values[name] for name in self.inputs]
+
+    def _looked_up(self, prompt: str) -> list[int]:
+        if prompt not in self._state_by_prompt:
             raise self._no_prompt(prompt)
-        return state
+        row: list[int] = self.states_at(np.array([self._state_by_prompt[prompt]]))[0].tolist()
+        return row
 
     def _no_prompt(self, prompt: str, why: str = "") -> UsageError:
         shown = prompt if len(prompt) <= 60 else prompt[:57] + "…"
@@ -111,11 +119,11 @@ class TemplateWorld(World):
 
     def prompt_spans(self, prompt: str) -> dict[str, Span | None]:
         """Where each input stands in a prompt; None for one that isn't there."""
-        return self.prompt_template.read(prompt, self._input_bounds)
+        return self.prompt_template.read(prompt, self._prompt_patterns)
 
     def spans(self, completion: str) -> dict[str, Span | None]:
         """Where each part stands in a completion; None for a part that isn't there."""
-        return self.completion_template.read(completion, self._all_bounds)
+        return self.completion_template.read(completion, self._completion_patterns)
 
     @functools.cached_property
     def alphabet(self) -> str:
@@ -147,6 +155,14 @@ class TemplateWorld(World):
     @functools.cached_property
     def _all_bounds(self) -> dict[str, Bounds]:
         return {**self._input_bounds, **self.output_bounds}
+
+    @functools.cached_property
+    def _prompt_patterns(self) -> list[re.Pattern[str]]:
+        return self.prompt_template.patterns(self._input_bounds)
+
+    @functools.cached_property
+    def _completion_patterns(self) -> list[re.Pattern[str]]:
+        return self.completion_template.patterns(self._all_bounds)
 
     def _input_values(self, states: Integers) -> dict[str, Integers]:
         return dict(zip(self.inputs, states.T, strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -94,8 +94,8 @@ class World(ABC):
         """The right completion of each state, or the one that follows from `forced` outputs."""
 
     @abstractmethod
-    def state(self, prompt: str) -> Integers:
-        """The state that a prompt tells: shape (1, inputs).
+    def states_of(self, prompts: Sequence[str]) -> Integers:
+        """The state that each prompt tells: shape (prompts, inputs).
 
         Raises `UsageError`, with an example, for a text that is no prompt of this world.
         """
@@ -179,9 +179,17 @@ class World(ABC):
         """A prompt of this world, to show how one is written."""
         return self.prompts(self.states_at(np.array([(self.size - 1) * 2 // 3])))[0]
 
+    def state(self, prompt: str) -> Integers:
+        """The state that a prompt tells: shape (1, inputs). Raises as `states_of` does."""
+        return self.states_of([prompt])
+
     def answer(self, prompt: str) -> str:
         """The right completion of a prompt. Raises `UsageError` for a text that is none."""
-        return self.completions(self.state(prompt))[0]
+        return self.answers([prompt])[0]
+
+    def answers(self, prompts: Sequence[str]) -> list[str]:
+        """The right completion of each prompt. Raises as `answer` does."""
+        return self.completions(self.states_of(prompts))
 
     def same_as(self, other: World) -> bool:
         """Whether inputs, rules and texts are the same; comments in their files don't count."""
@@ -194,8 +202,12 @@ class World(ABC):
 
     def grade(self, prompt: str, completion: str) -> Grade:
         """Hold a completion against the rules, part by part."""
-        right = self.answer(prompt)
-        written, expected = self.spans(completion), self.spans(right)
+        return self.grade_against(self.answer(prompt), completion)
+
+    def grade_against(self, right: str, completion: str) -> Grade:
+        """Hold a completion against the right one, part by part."""
+        written = self.spans(completion)
+        expected = written if completion == right else self.spans(right)
         parts = {
             name: PartGrade(span.value if (span := written[name]) else None, truth.value)
             for name, truth in expected.items()

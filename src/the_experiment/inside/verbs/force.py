@@ -21,7 +21,7 @@ from the_experiment.inside.grading import decode_with_edits
 from the_experiment.inside.maps import distribution, followed_cell, side_by_side
 from the_experiment.inside.subject import Subject, families
 from the_experiment.inside.swaps import Expected, Followed, by_rules
-from the_experiment.models.texts import encode, end_id
+from the_experiment.models.texts import encode_all, end_id
 from the_experiment.worlds import World
 
 MOST_STATES = 256  # of one kind, to each of which each part is forced
@@ -187,7 +187,7 @@ def _continued(subject: Subject, cases: list[Forced]) -> list[str]:
     _, tokenizer = subject.trained.loaded
     if not cases:
         return []
-    encoded = [encode(tokenizer, case.prompt, case.beginning) for case in cases]
+    encoded = encode_all(tokenizer, [(case.prompt, case.beginning) for case in cases])
     beginnings = [one.ids[:-1] for one in encoded]  # without the end token
     room = max(len(subject.text(case.prompt).ids) for case in cases)
     most = room - min(map(len, beginnings))
