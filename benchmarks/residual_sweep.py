@@ -12,6 +12,7 @@ position a row. Ours is `sweep`. All take turns in one process, without gradient
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import torch
 from nnsight import NNsight
@@ -21,6 +22,7 @@ from the_experiment.inside.edits import Edit
 from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.sweep import Trial, sweep
 from the_experiment.models.architectures import Shape, build
+from the_experiment.models.loading import fuse_gelu
 from turns import OURS, parser, print_ratios, taken, timed
 
 LENGTH, VOCABULARY = 23, 17
@@ -29,19 +31,19 @@ LAST = torch.tensor([LENGTH - 1])
 
 def ours(hooked: HookedModel, clean: Tensor, source: Tensor) -> Tensor:
     """(pairs, layers, positions, vocabulary)."""
-    both = torch.cat([clean, source])
+    pairs, both = len(clean), torch.cat([clean, source])
     recording = hooked.recorded(both)
     sites = hooked.sites("resid_pre")
     trials = [
-        Trial(pair, (Edit(site, (place,), stream[len(clean) + pair, place]),))
-        for pair in range(len(clean))
+        Trial(pair, (Edit(site, (place,), stream[pairs + pair, place]),))
+        for pair in range(pairs)
         for site, stream in zip(sites, recording.streams, strict=True)
         for place in range(LENGTH)
     ]
     logits = torch.empty(len(trials), VOCABULARY)
     for numbers, found in sweep(hooked, both, trials, LAST, recording):
         logits[torch.tensor(numbers)] = found[:, 0]
-    return logits.view(len(clean), len(sites), LENGTH, VOCABULARY)
+    return logits.view(pairs, len(sites), LENGTH, VOCABULARY)
 
 
 def looped(traced: NNsight, clean: Tensor, source: Tensor) -> Tensor:
@@ -91,7 +93,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     torch.manual_seed(0)
     model = build("gpt2", Shape(VOCABULARY, 64)).eval()
-    hooked, traced = HookedModel(model), NNsight(model)
+    hooked, traced = HookedModel(fuse_gelu(deepcopy(model))), NNsight(model)  # as we load models
     clean, source = torch.randint(3, VOCABULARY, (2, given.pairs, LENGTH))
     ways: dict[str, Callable[[], Tensor]] = {
         OURS: lambda: ours(hooked, clean, source),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import platform
 import statistics
 import time
@@ -23,6 +24,8 @@ def parser(about: str | None, rounds: int, threads: int) -> argparse.ArgumentPar
 
 def taken(turns: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     """What each turn measures of itself (seconds), round by round."""
+    gc.collect()
+    gc.freeze()  # a collector that looks through all that was imported stops a turn at random
     seconds: dict[str, list[float]] = {name: [] for name in turns}
     for _ in range(rounds):
         for name, turn in turns.items():

@@ -14,7 +14,7 @@ from the_experiment.inside.shortcuts import Recording, Start
 from the_experiment.inside.sites import Site
 
 TOKENS = 4096  # of one batch, which bounds its memory
-FEWEST = 3  # batches: rows that begin at positions near each other run together
+FEWEST = 2  # batches: rows that begin at positions near each other run together
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from the_experiment.base.defaults import Device, Dtype
 from the_experiment.base.errors import ExperimentError, UsageError, first_line
 from the_experiment.base.runs import TRAIN, Run, find_run, find_runs
 from the_experiment.models.loading import (
+    fuse_gelu,
     pick_device,
     read_model,
     refusals_explained,
@@ -55,7 +56,7 @@ def load_pretrained(
         if unused:
             logger.warning("{}: unexpected weights, such as {}", name, unused[0])
     _write_greedily(model)
-    return model.to(place).eval(), tokenizer
+    return fuse_gelu(model).to(place).eval(), tokenizer
 
 
 def _read_run(run: Run, dtype: Dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
