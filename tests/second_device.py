@@ -143,8 +143,8 @@ def second_device() -> torch.device:
     return torch.device(f"{NAME}:0")
 
 
-def command(words: list[str]) -> None:
-    """The console command with all its models there."""
+def use() -> None:
+    """Have all models of this process there."""
     from the_experiment.models import loading
 
     loading.pick_device = lambda *_: second_device()
@@ -152,10 +152,10 @@ def command(words: list[str]) -> None:
     vars(torch)["inference_mode"] = lambda mode=True: (
         torch.no_grad() if mode else torch.enable_grad()
     )
-    from the_experiment.cli import main
-
-    main(words)
 
 
 if __name__ == "__main__":
-    command(sys.argv[1:])
+    use()
+    from the_experiment.cli import main
+
+    main(sys.argv[1:])

@@ -25,6 +25,7 @@ from the_experiment.base.runs import Run
 from the_experiment.models.architectures import Shape, build
 from the_experiment.training.compiled import CACHE, CompiledStep, why_not_compiled
 from the_experiment.training.config import TrainConfig
+from the_experiment.training.gpt2_step import step_spec
 from the_experiment.training.job import prepare
 from the_experiment.training.lean import lean
 from the_experiment.training.loop import Training, train
@@ -47,14 +48,15 @@ def gpt2(dropout: float, layers: int = 2, heads: int = 2) -> GPT2LMHeadModel:
 
 
 def compiled(model: GPT2LMHeadModel, precision: str = "fp32") -> CompiledStep:
-    return CompiledStep(
+    spec = step_spec(
         model,
-        clip=1.0,
-        weight_decay=0.1,
-        precision=PRECISIONS[precision],
         rows=ROWS,
         length=LENGTH,
+        precision=PRECISIONS[precision],
+        clip=1.0,
+        weight_decay=0.1,
     )
+    return CompiledStep(model, spec)
 
 
 def batches(steps: int, rows: int = ROWS, length: int = LENGTH) -> list[tuple[Tensor, Tensor]]:

@@ -75,3 +75,40 @@ def test_programs_are_traced_there_as_they_are_here(there: There, tmp_path: Path
         for one, other in zip(pictures, maps[1][kind], strict=True):
             for row, same in zip(one["values"], other["values"], strict=True):
                 assert same == pytest.approx(row, abs=1e-3)
+
+
+TOGETHER = """
+import json, sys
+import second_device
+second_device.use()
+from the_experiment.experiments.splits.cells import results_together
+from the_experiment.training import ensemble
+from the_experiment.worlds import find_world, identity_of
+
+prepare = ensemble.prepare
+
+def prepared(config):
+    job = prepare(config)
+    job.model.tie_weights()  # which going to a device made in Python undoes
+    return job
+
+ensemble.prepare = prepared
+members = [{"hold_out": {"fraction": 0.25}, "seed": seed} for seed in (1, 2)]
+recipe = {"train_rows": 640, "epochs": 1, "until_fit": True}
+identity = identity_of(find_world(sys.argv[1]))
+found = results_together({"model": "gpt2"}, recipe, identity, members, sys.argv[1])
+print(json.dumps([(one["steps"], len(one["texts"])) for one in found]))
+"""
+
+
+def test_models_train_together_there() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TOGETHER, str(EXAMPLES / "three-bits.yaml")],
+        cwd=SCRIPT.parent,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [[40, 8], [40, 8]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from the_experiment.base import defaults
 from the_experiment.cli import options
@@ -48,6 +48,13 @@ def sweep(
     train_size: Annotated[
         int, options.Option(min=1, help="The number of training rows.")
     ] = defaults.TRAIN_ROWS,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        options.Option(
+            help="Where models train. On a GPU all GPT-2s train at once. auto: a GPU if there is "
+            "one (on Ray: if --gpus gives one)."
+        ),
+    ] = "auto",
     jobs: Annotated[
         int, options.Option(min=0, help="The number of processes. 0: one for each core.")
     ] = 0,
@@ -61,6 +68,7 @@ def sweep(
     ] = "",
     executor: options.OnExecutor = "local",
     address: options.Address = "",
+    gpus: options.Gpus = 0.0,
     name: Annotated[
         str, options.Option(help="The name of the results folder.", show_default="sweep-WORLD-…")
     ] = "",
@@ -78,13 +86,14 @@ def sweep(
     from the_experiment.experiments.declaration import naming_file
     from the_experiment.experiments.running import Resources
     from the_experiment.experiments.splits.config import TrainingRecipe
-    from the_experiment.experiments.splits.sweep import sweep_of
+    from the_experiment.experiments.splits.sweep import sweep_of, trained_on
 
     log_to_folder()
-    recipe = TrainingRecipe(epochs=epochs, train_rows=train_size)
+    place = trained_on(device, executor, gpus)
+    recipe = TrainingRecipe(epochs=epochs, train_rows=train_size, device=place)
     models = [one.strip() for one in model.split(",")]
     experiment = sweep_of(world, hold_out, models, options.numbers(seeds), recipe, name)
     naming_file("sweep", experiment.check)
     naming_file("sweep", experiment.check_models)
-    resources = Resources(jobs, options.seconds(budget), executor, address)
+    resources = Resources(jobs, options.seconds(budget), executor, address, gpus)
     run_and_report(experiment, out, resources, quick=False, as_json=as_json)

@@ -24,6 +24,7 @@ from the_experiment.training import fit
 from the_experiment.training.compiled import CompiledStep, why_not_compiled
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.fit import mean_loss
+from the_experiment.training.gpt2_step import StepSpec, step_spec
 from the_experiment.training.hardware import autocast, computing_with
 from the_experiment.training.job import Job, prepare
 from the_experiment.training.lean import lean
@@ -72,6 +73,28 @@ def train(
     """
     with computing_with(config.threads, deterministic=config.deterministic):
         return _train(config, run, resume, progress, watch)
+
+
+def learning_rate(config: TrainConfig, done: int, total: int) -> float:
+    """That of the step after `done` of them: linear to zero, as transformers' Trainer has it.
+
+    Until-fit has no known end to decay to: it stays constant after a short warm-up.
+    """
+    if config.until_fit:
+        return config.learning_rate * min(1.0, (done + 1) / WARMUP)
+    return config.learning_rate * (1 - done / total)
+
+
+def step_spec_of(job: Job) -> StepSpec:
+    """A step of this training as a pure function."""
+    return step_spec(
+        job.model,
+        rows=job.config.batch_size,
+        length=job.train.inputs.shape[1],
+        precision=torch.bfloat16 if job.precision == "bf16" else torch.float32,
+        clip=CLIP,
+        weight_decay=WEIGHT_DECAY,
+    )
 
 
 def _train(
@@ -132,14 +155,7 @@ class Training:
             raise UsageError(f"the step can't be compiled: {why_not}", "leave --compile out")
         logger.info("compiling the training step, which is kept for trainings of this shape")
         try:
-            return CompiledStep(
-                job.model,
-                clip=CLIP,
-                weight_decay=WEIGHT_DECAY,
-                precision=torch.bfloat16 if job.precision == "bf16" else torch.float32,
-                rows=config.batch_size,
-                length=job.train.inputs.shape[1],
-            )
+            return CompiledStep(job.model, step_spec_of(job))
         except Exception as error:  # of the compiler: its kinds differ from machine to machine
             raise ExperimentError(
                 f"the step could not be compiled ({first_line(error)})", "leave --compile out"
@@ -181,7 +197,7 @@ class Training:
         texts = self.batches.texts(done)
         length = int(self.job.train.lengths[texts].max())
         torch.manual_seed(derived_seed(self.job.config.seed, "dropout", done))
-        rate = self._rate()
+        rate = learning_rate(self.job.config, self.lifecycle.done, self.lifecycle.total)
         loss = self.step(self.job.train.inputs[texts, :length], self.targets[texts, :length], rate)
         self.lifecycle.seconds += time.perf_counter() - started
         if not self.lifecycle.claimed:
@@ -205,15 +221,6 @@ class Training:
             found = watch.look(self.job.model, self.job.tokenizer)
         self.job.model.train()
         self.lifecycle.metrics.add(step=self.lifecycle.done, **found)
-
-    def _rate(self) -> float:
-        """The learning rate of the next step: linear to zero, as transformers' Trainer has it.
-
-        Until-fit has no known end to decay to: it stays constant after a short warm-up.
-        """
-        if self.job.config.until_fit:
-            return self.job.config.learning_rate * min(1.0, (self.lifecycle.done + 1) / WARMUP)
-        return self.job.config.learning_rate * (1 - self.lifecycle.done / self.lifecycle.total)
 
     def _claim(self) -> None:
         """Take the run's folder, and write down what is trained there."""

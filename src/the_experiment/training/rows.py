@@ -9,10 +9,11 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.seeds import Integers, Stream
+from the_experiment.base.seeds import Stream
 from the_experiment.models.texts import encode_all, end_id, padded, unknown_in
 
 IGNORED = -100  # no loss on these labels, as everywhere in transformers
@@ -80,13 +81,17 @@ class Batches:
         self._size = batch_size
         self._seed = seed
         self.per_epoch = -(-len(data.rows) // batch_size)
-        self._order = lru_cache(maxsize=1)(self._shuffled)
+        self.epoch = lru_cache(maxsize=1)(self._epoch)
 
     def texts(self, step: int) -> Tensor:
         """The distinct texts (batch,) of step 0, 1, …; an epoch's last batch may be smaller."""
         epoch, batch = divmod(step, self.per_epoch)
-        places = self._order(epoch)[batch * self._size : (batch + 1) * self._size]
-        return self._data.rows[torch.from_numpy(places)]
+        texts: Tensor = self.epoch(epoch)[batch]
+        return texts[texts >= 0]
 
-    def _shuffled(self, epoch: int) -> Integers:
-        return Stream(self._seed, "order", epoch).shuffled(len(self._data.rows))
+    def _epoch(self, number: int) -> Tensor:
+        """The texts of every batch of an epoch, (steps, batch); -1 where the last one has none."""
+        order = Stream(self._seed, "order", number).shuffled(len(self._data.rows))
+        texts = self._data.rows[torch.from_numpy(order)]
+        missing = self.per_epoch * self._size - len(texts)
+        return functional.pad(texts, (0, missing), value=-1).view(self.per_epoch, self._size)

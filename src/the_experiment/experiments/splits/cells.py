@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from the_experiment.base import defaults
+from the_experiment.base.errors import ExperimentError
 from the_experiment.base.runs import Run
+from the_experiment.data.folder import MANIFEST, read_manifest
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.data.split import Split, seen_states
 from the_experiment.engine.cell import Cell
 from the_experiment.evaluation.baseline import baselines, learned
-from the_experiment.evaluation.completions import Completion
+from the_experiment.evaluation.completions import Completion, complete
 from the_experiment.evaluation.contestants import right_by_part, sampled
 from the_experiment.evaluation.scores import graded_baseline
 from the_experiment.evaluation.trained import Trained
 from the_experiment.experiments.splits.config import ModelEntry, SplitsExperiment, TrainingRecipe
 from the_experiment.worlds import World, find_world, identity_of, unchanged_world
 
+if TYPE_CHECKING:
+    from the_experiment.training.config import TrainConfig
+
+TOGETHER = 256  # models on one GPU; chosen without one at hand
 # By prompt, by measure (EXACT and each part): right or wrong; of a baseline, in which share of its
 # tie-breaks it is right.
 States = dict[str, dict[str, float]]
@@ -95,6 +103,40 @@ def fits_of(experiment: SplitsExperiment, *, quick: bool = False) -> list[Fit]:
     ]
 
 
+def cells_of(fits: Sequence[Fit]) -> dict[Fit, Cell]:
+    """Each fit's cell. On a GPU GPT-2s of a kind are trained together, and each takes its part."""
+    cells = {fit: fit.cell for fit in fits}
+    groups: dict[str, list[Fit]] = {}
+    for fit in fits:
+        if fit.entry and fit.entry.model == defaults.MODEL and fit.train.device == "cuda":
+            groups.setdefault(fit.contestant, []).append(fit)
+    for fits_of_group in groups.values():
+        for first in range(0, len(fits_of_group), TOGETHER):
+            members = fits_of_group[first : first + TOGETHER]
+            group = _together(members)
+            cells |= {fit: _part(fit, group, place) for place, fit in enumerate(members)}
+    return cells
+
+
+def _together(members: Sequence[Fit]) -> Cell:
+    """The cell that trains all of these."""
+    first = members[0]
+    asked = [fit.cell.arguments for fit in members]
+    shared = {name: asked[0][name] for name in ("model", "train", "world")}
+    own = [{name: one[name] for name in ("hold_out", "seed")} for one in asked]
+    return Cell(
+        f"{len(members)} of {first.contestant} together",
+        "the_experiment.experiments.splits.cells:results_together",
+        {**shared, "members": own},
+        where=first.cell.where,
+    )
+
+
+def _part(fit: Fit, group: Cell, place: int) -> Cell:
+    function = "the_experiment.experiments.splits.cells:result_of_member"
+    return Cell(fit.cell.name, function, {"place": place}, needs={"together": group})
+
+
 def baseline_result(
     baseline: str, rows: int, world: str, hold_out: Mapping[str, Any], seed: int, world_name: str
 ) -> dict[str, States | None]:
@@ -129,37 +171,94 @@ def model_result(
 ) -> dict[str, Any]:
     """Generate the data, train, and ask the states; nothing but the result is kept."""
     from the_experiment.training import loop
-    from the_experiment.training.config import TrainConfig
 
-    recipe = dict(train)
-    sizes = Sizes(train=recipe.pop("train_rows"), valid=0, test=0)
     with tempfile.TemporaryDirectory(prefix="the-experiment-") as scratch:
-        data, run = Path(scratch) / defaults.DATASET, Run(Path(scratch) / "run")
-        split = HoldOut.model_validate(hold_out)
-        folder = generate(unchanged_world(world_name, world), split, sizes, seed, data)
-        config = TrainConfig(
-            dataset=str(data),
-            seed=seed,
-            device="cpu",
-            precision="fp32",  # the same on CPUs with native bf16
-            **model,
-            **recipe,
-        )
+        run = Run(Path(scratch) / "run")
+        found = unchanged_world(world_name, world)
+        config = _generated(found, hold_out, seed, model, train, Path(scratch) / defaults.DATASET)
         result = loop.train(config, run)
         trained = Trained(run)
         return {
             "steps": result.steps,
             "seconds": result.seconds,
             "parameters": trained.record["parameters"],
-            **_asked(trained, Split(folder.manifest)),
+            **_asked(trained.complete, trained.split),
         }
 
 
-def _asked(trained: Trained, split: Split) -> dict[str, Any]:
+def results_together(
+    model: Mapping[str, Any],
+    train: Mapping[str, Any],
+    world: str,
+    members: Sequence[Mapping[str, Any]],
+    world_name: str,
+) -> list[dict[str, Any]]:
+    """What `model_result` gives for each member, a hold-out and a seed, all trained at once."""
+    from the_experiment.models.architectures import count
+    from the_experiment.training.ensemble import train_together
+
+    started, found = time.perf_counter(), unchanged_world(world_name, world)
+    with tempfile.TemporaryDirectory(prefix="the-experiment-") as scratch:
+        folders = [Path(scratch) / str(number) for number in range(len(members))]
+        configs = [
+            _generated(found, each["hold_out"], each["seed"], model, train, folder)
+            for each, folder in zip(members, folders, strict=True)
+        ]
+        trained = train_together(configs)
+        seconds = (time.perf_counter() - started) / len(members)
+        return [
+            {
+                "steps": one.steps,
+                "seconds": seconds,  # its share
+                "parameters": count(one.model),
+                **_asked(partial(complete, one.model, one.tokenizer, found), _split_in(folder)),
+            }
+            if one.finite
+            else {}
+            for one, folder in zip(trained, folders, strict=True)
+        ]
+
+
+def result_of_member(together: Sequence[dict[str, Any]], place: int) -> dict[str, Any]:
+    """One model's part of what was trained together."""
+    if not together[place]:
+        raise ExperimentError("this training diverged", "choose a smaller train.learning_rate")
+    return together[place]
+
+
+def _generated(
+    world: World,
+    hold_out: Mapping[str, Any],
+    seed: int,
+    model: Mapping[str, Any],
+    train: Mapping[str, Any],
+    data: Path,
+) -> TrainConfig:
+    """How to train on this split, whose data is generated into `data`."""
+    from the_experiment.training.config import TrainConfig
+
+    recipe = {"device": "cpu", **train}
+    sizes = Sizes(train=recipe.pop("train_rows"), valid=0, test=0)
+    generate(world, HoldOut.model_validate(hold_out), sizes, seed, data)
+    return TrainConfig(
+        dataset=str(data),
+        seed=seed,
+        # fp32 is the same on CPUs with and without native bf16
+        precision="fp32" if recipe["device"] == "cpu" else "auto",
+        **model,
+        **recipe,
+    )
+
+
+def _split_in(data: Path) -> Split:
+    return Split(read_manifest(data / MANIFEST, "generate it again"))
+
+
+def _asked(complete: Callable[[Sequence[str]], list[Completion]], split: Split) -> dict[str, Any]:
     """What the model writes for every state, or a sample of very many, and what of it is right."""
     seed = split.manifest.seed
     asked = (sampled(split.seen, seed, "seen"), sampled(split.held_out, seed, "held-out"))
-    seen, held_out = (trained.complete(split.world.prompts(states)) for states in asked)
+    seen, held_out = (complete(split.world.prompts(states)) for states in asked)
     return {
         "seen": _right(split.world, seen),
         "held_out": _right(split.world, held_out),

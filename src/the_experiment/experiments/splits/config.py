@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_serializer, model_validator
 from typing_extensions import Self
 
 from the_experiment.base import defaults
@@ -76,6 +76,9 @@ class ModelEntry(Strict):
     size: Size = "match"
 
 
+TrainedOn = Literal["cpu", "cuda"]
+
+
 class TrainingRecipe(Strict):
     """The recipe that all models share."""
 
@@ -84,6 +87,15 @@ class TrainingRecipe(Strict):
     learning_rate: float = Field(defaults.LEARNING_RATE, gt=0)
     batch_size: int = Field(defaults.BATCH_SIZE, ge=1)
     train_rows: int = Field(defaults.TRAIN_ROWS, ge=1)
+    device: TrainedOn = "cpu"  # on a GPU GPT-2s are trained together
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual_device(
+        self, serialized: Callable[[TrainingRecipe], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """What was computed before there was a choice keeps its name."""
+        found = serialized(self)
+        return {key: value for key, value in found.items() if (key, value) != ("device", "cpu")}
 
 
 class Claim(Strict):
@@ -202,9 +214,9 @@ class SplitsExperiment(Experiment):
 
     def cells(self, out: Path, *, quick: bool) -> Mapping[Fit, Cell]:  # noqa: ARG002 - trained here
         """One for each contestant on each split with each seed."""
-        from the_experiment.experiments.splits.cells import fits_of
+        from the_experiment.experiments.splits.cells import cells_of, fits_of
 
-        return {fit: fit.cell for fit in fits_of(self, quick=quick)}
+        return cells_of(fits_of(self, quick=quick))
 
     def so_far(self, results: Mapping[Fit, Any]) -> list[str]:
         """The best and the worst model on any hold-out."""

@@ -1,0 +1,231 @@
+"""Many GPT-2s of one shape trained at once, as one batched program.
+
+One small model leaves a GPU idle; hundreds of them keep it busy. Members differ in their seeds and
+data alone, and each ends as it would alone. The data lie on the device, and nothing waits for it
+within an epoch but the check of what fits, every 20 steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from the_experiment.base.errors import UsageError
+from the_experiment.base.seeds import derived_seed
+from the_experiment.training import fit
+from the_experiment.training.block import LEVELS, random_bits
+from the_experiment.training.config import TrainConfig
+from the_experiment.training.gpt2_step import (
+    BETAS,
+    StepSpec,
+    adamw,
+    gradient_of,
+    logits,
+    masks_of,
+    why_not_plain,
+)
+from the_experiment.training.job import Job, prepare
+from the_experiment.training.loop import learning_rate, step_spec_of
+from the_experiment.training.rows import IGNORED, Batches
+from the_experiment.training.step import flattened
+
+TEXTS = 64  # of one forward of each member, as a check asks them
+LOW = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class Member:
+    """How one training of an ensemble ended; the model is in evaluation mode."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    steps: int
+    fitted: bool
+    finite: bool  # or else it has diverged
+
+
+def train_together(configs: Sequence[TrainConfig], *, hashed: bool | None = None) -> list[Member]:
+    """Train a GPT-2 for each configuration, all of them at once.
+
+    On a GPU dropout masks are `hashed` there; on a CPU each member has those that `train` draws.
+    Raises `UsageError` for models that aren't GPT-2, and for trainings that differ in more than
+    their seeds and data.
+    """
+    ensemble = Ensemble([prepare(config) for config in configs], hashed=hashed)
+    ensemble.train()
+    return ensemble.members()
+
+
+class Ensemble:
+    """The members' numbers, one row each, and what they learn from."""
+
+    def __init__(self, jobs: Sequence[Job], *, hashed: bool | None = None) -> None:
+        first, *others = jobs
+        self.jobs, self.config, self.device = jobs, first.config, first.device
+        self.batches = [Batches(job.train, job.config.batch_size, job.config.seed) for job in jobs]
+        self.spec = _spec(first)
+        self.total = self.config.epochs * self.batches[0].per_epoch
+        for job, batches in zip(others, self.batches[1:], strict=True):
+            if _spec(job) != self.spec or _recipe(job, batches) != _recipe(first, self.batches[0]):
+                raise UsageError(
+                    "only trainings that are alike but for their seeds can run together",
+                    "give all the same model, options, and number of rows",
+                )
+        self._own = [flattened(job.model) for job in jobs]  # each model's, where it ends
+        self.vectors = torch.stack([own.detach() for own in self._own])  # (members, parameters)
+        self._state = (self.vectors, *(torch.zeros_like(self.vectors) for _ in range(2)))
+        most = max(len(job.train.inputs) for job in jobs)
+        self._inputs = torch.stack([_padded(job.train.inputs, most, 0) for job in jobs])
+        self._answers = torch.stack([_padded(job.train.answers, most, IGNORED) for job in jobs])
+        self._targets = self._answers
+        if self.config.loss == "all":
+            self._targets = torch.stack([_padded(job.train.labels, most, IGNORED) for job in jobs])
+        self.steps = torch.zeros(len(jobs), dtype=torch.long)  # that each has made
+        self._streak = torch.zeros(len(jobs), dtype=torch.long, device=self.device)
+        self.fitted = torch.zeros(len(jobs), dtype=torch.bool)
+        self._hashes = self.device.type != "cpu" if hashed is None else hashed
+        self._step = self._program()
+
+    def train(self) -> None:
+        """Make steps until the epochs are over, or every member has fitted what it saw."""
+        for done, texts in enumerate(self._batches()):
+            self._one_step(done, texts)
+            if self.config.until_fit and (done + 1) % fit.EVERY == 0:
+                self._check()
+                if self.fitted.all():
+                    break
+
+    def members(self) -> list[Member]:
+        """Each member as a model of its own."""
+        finite = torch.isfinite(self.vectors).all(1).tolist()
+        members = []
+        for row, (job, own) in enumerate(zip(self.jobs, self._own, strict=True)):
+            own.data.copy_(self.vectors[row])
+            ended = (int(self.steps[row]), bool(self.fitted[row]), finite[row])
+            members.append(Member(job.model.eval(), job.tokenizer, *ended))
+        return members
+
+    def _batches(self) -> Iterator[Tensor]:
+        """The texts of each step, (members, batch); what a last batch lacks is an empty text."""
+        for epoch in range(self.config.epochs):
+            found = torch.stack([batches.epoch(epoch) for batches in self.batches], 1)
+            yield from found.to(self.device)  # (steps, members, batch); -1, the last, is empty
+
+    def _one_step(self, done: int, texts: Tensor) -> None:
+        row = torch.arange(len(texts), device=self.device)[:, None]
+        active = ~self.fitted
+        self.steps += active
+        rates = learning_rate(self.config, done, self.total) * active[:, None].float()
+        corrections = [torch.tensor(1 - beta ** (done + 1)) for beta in BETAS]
+        batch = (self._inputs[row, texts], self._targets[row, texts])
+        moved = (each.to(self.device, non_blocking=True) for each in (rates, *corrections))
+        random = self._keys(done) if self._hashes else self._drawn(done)
+        self._step(*self._state, random, *batch, *moved)
+
+    def _program(self) -> Callable[..., None]:
+        """A step of all members; compiled on a GPU, where a kernel for each operation would do."""
+        spec, hashes = self.spec, self._hashes
+
+        def gradient(vector: Tensor, masks: list[Tensor | None], *batch: Tensor) -> Tensor:
+            return gradient_of(spec, vector, masks, *batch)[0]
+
+        def step(
+            vector: Tensor,
+            average: Tensor,
+            square: Tensor,
+            random: Tensor,
+            inputs: Tensor,
+            labels: Tensor,
+            rate: Tensor,
+            *corrections: Tensor,
+        ) -> None:
+            masks = masks_of(spec, hashed_bits(sum(spec.bits), random) if hashes else random)
+            by_member = [None if mask is None else 0 for mask in masks]
+            gradients = torch.vmap(gradient, (0, by_member, 0, 0))(vector, masks, inputs, labels)
+            adamw(spec, (vector, average, square), gradients, rate, corrections)
+
+        if self.device.type != "cuda":
+            return step
+        compiled: Callable[..., None] = torch.compile(step, fullgraph=True, dynamic=False)
+        return compiled
+
+    @torch.no_grad()
+    def _check(self) -> None:
+        """Whether every text of each member is exact now, as `FitCheck` has it."""
+        spec = replace(self.spec, rows=TEXTS)
+        nowhere = [None] * len(spec.masks)
+
+        def likeliest(vector: Tensor, inputs: Tensor) -> Tensor:
+            return logits(spec, vector, nowhere, inputs).argmax(-1).view(inputs.shape)
+
+        exact = torch.ones_like(self._streak, dtype=torch.bool)
+        chunks = (self._inputs.split(TEXTS, 1), self._answers.split(TEXTS, 1))
+        for inputs, answers in zip(*chunks, strict=True):
+            missing = (0, 0, 0, TEXTS - inputs.shape[1])
+            found = torch.vmap(likeliest)(self.vectors, functional.pad(inputs, missing))
+            expected = functional.pad(answers, missing, value=IGNORED)
+            exact &= ((found == expected) | (expected == IGNORED)).flatten(1).all(1)
+        self._streak = torch.where(exact, self._streak + 1, 0)
+        self.fitted |= (self._streak >= fit.IN_A_ROW).cpu()
+
+    # -- dropout ---------------------------------------------------------------------------------
+
+    def _drawn(self, done: int) -> Tensor:
+        """The random integers that `train` draws for each member, (members, integers)."""
+        drawn = []
+        with torch.random.fork_rng(devices=[]):
+            for job in self.jobs:
+                torch.manual_seed(derived_seed(job.config.seed, "dropout", done))
+                drawn.append(random_bits(int(torch.randint(2**62, ())), sum(self.spec.bits)))
+        return torch.stack(drawn).to(self.device)
+
+    def _keys(self, done: int) -> Tensor:
+        """What each member's random integers are made of: its seed and the step, (members, 3)."""
+        return functional.pad(self._halves, (0, 1), value=done)
+
+    @cached_property
+    def _halves(self) -> Tensor:
+        """The two halves of each member's seed, (members, 2)."""
+        seeds = [derived_seed(job.config.seed, "dropout") for job in self.jobs]
+        return torch.tensor([[seed & LOW, seed >> 32 & LOW] for seed in seeds], device=self.device)
+
+
+def hashed_bits(count: int, keys: Tensor) -> Tensor:
+    """`count` random 16-bit integers for each key of three 32-bit ones, without a state.
+
+    (…, 3) to (…, count); MurmurHash3's finalizer, twice for each number.
+    """
+    low, high, step = keys[..., None].unbind(-2)
+    own = _mixed(low ^ _mixed(step + 1))
+    counter = torch.arange(count, device=keys.device)
+    mixed = _mixed((_mixed(counter ^ own) + high) & LOW)
+    return (mixed & (LEVELS - 1)) - LEVELS // 2
+
+
+def _mixed(x: Tensor) -> Tensor:
+    """A permutation of the 32-bit integers, in 64 bits that wrap around."""
+    x = (x ^ (x >> 16)) * 0x85EBCA6B & LOW
+    x = (x ^ (x >> 13)) * 0xC2B2AE35 & LOW
+    return x ^ (x >> 16)
+
+
+def _spec(job: Job) -> StepSpec:
+    if why_not := why_not_plain(job.model):
+        raise UsageError(f"these models can't be trained together: {why_not}", "train them alone")
+    return step_spec_of(job)
+
+
+def _recipe(job: Job, batches: Batches) -> tuple[object, ...]:
+    own = {"seed", "dataset"}
+    return job.config.model_dump(exclude=own), batches.per_epoch, job.device, job.precision
+
+
+def _padded(texts: Tensor, most: int, filler: int) -> Tensor:
+    """(texts, length) to `most` texts, and an empty one at the end."""
+    return functional.pad(texts, (0, 0, 0, most + 1 - len(texts)), value=filler)
