@@ -198,3 +198,16 @@ def test_of_very_many_states_a_sample_is_asked(
     cells = (tmp_path / "experiments" / experiment.name / "cells").glob("*.json")
     results = [json.loads(path.read_text())["result"] for path in cells]
     assert all(len(one["held_out"]) == 3 for one in results if one["held_out"])
+
+
+def test_a_gpu_that_is_not_there_is_told(the_experiment: Command) -> None:
+    asked = ("sweep", "--hold-out", "each-state", "--device", "cuda")
+    says = {
+        (): ("finds no cuda device here", "use `--device cpu`"),
+        ("--executor", "ray"): ("on Ray, cells get no GPU", "add --gpus"),
+    }
+    for more, (what, hint) in says.items():
+        told = the_experiment(*asked, *more, CUDA_VISIBLE_DEVICES="")
+        assert (told.returncode, told.stdout) == (1 if not more else 2, "")
+        assert what in told.stderr
+        assert hint in told.stderr

@@ -93,7 +93,7 @@ def test_settings_come_from_file_then_environment_then_flags(data: str, tmp_path
         (["cnn", "--name", "questions"], "a run can't be called 'questions'"),
         (["--learning-rate", "-1"], "learning_rate"),
         (["--width", "130"], "a width of 130 is not divisible by 4 heads"),
-        (["--device", "cuda"], "--device auto"),
+        (["--device", "cuda"], "--device cpu"),
         (["--dataset", "nowhere"], "run `the-experiment generate`"),
         (["--tokenizer", "."], "no tokenizer can be read"),
         (

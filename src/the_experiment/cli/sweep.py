@@ -49,12 +49,9 @@ def sweep(
         int, options.Option(min=1, help="The number of training rows.")
     ] = defaults.TRAIN_ROWS,
     device: Annotated[
-        Literal["auto", "cpu", "cuda"],
-        options.Option(
-            help="Where models train. On a GPU all GPT-2s train at once. auto: a GPU if there is "
-            "one (on Ray: if --gpus gives one)."
-        ),
-    ] = "auto",
+        Literal["cpu", "cuda"],
+        options.Option(help="The device to train on. On a GPU all GPT-2s train at once."),
+    ] = "cpu",
     jobs: Annotated[
         int, options.Option(min=0, help="The number of processes. 0: one for each core.")
     ] = 0,
@@ -86,11 +83,11 @@ def sweep(
     from the_experiment.experiments.declaration import naming_file
     from the_experiment.experiments.running import Resources
     from the_experiment.experiments.splits.config import TrainingRecipe
-    from the_experiment.experiments.splits.sweep import sweep_of, trained_on
+    from the_experiment.experiments.splits.sweep import check_device, sweep_of
 
     log_to_folder()
-    place = trained_on(device, executor, gpus)
-    recipe = TrainingRecipe(epochs=epochs, train_rows=train_size, device=place)
+    check_device(device, executor, gpus)
+    recipe = TrainingRecipe(epochs=epochs, train_rows=train_size, device=device)
     models = [one.strip() for one in model.split(",")]
     experiment = sweep_of(world, hold_out, models, options.numbers(seeds), recipe, name)
     naming_file("sweep", experiment.check)

@@ -226,6 +226,6 @@ def pick_device(device: Device = "auto") -> torch.device:
     if not available[device]:
         raise ExperimentError(
             f"torch {torch.__version__} finds no {device} device here",
-            "use `--device auto`, or install a build of torch for your device",
+            "use `--device cpu`, or install a build of torch for your device",
         )
     return torch.device(device)

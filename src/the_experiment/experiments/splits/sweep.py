@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
 
 from the_experiment.base.defaults import ExecutorName
 from the_experiment.base.errors import UsageError
@@ -58,22 +57,14 @@ def sweep_of(
     return experiment if name else experiment.model_copy(update={"name": _name(experiment)})
 
 
-def trained_on(
-    asked: Literal["auto", "cpu", "cuda"], executor: ExecutorName, gpus: float
-) -> TrainedOn:
-    """Where a sweep trains: `auto` is a GPU of this machine, or the share that cells get on Ray.
-
-    Raises `ExperimentError` where torch finds no GPU, and `UsageError` where cells on Ray get none.
-    """
+def check_device(device: TrainedOn, executor: ExecutorName, gpus: float) -> None:
+    """Raise `ExperimentError` for a GPU that torch doesn't find, or that cells on Ray don't get."""
     from the_experiment.models.loading import pick_device
 
-    if asked == "cpu":
-        return "cpu"
-    if executor == "ray":
-        if asked == "cuda" and not gpus:
-            raise UsageError("on Ray, cells get no GPU of themselves", "add --gpus, such as 1")
-        return "cuda" if gpus else "cpu"
-    return "cuda" if pick_device(asked).type == "cuda" else "cpu"
+    if device == "cuda" and executor == "local":
+        pick_device(device)
+    if device == "cuda" and executor == "ray" and not gpus:
+        raise UsageError("on Ray, cells get no GPU of themselves", "add --gpus, such as 1")
 
 
 def _name(experiment: SplitsExperiment) -> str:
