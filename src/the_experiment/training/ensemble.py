@@ -7,7 +7,7 @@ within an epoch but the check of what fits, every 20 steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -90,7 +90,6 @@ class Ensemble:
         self._streak = torch.zeros(len(jobs), dtype=torch.long, device=self.device)
         self.fitted = torch.zeros(len(jobs), dtype=torch.bool)
         self._hashes = self.device.type != "cpu" if hashed is None else hashed
-        self._step = self._program()
 
     def train(self) -> None:
         """Make steps until the epochs are over, or every member has fitted what it saw."""
@@ -124,36 +123,17 @@ class Ensemble:
         rates = learning_rate(self.config, done, self.total) * active[:, None].float()
         corrections = [torch.tensor(1 - beta ** (done + 1)) for beta in BETAS]
         batch = (self._inputs[row, texts], self._targets[row, texts])
-        moved = (each.to(self.device, non_blocking=True) for each in (rates, *corrections))
-        random = self._keys(done) if self._hashes else self._drawn(done)
-        self._step(*self._state, random, *batch, *moved)
+        rates, *corrections = (
+            each.to(self.device, non_blocking=True) for each in (rates, *corrections)
+        )
+        masks = masks_of(self.spec, self._bits(done))
+        by_member = [None if mask is None else 0 for mask in masks]
+        gradients = torch.vmap(self._gradient, (0, by_member, 0, 0))(self.vectors, masks, *batch)
+        adamw(self.spec, self._state, gradients, rates, corrections)
 
-    def _program(self) -> Callable[..., None]:
-        """A step of all members, which changes their numbers in place.
-
-        It is not compiled: the compiler of torch 2.13 fails on it, on a CPU with hashed masks.
-        """
-        spec, hashes = self.spec, self._hashes
-
-        def gradient(vector: Tensor, masks: list[Tensor | None], *batch: Tensor) -> Tensor:
-            return gradient_of(spec, vector, masks, *batch)[0]
-
-        def step(
-            vector: Tensor,
-            average: Tensor,
-            square: Tensor,
-            random: Tensor,
-            inputs: Tensor,
-            labels: Tensor,
-            rate: Tensor,
-            *corrections: Tensor,
-        ) -> None:
-            masks = masks_of(spec, hashed_bits(sum(spec.bits), random) if hashes else random)
-            by_member = [None if mask is None else 0 for mask in masks]
-            gradients = torch.vmap(gradient, (0, by_member, 0, 0))(vector, masks, inputs, labels)
-            adamw(spec, (vector, average, square), gradients, rate, corrections)
-
-        return step
+    def _gradient(self, vector: Tensor, masks: list[Tensor | None], *batch: Tensor) -> Tensor:
+        """Of one member."""
+        return gradient_of(self.spec, vector, masks, *batch)[0]
 
     @torch.no_grad()
     def _check(self) -> None:
@@ -176,18 +156,17 @@ class Ensemble:
 
     # -- dropout ---------------------------------------------------------------------------------
 
-    def _drawn(self, done: int) -> Tensor:
-        """The random integers that `train` draws for each member, (members, integers)."""
+    def _bits(self, done: int) -> Tensor:
+        """Each member's random integers for the masks of a step, (members, integers)."""
+        count = sum(self.spec.bits)
+        if self._hashes:
+            return hashed_bits(count, functional.pad(self._halves, (0, 1), value=done))
         drawn = []
         with torch.random.fork_rng(devices=[]):
-            for job in self.jobs:
+            for job in self.jobs:  # as `train` draws them
                 torch.manual_seed(derived_seed(job.config.seed, "dropout", done))
-                drawn.append(random_bits(int(torch.randint(2**62, ())), sum(self.spec.bits)))
+                drawn.append(random_bits(int(torch.randint(2**62, ())), count))
         return torch.stack(drawn).to(self.device)
-
-    def _keys(self, done: int) -> Tensor:
-        """What each member's random integers are made of: its seed and the step, (members, 3)."""
-        return functional.pad(self._halves, (0, 1), value=done)
 
     @cached_property
     def _halves(self) -> Tensor:
