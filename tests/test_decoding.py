@@ -27,7 +27,7 @@ from transformers import (
 from looked_into import random_model
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.models.decoding import BATCHES, greedy, writes_in_batches
-from the_experiment.models.drafts import CORRECTIONS, greedy_from
+from the_experiment.models.drafts import FORWARDS, greedy_from
 
 TOKENIZER = character_tokenizer("0123456789+-*/=() abcdef\n")
 PROMPTS = ["12+3=", "4", "12+3=", "(1-2)*3=", "a=1\nb=a"]
@@ -104,7 +104,7 @@ def test_a_draft_saves_forwards(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(forwards) == needed
     forwards.clear()
     greedy_from(model, TOKENIZER, ["12+3="], ["".join(map(other_than, text))], 8)
-    assert len(forwards) == CORRECTIONS + 8  # all tokens wrong: given up, and decoded one by one
+    assert len(forwards) == FORWARDS + 8  # all tokens wrong: given up, and decoded one by one
     monkeypatch.setattr("the_experiment.models.drafts.FEW", 1)
     forwards.clear()
     assert greedy_from(model, TOKENIZER, ["12+3="] * 2, [text] * 2, 8) == [text] * 2

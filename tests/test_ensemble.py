@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from the_experiment.base.errors import ExperimentError, UsageError
@@ -26,10 +27,10 @@ from the_experiment.experiments.splits.config import TrainingRecipe
 from the_experiment.experiments.splits.sweep import sweep_of
 from the_experiment.training.block import LEVELS, kept
 from the_experiment.training.config import TrainConfig
-from the_experiment.training.ensemble import Member, hashed_bits, train_together
+from the_experiment.training.ensemble import Ensemble, Member, hashed_bits, train_together
 from the_experiment.training.fit import EVERY, FitCheck
-from the_experiment.training.job import prepare
-from the_experiment.training.loop import train
+from the_experiment.training.job import Job, prepare
+from the_experiment.training.loop import Training, train
 from the_experiment.worlds import find_world, identity_of
 
 WORLD = str(Path(__file__).parent.parent / "examples" / "three-bits.yaml")
@@ -82,6 +83,46 @@ def test_each_member_is_the_model_that_its_training_gives_alone(
         assert furthest(member.model, model) < CLOSE
         assert (member.steps, member.fitted, member.finite) == (steps, False, True)
     assert furthest(members[0].model, members[1].model) > 100 * CLOSE
+
+
+COUNTING = """
+name: counting
+inputs: {N: 0..12}
+rules: {next: N + 1}
+prompt: "{N}"
+completion: "={next}"
+"""
+
+
+def without_dropout(config: TrainConfig) -> Job:
+    job = prepare(config)
+    for module in job.model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return job
+
+
+def test_members_may_have_texts_of_other_lengths_and_batches_that_are_not_full(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "counting.yaml").write_text(COUNTING)
+    several = []
+    for where in ("N > 8", "N < 2"):
+        data = tmp_path / where
+        world = find_world(str(tmp_path / "counting.yaml"))
+        generate(world, HoldOut(where=where), Sizes(train=40, valid=0, test=0), 1, data)
+        size = {"width": 16, "layers": 1, "heads": 2, "epochs": 3, "device": "cpu"}
+        several.append(TrainConfig(dataset=str(data), precision="fp32", **size))
+    lengths = [prepare(config).train.inputs.shape[1] for config in several]
+    assert lengths[0] < lengths[1]
+    ensemble = Ensemble([without_dropout(config) for config in several])
+    ensemble.train()
+    for config, member in zip(several, ensemble.members(), strict=True):
+        training = Training(without_dropout(config), Run(tmp_path / "run"), None, None)
+        for _ in range(member.steps):
+            training.one_step()
+        assert furthest(member.model, training.job.model) < CLOSE
+        training.lifecycle.release()
 
 
 @pytest.mark.slow
@@ -173,7 +214,7 @@ def test_what_is_trained_together_gives_the_results_of_each_alone() -> None:
         for share in (0.25, 0.5)
         for seed in (1, 2)
     ]
-    recipe = TrainingRecipe(train_rows=3_200, epochs=2).model_dump()
+    recipe = TrainingRecipe(train_rows=1_600, epochs=1).model_dump()
     found = results_together({"model": "gpt2"}, recipe, world, members, WORLD)
     for place, (member, ours) in enumerate(zip(members, found, strict=True)):
         theirs = model_result({"model": "gpt2"}, recipe, world, **member, world_name=WORLD)

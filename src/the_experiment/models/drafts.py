@@ -14,8 +14,8 @@ from the_experiment.models.decoding import end_ids, greedy
 from the_experiment.models.scoring import likeliest
 from the_experiment.models.texts import encode_all
 
-FEW = 32  # texts: of more, arithmetic costs more than the number of forwards
-CORRECTIONS = 6  # tokens of a draft that may be wrong before its text is decoded
+FEW = 32  # texts; from 64 on, whole forwards cost more than token by token with kept keys
+FORWARDS = 4  # over a draft; what is not settled then is decoded token by token
 
 
 def greedy_from(
@@ -35,7 +35,7 @@ def greedy_from(
     tokens = [list(one.completion[:max_new_tokens]) for one in encoded]
     ends = end_ids(model, tokenizer)
     left = list(range(len(prompts)))
-    for _ in range(CORRECTIONS):
+    for _ in range(FORWARDS):
         if not left:
             break
         found = likeliest(model, tokenizer, [(encoded[row].prompt, tokens[row]) for row in left])

@@ -1,7 +1,8 @@
 """Many GPT-2s of one shape trained at once, as one batched program.
 
 One small model leaves a GPU idle; hundreds of them keep it busy. Members differ in their seeds and
-data alone, and each ends as it would alone. The data lie on the device, and nothing waits for it
+data alone, and each ends as it would alone: to the mask where all texts are of one length and all
+batches full, as in the compiled step. The data lie on the device, and nothing waits for it
 within an epoch but the check of what fits, every 20 steps.
 """
 
@@ -69,10 +70,12 @@ class Ensemble:
         first, *others = jobs
         self.jobs, self.config, self.device = jobs, first.config, first.device
         self.batches = [Batches(job.train, job.config.batch_size, job.config.seed) for job in jobs]
-        self.spec = _spec(first)
+        length = max(job.train.inputs.shape[1] for job in jobs)
+        self.spec = _spec(first, length)
         self.total = self.config.epochs * self.batches[0].per_epoch
         for job, batches in zip(others, self.batches[1:], strict=True):
-            if _spec(job) != self.spec or _recipe(job, batches) != _recipe(first, self.batches[0]):
+            alike = _recipe(job, batches) == _recipe(first, self.batches[0])
+            if not alike or _spec(job, length) != self.spec:
                 raise UsageError(
                     "only trainings that are alike but for their seeds can run together",
                     "give all the same model, options, and number of rows",
@@ -80,12 +83,11 @@ class Ensemble:
         self._own = [flattened(job.model) for job in jobs]  # each model's, where it ends
         self.vectors = torch.stack([own.detach() for own in self._own])  # (members, parameters)
         self._state = (self.vectors, *(torch.zeros_like(self.vectors) for _ in range(2)))
-        most = max(len(job.train.inputs) for job in jobs)
-        self._inputs = torch.stack([_padded(job.train.inputs, most, 0) for job in jobs])
-        self._answers = torch.stack([_padded(job.train.answers, most, IGNORED) for job in jobs])
+        self._inputs = _stacked([job.train.inputs for job in jobs], 0)
+        self._answers = _stacked([job.train.answers for job in jobs], IGNORED)
         self._targets = self._answers
         if self.config.loss == "all":
-            self._targets = torch.stack([_padded(job.train.labels, most, IGNORED) for job in jobs])
+            self._targets = _stacked([job.train.labels for job in jobs], IGNORED)
         self.steps = torch.zeros(len(jobs), dtype=torch.long)  # that each has made
         self._streak = torch.zeros(len(jobs), dtype=torch.long, device=self.device)
         self.fitted = torch.zeros(len(jobs), dtype=torch.bool)
@@ -194,10 +196,10 @@ def _mixed(x: Tensor) -> Tensor:
     return x ^ (x >> 16)
 
 
-def _spec(job: Job) -> StepSpec:
+def _spec(job: Job, length: int) -> StepSpec:
     if why_not := why_not_plain(job.model):
         raise UsageError(f"these models can't be trained together: {why_not}", "train them alone")
-    return step_spec_of(job)
+    return replace(step_spec_of(job), length=length)
 
 
 def _recipe(job: Job, batches: Batches) -> tuple[object, ...]:
@@ -205,6 +207,12 @@ def _recipe(job: Job, batches: Batches) -> tuple[object, ...]:
     return job.config.model_dump(exclude=own), batches.per_epoch, job.device, job.precision
 
 
-def _padded(texts: Tensor, most: int, filler: int) -> Tensor:
-    """(texts, length) to `most` texts, and an empty one at the end."""
-    return functional.pad(texts, (0, 0, 0, most + 1 - len(texts)), value=filler)
+def _stacked(texts: Sequence[Tensor], filler: int) -> Tensor:
+    """Each member's (texts, length) filled up to the most and longest, and an empty text more."""
+    most, longest = (max(one.shape[axis] for one in texts) for axis in (0, 1))
+    return torch.stack(
+        [
+            functional.pad(one, (0, longest - one.shape[1], 0, most + 1 - len(one)), value=filler)
+            for one in texts
+        ]
+    )

@@ -31,7 +31,8 @@ from the_experiment.worlds import World, find_world, identity_of, unchanged_worl
 if TYPE_CHECKING:
     from the_experiment.training.config import TrainConfig
 
-TOGETHER = 256  # models on one GPU; chosen without one at hand
+TOGETHER_MODEL = "gpt2"  # the architecture that can be trained as one program
+TOGETHER = 256  # models of one such program; chosen without a GPU at hand
 # By prompt, by measure (EXACT and each part): right or wrong; of a baseline, in which share of its
 # tie-breaks it is right.
 States = dict[str, dict[str, float]]
@@ -108,7 +109,7 @@ def cells_of(fits: Sequence[Fit]) -> dict[Fit, Cell]:
     cells = {fit: fit.cell for fit in fits}
     groups: dict[str, list[Fit]] = {}
     for fit in fits:
-        if fit.entry and fit.entry.model == defaults.MODEL and fit.train.device == "cuda":
+        if fit.entry and fit.entry.model == TOGETHER_MODEL and fit.train.device == "cuda":
             groups.setdefault(fit.contestant, []).append(fit)
     for fits_of_group in groups.values():
         for first in range(0, len(fits_of_group), TOGETHER):
