@@ -21,9 +21,11 @@ from the_experiment.base.registry import Registry
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.data.split import Split
+from the_experiment.evaluation.baseline import baselines
 from the_experiment.experiments.declaration import find_experiment
 from the_experiment.experiments.splits.cells import fits_of
 from the_experiment.experiments.splits.config import SplitsExperiment
+from the_experiment.models.architectures import ARCHITECTURES
 from the_experiment.worlds import Domain, World, find_world, world_names
 from the_experiment.worlds.analysis import fourier_degree
 from the_experiment.worlds.files import world_from_text
@@ -406,6 +408,8 @@ def test_an_unknown_world_is_told_with_those_there_are(name: str) -> None:
 @pytest.fixture
 def plugged_in(tmp_path: Path) -> Path:
     """The plug-in package installed in a folder, as `pip install --target` would, but offline."""
+    for registry in (ARCHITECTURES, baselines):
+        registry.names()  # those of this process look for plug-ins once: before this one is there
     project = tomllib.loads((PLUGIN / "pyproject.toml").read_text())["project"]
     folder = tmp_path / "site"
     info = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
