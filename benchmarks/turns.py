@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
+from loguru import logger
 
 OURS = "the-experiment"
 
 
 def parser(about: str | None, rounds: int, threads: int) -> argparse.ArgumentParser:
-    """The options that every benchmark has."""
+    """The options that every benchmark has; what is logged would stand among its figures."""
+    logger.remove()
     found = argparse.ArgumentParser(description=(about or "").splitlines()[0])
     found.add_argument("--rounds", type=int, default=rounds)
     found.add_argument("--threads", type=int, default=threads)

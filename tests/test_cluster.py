@@ -88,15 +88,18 @@ def test_a_node_is_lost_in_the_middle_and_every_cell_lands_once(
     address = two_nodes.address  # type: ignore[attr-defined]
     cells = [Cell(f"cell {n}", f"{ME}:slow", {"seconds": 0.3 + n / 1000}) for n in range(24)]
     counts: list[int] = []
+    running: list[int] = []  # as another process sees it
+    store = Store(tmp_path)
 
     def done(more: int) -> None:
         counts.append(more)
+        running.append(Store(tmp_path).running_on_cluster())
         if len(counts) == 6:
             two_nodes.remove_node(lost)  # type: ignore[attr-defined]
 
-    store = Store(tmp_path)
     assert not RayExecutor(address).run(cells, store, done)
     assert counts == [1] * len(cells)
+    assert (running[0], running[-1], store.running_on_cluster()) == (2, 0, 0)
     assert all(store.read(cell) == slow(0) + cell.arguments["seconds"] for cell in cells)
 
 

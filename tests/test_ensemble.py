@@ -15,6 +15,7 @@ from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.runs import Run
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
+from the_experiment.experiments.recipe import TrainingRecipe
 from the_experiment.experiments.splits.cells import (
     TOGETHER,
     cells_of,
@@ -23,7 +24,6 @@ from the_experiment.experiments.splits.cells import (
     result_of_member,
     results_together,
 )
-from the_experiment.experiments.splits.config import TrainingRecipe
 from the_experiment.experiments.splits.sweep import sweep_of
 from the_experiment.training.block import LEVELS, kept
 from the_experiment.training.config import TrainConfig

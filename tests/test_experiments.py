@@ -37,10 +37,11 @@ from the_experiment.experiments.declaration import (
     write_new_experiment,
 )
 from the_experiment.experiments.experiment import KINDS
+from the_experiment.experiments.recipe import TrainingRecipe
 from the_experiment.experiments.running import compute, run, write_report
 from the_experiment.experiments.splits.analysis import outcome_of
 from the_experiment.experiments.splits.cells import Fit, fits_of
-from the_experiment.experiments.splits.config import SplitsExperiment, TrainingRecipe
+from the_experiment.experiments.splits.config import SplitsExperiment
 from the_experiment.experiments.splits.judgement import Judgement, judge_claim
 from the_experiment.experiments.splits.results import has_fitted, rows_of, scores_of
 from the_experiment.report.outcome import outcome_view, write_outcome

@@ -75,10 +75,11 @@ def test_generate_answers_what_the_readme_prints(the_experiment: Command) -> Non
 
 SMALL = {
     "cells.py": "--cells 20",
+    "ensemble.py": "--rounds 1 --members 2 --steps 3",
     "large_world.py": "--inputs 8 --rows 160",
     "residual_sweep.py": "--rounds 1 --threads 1",
     "scoring.py": "--rounds 1 --threads 1 --rows 160",
-    "sweep_cores.py": "--rounds 1 --rows 160 --jobs 2",
+    "sweep_cores.py": "--rounds 1 --seeds 1 --rows 160 --jobs 2",
     "train_step.py": "--rounds 1 --threads 1 --steps 7",
     "until_exact.py": "--rounds 1 --threads 1 --rows 160 --epochs 1",
 }  # each benchmark, in seconds

@@ -21,9 +21,9 @@ from the_experiment.cli import demo, main
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.evaluation.trained import Trained
+from the_experiment.experiments.recipe import ModelEntry, TrainingRecipe
 from the_experiment.experiments.splits import cells
 from the_experiment.experiments.splits.cells import Fit
-from the_experiment.experiments.splits.config import ModelEntry, TrainingRecipe
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.hardware import VARIABLES, multiplies_bf16_by
 from the_experiment.training.loop import train

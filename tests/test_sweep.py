@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from conftest import Command
 from the_experiment.base.errors import UsageError
 from the_experiment.engine.executor import SerialExecutor
+from the_experiment.experiments.recipe import TrainingRecipe
 from the_experiment.experiments.running import Resources, executor_of, run
 from the_experiment.experiments.splits.analysis import _curves, outcome_of
 from the_experiment.experiments.splits.cells import Fit, fits_of
-from the_experiment.experiments.splits.config import SplitsExperiment, TrainingRecipe
+from the_experiment.experiments.splits.config import SplitsExperiment
 from the_experiment.experiments.splits.results import rows_of, scores_of
 from the_experiment.experiments.splits.sweep import sweep_of
 
@@ -80,7 +81,7 @@ def made_up(fit: Fit) -> dict[str, dict[str, dict[str, float]]]:
 
     world = find_world(WORLD)
     held_out = fit.hold_out.resolve(world, fit.seed)
-    seen = seen_states(world, held_out, fit.seed, 64)
+    seen = seen_states(world, fit.hold_out, held_out, fit.seed, 64)
     rng = random.Random(fit.cell.digest)
     found = {}
     for kind, states in (("seen", seen), ("held_out", world.states_at(held_out))):

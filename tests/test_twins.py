@@ -237,8 +237,12 @@ def test_large_worlds_are_numbered_only_where_it_is_needed() -> None:
     assert len(HoldOut(sequences=(sequence,)).resolve(every, 0)) == 1
     some = world_from_text(f"{text}\nrules: {{one: A0}}\ncompletion: '-{{one}}'\n", "wide.yaml")
     assert len(HoldOut(sequences=(sequence,), by="text").resolve(some, 0)) == 1
+    held_out = some.states_at(HoldOut(sequences=(sequence,)).resolve(some, 0))
+    assert len(held_out) > 10_000  # a sample of half of all states
+    assert not held_out[:, 0].any()
     with pytest.raises(ExperimentError, match="--hold-out-by text"):
-        HoldOut(sequences=(sequence,)).resolve(some, 0)
+        HoldOut(where="A1").resolve(some, 0)
+    assert len(HoldOut(where="A1 AND A0", by="text").resolve(some, 0)) == 10_000
 
 
 # -- splits, and what is told of them ------------------------------------------------------------

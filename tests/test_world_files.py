@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from conftest import Command
@@ -13,6 +15,7 @@ from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import LONGEST_TEXT
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
+from the_experiment.data.split import Split
 from the_experiment.worlds.files import read_world, world_from_text, write_new_world
 
 RIGHT = """\
@@ -262,14 +265,47 @@ def test_a_world_too_large_to_list_is_generated(tmp_path: Path) -> None:
     assert folder.rows("heldout") == [{"prompt": "01" * 12 + "1", "completion": " 1 1"}]
 
 
-@pytest.mark.parametrize("asked", [{"fraction": 0.5}, {"where": "odd"}])
-def test_a_world_too_large_to_list_is_not_listed(asked: dict[str, str]) -> None:
-    world = world_from_text(LARGE, "large.yaml")
-    with pytest.raises(
-        ExperimentError, match=r"world large, inputs: 33,554,432 states, more"
-    ) as caught:
-        HoldOut(**asked).resolve(world, seed=0)
-    assert "-o" in caught.value.hint
+@pytest.mark.parametrize(
+    ("asked", "share"),
+    [
+        ({"fraction": 0.3}, 0.3),
+        ({"where": "odd"}, 0.5),
+        ({"where": "A0 AND A1", "fraction": 0.2, "sequences": ("1" * 25,)}, 0.4),
+    ],
+)
+def test_of_a_world_too_large_to_list_states_are_drawn(
+    asked: dict[str, Any], share: float, tmp_path: Path
+) -> None:
+    world, hold_out = world_from_text(LARGE, "large.yaml"), HoldOut(**asked)
+    numbers = np.arange(0, world.size, 101)
+    held_out = hold_out.includes(world, 7, numbers)
+    assert abs(held_out.mean() - share) < 0.01
+    assert (hold_out.includes(world, 7, numbers[::-1]) == held_out[::-1]).all()
+    folder = generate(world, hold_out, Sizes(train=2_000, valid=9, test=9), 7, tmp_path / "data")
+    split = Split(folder.manifest)
+    assert hold_out.includes(world, 7, world.indices(split.held_out)).all()
+    assert not hold_out.includes(world, 7, world.indices(split.seen)).any()
+    assert 9_950 < len(split.held_out) <= 10_001  # some are drawn twice
+    assert world.prompts(split.seen[:1])[0] in {row["prompt"] for row in folder.rows("train")}
+    prompts = world.prompts(world.states_at(numbers[:50]))
+    assert [split.holds_out(prompt) for prompt in prompts] == held_out[:50].tolist()
+    assert not split.holds_out("no prompt")
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"where": "A0 > 1"}, "holds out none of 4,194,304 states drawn"),
+        ({"where": "A0 < 2"}, "would leave 0 of 262,144 states drawn"),
+        ({"fraction": 0.9999}, "would leave"),
+        ({"where": "A0 AND Z"}, "unknown name 'Z'"),
+    ],
+)
+def test_of_a_world_too_large_to_list_neither_all_nor_nothing_is_held_out(
+    asked: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        HoldOut(**asked).resolve(world_from_text(LARGE, "large.yaml"), seed=0)
 
 
 @pytest.mark.parametrize(

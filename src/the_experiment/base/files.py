@@ -215,15 +215,15 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_text(path: Path) -> str:
-    """The text of a small file that somebody named, or of a pipe, up to one character too many.
+def read_text(path: Path, longest: int = LONGEST_TEXT) -> str:
+    """The text of a file that somebody named, or of a pipe, up to one character too many.
 
     Raises `ExperimentError` for what can't be read or is no text, and for a pipe that nobody
     writes to.
     """
     try:
         with _opened(path) as file:
-            return file.read(LONGEST_TEXT + 1)
+            return file.read(longest + 1)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not a text file"
         raise ExperimentError(f"{path} can't be read: {reason}") from None

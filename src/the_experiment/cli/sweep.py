@@ -81,8 +81,8 @@ def sweep(
     from the_experiment.base.logs import log_to_folder
     from the_experiment.cli.experiments import run_and_report
     from the_experiment.experiments.declaration import naming_file
+    from the_experiment.experiments.recipe import TrainingRecipe
     from the_experiment.experiments.running import Resources
-    from the_experiment.experiments.splits.config import TrainingRecipe
     from the_experiment.experiments.splits.sweep import check_device, sweep_of
 
     log_to_folder()

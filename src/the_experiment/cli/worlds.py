@@ -92,3 +92,61 @@ def new(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
     stdout.print(
         f"wrote {file}; edit it, then run `the-experiment worlds check {file}`", markup=False
     )
+
+
+@app.command(
+    "import",
+    epilog=options.examples(
+        "the-experiment worlds import cellcycle.bnet",
+        "the-experiment worlds import tcr.cnet --only x40 --as tcr-40",
+    ),
+)
+def import_file(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    name: Annotated[
+        str | None,
+        typer.Option("--as", metavar="NAME", help="Name of the world, and of its file NAME.yaml."),
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="COMPONENT", help="Take one component and its regulators."),
+    ] = None,
+) -> None:
+    """Make a world of a Boolean network, or of a truth table in CSV.
+
+    Networks: .bnet, .aeon, .sbml (with the extra `networks`), .cnet, and the Cell Collective's
+    tables as .txt.
+    """
+    from the_experiment.base.words import counted
+    from the_experiment.report.terminal import stdout
+    from the_experiment.worlds.networks.importing import import_world
+
+    imported = import_world(file, name, only)
+    for old, new in imported.renamed.items():
+        stdout.print(f"{old} is called {new} there", markup=False)
+    world = imported.world
+    stdout.print(
+        f"wrote {imported.path}: {counted(len(world.inputs), 'input')}, "
+        f"{counted(world.size, 'state')}, {counted(len(world.parts), 'rule')}; "
+        f"see `the-experiment worlds show {imported.path}`",
+        markup=False,
+    )
+
+
+@app.command(
+    epilog=options.examples(
+        "the-experiment worlds export causal causal.csv",
+        "the-experiment worlds export mine.yaml mine.bnet",
+    )
+)
+def export(
+    world: Annotated[str, typer.Argument(metavar="NAME|FILE")],
+    to: Annotated[Path, typer.Argument(metavar="TO")],
+) -> None:
+    """Write a boolean world as a network (TO.bnet) or as a truth table (TO.csv)."""
+    from the_experiment.report.terminal import stdout
+    from the_experiment.worlds import find_world
+    from the_experiment.worlds.networks.writing import export_world
+
+    export_world(find_world(world), to)
+    stdout.print(f"wrote {to}", markup=False)

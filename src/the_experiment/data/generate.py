@@ -59,7 +59,7 @@ def generate(
     check_replaceable(out)
     held_out = hold_out.resolve(world, seed)
     with replaced_folder(out) as folder:
-        draw = Draw(world, held_out, seed)
+        draw = Draw(world, hold_out, held_out, seed)
         for split in SPLITS:
             with _jsonl(folder, split) as file:
                 rows = getattr(sizes, split)

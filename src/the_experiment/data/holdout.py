@@ -9,13 +9,16 @@ import numpy.typing as npt
 from pydantic import Field
 
 from the_experiment.base.errors import ExperimentError, UsageError
-from the_experiment.base.seeds import Integers, Stream
+from the_experiment.base.seeds import Integers, Stream, shares
 from the_experiment.base.strict import Strict
 from the_experiment.worlds.language import RuleError, parse
 from the_experiment.worlds.tree import DivisionByZeroError, Tree, bounds, evaluate, names_in
 from the_experiment.worlds.world import MOST_STATES, World
 
 CHUNK = 2**18  # states at a time that a condition is evaluated in, or that are given meanings
+SAMPLE = 10_000  # held-out states that are drawn where there are too many states to list
+MOST_DRAWS = 2**22  # to find them
+FEWEST_SEEN = 0.001  # the share of states to be left there: training rows are drawn until one is
 
 By = Literal["meaning", "text"]
 
@@ -25,6 +28,9 @@ class HoldOut(Strict):
 
     By meaning, the share is of all distinct meanings, and every state that means the same as a
     held-out one is held out with it. By text, a state may be seen that means the same.
+
+    Above 2^24 states nothing is listed: whether a state is held out is decided for it alone, and
+    `resolve` gives a sample of those that are.
 
     >>> from the_experiment.worlds import find_world
     >>> HoldOut(sequences=("1,0,1,0,1",)).resolve(find_world("causal"), seed=0).tolist()
@@ -66,12 +72,14 @@ class HoldOut(Strict):
         return cls(sequences=named, fraction=fraction, where=where or "", by=by)
 
     def resolve(self, world: World, seed: int) -> Integers:
-        """The numbers of the held-out states, sorted, each once.
+        """The numbers of the held-out states, sorted, each once; of many, a sample of some 10,000.
 
         Raises `UsageError` for a sequence or condition that is none of this world's, and where
         nothing would be left to train on; `ExperimentError` where there are too many states to look
         for those that mean the same.
         """
+        if world.size > MOST_STATES:
+            return self._sample(world, seed)
         found = [world.indices(world.state(sequence)) for sequence in self.sequences]
         if self.fraction:
             found.append(self._share(world, seed))
@@ -94,23 +102,76 @@ class HoldOut(Strict):
             )
         return held_out
 
+    def includes(self, world: World, seed: int, numbers: Integers) -> npt.NDArray[np.bool_]:
+        """Whether each of these states is held out, in a world of too many states to list."""
+        by_meaning = self.by == "meaning"
+        keys = world.meanings(world.states_at(numbers)) if by_meaning else numbers
+        named = world.states_of(self.sequences)
+        held_out = np.isin(keys, world.meanings(named) if by_meaning else world.indices(named))
+        if self.fraction:
+            held_out |= shares(keys, seed, "hold-out") < self.fraction
+        if self.where:
+            held_out |= _holds(self._condition(world), world, numbers)
+        return held_out
+
+    def _sample(self, world: World, seed: int) -> Integers:
+        """Numbers of states that are held out in a large world; all that are named among them."""
+        named = world.indices(world.states_of(self.sequences))
+        if self.where and self.by == "meaning":
+            self._refuse_unread(world)
+        if not (self.fraction or self.where or (self.by == "meaning" and world.has_twins)):
+            return np.unique(named)
+        found, stream, draws, seen = named, Stream(seed, "held-out sample"), 0, 0
+        while len(found) < len(named) + SAMPLE and draws < MOST_DRAWS:
+            numbers = world.indices(world.sample(CHUNK, stream))
+            held_out = self.includes(world, seed, numbers)
+            found = np.concatenate([found, numbers[held_out]])
+            draws, seen = draws + CHUNK, seen + int((~held_out).sum())
+        if not len(found):
+            raise UsageError(
+                f"{self} holds out none of {draws:,} states drawn from world {world.name}",
+                "hold out more, or nothing at all",
+            )
+        if seen < draws * FEWEST_SEEN:
+            raise UsageError(
+                f"{self} would leave {seen:,} of {draws:,} states drawn from world {world.name}",
+                "leave more to train on",
+            )
+        return np.unique(found[: len(named) + SAMPLE])
+
+    def _refuse_unread(self, world: World) -> None:
+        """A condition on what no part reads may hold for one of two states that mean the same."""
+        unread = {*world.inputs}.difference(*[world.reads(part) for part in world.parts])
+        written = [*world.parts, *world.inputs.keys() - unread]
+        unread = {name.name for name in names_in(self._condition(world))}.difference(written)
+        if unread:
+            raise ExperimentError(
+                f"world {world.name}: {world.size:,} states, more than 2^24, can't be searched for "
+                f"those that mean the same: no part reads {', '.join(sorted(unread))}",
+                "leave that out of the condition, or use --hold-out-by text",
+            )
+
     def _share(self, world: World, seed: int) -> Integers:
         """A random share of the distinct meanings, or of all states."""
         choice = one_of_each_meaning(world) if self.by == "meaning" else world.numbers()
         count = round(self.fraction * len(choice))
         return choice[Stream(seed, "hold-out").shuffled(len(choice))[:count]]
 
-    def _where(self, world: World) -> Integers:
+    def _condition(self, world: World) -> Tree:
         try:
             tree = parse(self.where)
         except RuleError as error:
             raise _refused(error.column, error.what) from None
-        constants = world.constants(world.states_at(world.numbers()[:1]))
+        constants = world.constants(world.states_at(np.zeros(1, dtype=np.int64)))
         known = [*world.inputs, *world.output_bounds, *constants]
         for name in names_in(tree):
             if name.name not in known:
                 what = f"unknown name {name.name!r}; known are {', '.join(known)}"
                 raise _refused(name.column, what)
+        return tree
+
+    def _where(self, world: World) -> Integers:
+        tree = self._condition(world)
         numbers = world.numbers()
         chunks = (numbers[start : start + CHUNK] for start in range(0, world.size, CHUNK))
         return np.concatenate([chunk[_holds(tree, world, chunk)] for chunk in chunks])

@@ -8,22 +8,26 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import Integers, Stream
 from the_experiment.data.cases import Cases, cases_of
 from the_experiment.data.folder import DatasetManifest
+from the_experiment.data.holdout import HoldOut
 from the_experiment.worlds import find_world
 from the_experiment.worlds.files import world_from_text
-from the_experiment.worlds.world import World
+from the_experiment.worlds.world import MOST_STATES, World
 
 CHUNK = 50_000  # rows drawn at a time
 LISTED = 2**16  # worlds up to this size are listed; in larger ones held-out draws are drawn again
 
 
-def seen_states(world: World, held_out: Integers, seed: int, rows: int) -> Integers:
+def seen_states(
+    world: World, hold_out: HoldOut, held_out: Integers, seed: int, rows: int
+) -> Integers:
     """The distinct states of so many training rows: shape (n, inputs)."""
-    chunks = Draw(world, held_out, seed).chunks("train", rows)
+    chunks = Draw(world, hold_out, held_out, seed).chunks("train", rows)
     return world.states_at(np.unique(np.concatenate([np.unique(chunk) for chunk in chunks])))
 
 
@@ -33,9 +37,10 @@ class Draw:
     `seen` lists them where the world is small, or mostly held out; elsewhere it is None.
     """
 
-    def __init__(self, world: World, held_out: Integers, seed: int) -> None:
+    def __init__(self, world: World, hold_out: HoldOut, held_out: Integers, seed: int) -> None:
         self.world = world
-        self.held_out = held_out
+        self.hold_out = hold_out
+        self.held_out = held_out  # what `hold_out` resolves to
         self.seed = seed
         listed = world.size <= LISTED or 2 * len(held_out) > world.size
         self.seen = np.setdiff1d(np.arange(world.size), held_out) if listed else None
@@ -52,8 +57,13 @@ class Draw:
         drawn = np.zeros(0, dtype=np.int64)
         while len(drawn) < count:  # draw again in place of the held-out ones
             more = self.world.indices(self.world.sample(count - len(drawn), stream))
-            drawn = np.concatenate([drawn, more[~np.isin(more, self.held_out)]])
+            drawn = np.concatenate([drawn, more[~self._holds_out(more)]])
         return drawn
+
+    def _holds_out(self, numbers: Integers) -> npt.NDArray[np.bool_]:
+        if self.world.size > MOST_STATES:
+            return self.hold_out.includes(self.world, self.seed, numbers)
+        return np.isin(numbers, self.held_out)
 
 
 FEW = 2**12  # prompts that are read one by one; more are looked up among those of all states …
@@ -106,8 +116,14 @@ class Split:
     @cached_property
     def seen(self) -> Integers:
         """The distinct states of the training rows: shape (n, inputs)."""
-        rows = self.manifest.rows["train"]
-        return seen_states(self.world, self._held_out_indices, self.manifest.seed, rows)
+        manifest = self.manifest
+        return seen_states(
+            self.world,
+            manifest.hold_out,
+            self._held_out_indices,
+            manifest.seed,
+            manifest.rows["train"],
+        )
 
     def cases(self, parts: Sequence[str]) -> Cases:
         """The cases of these parts that the held-out states come down to."""
@@ -126,7 +142,13 @@ class Split:
 
     def holds_out(self, prompt: str) -> bool:
         """Whether this sequence was held out."""
-        return prompt in set(self.manifest.held_out)
+        if self.world.size <= MOST_STATES or prompt in self.manifest.held_out:
+            return prompt in self.manifest.held_out
+        try:
+            numbers = self.world.indices(self.world.state(prompt))
+        except UsageError:
+            return False
+        return bool(self.manifest.hold_out.includes(self.world, self.manifest.seed, numbers)[0])
 
     def shows(self, prompt: str) -> bool:
         """Whether this sequence stands in a training row.

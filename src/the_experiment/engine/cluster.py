@@ -7,7 +7,7 @@ import math
 import os
 import socket
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -50,15 +50,17 @@ class RayExecutor:
 
     def run(self, cells: Sequence[Cell], store: Store, done: Done = lambda _: None) -> Failures:
         """Land every cell that can be; those that fail, with why."""
-        left, failed = missing_of(cells, store, done), Failures()
-        if not left:
-            return failed
-        with _connected(self.address):
-            pool = _RayPool(store, self.gpus)
-            try:
-                fill(pool, left, done, self.budget, failed)
-            except OutOfTimeError:
-                pool.stop()
+        failed = Failures()
+        with store.cluster_at_work() as tell_running:
+            left = missing_of(cells, store, done)
+            if not left:
+                return failed
+            with _connected(self.address):
+                pool = _RayPool(store, self.gpus, tell_running)
+                try:
+                    fill(pool, left, done, self.budget, failed)
+                except OutOfTimeError:
+                    pool.stop()
         return failed
 
 
@@ -131,25 +133,27 @@ def _check_gpus(share: float) -> None:
 class _RayPool:
     """Tasks of the cluster; see `Pool`."""
 
-    def __init__(self, store: Store, gpus: float) -> None:
+    def __init__(self, store: Store, gpus: float, tell_running: Callable[[int], None]) -> None:
         import ray
 
         _check_gpus(gpus)
         store.folder.mkdir(parents=True, exist_ok=True)
         self._store = store
         self._gpus = gpus
+        self._tell_running = tell_running
         self._compute = ray.remote(max_retries=0)(_computed)
-        self._most = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
+        self._cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
         self._tasks: dict[Cell, Any] = {}
 
     def submit(self, cell: Cell) -> Future[Any] | None:
         """Begin to compute a cell; None where enough waits already."""
-        if len(self._tasks) >= self._most:
+        if len(self._tasks) >= AHEAD * self._cores:
             return None
         needed = {name: self._store.read(one) for name, one in cell.needs.items()}
         folder = str(self._store.folder.resolve()) if cell.keeps_files else None
         resources = self._compute.options(num_cpus=cell.cores, num_gpus=self._gpus)
         task = self._tasks[cell] = resources.remote(cell, needed, folder, self._gpus > 0)
+        self._count()
         future: Future[Any] = task.future()
         return future
 
@@ -158,6 +162,7 @@ class _RayPool:
         from ray.exceptions import RayError
 
         del self._tasks[cell]
+        self._count()
         try:
             result, error, log = future.result()
         except RayError:  # its worker or its node is gone
@@ -176,6 +181,11 @@ class _RayPool:
         except ExperimentError as full:  # or another harm of this disk
             return full
         return None
+
+    def _count(self) -> None:
+        """Tell how many run; what is handed over beyond the cores of the cluster waits."""
+        with suppress(ExperimentError):  # a full disk has no room for it
+            self._tell_running(min(len(self._tasks), self._cores))
 
     def stop(self) -> None:
         """End all that still runs."""

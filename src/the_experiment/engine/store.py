@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from the_experiment.base.files import (
     is_locked,
     locked,
     read_json,
+    read_text,
     replaced_file,
     write_json,
     write_text,
@@ -127,6 +128,29 @@ class Store:
     def is_computed_now(self, cell: Cell) -> bool:
         """Whether a process is computing it."""
         return is_locked(self._lock(cell))
+
+    @contextmanager
+    def cluster_at_work(self) -> Iterator[Callable[[int], None]]:
+        """While a cluster computes cells; the function that it gives writes down how many now.
+
+        One file for all: a lock for each of a thousand cells would be a thousand open files.
+        """
+        with locked(self._cluster_lock, "runs on a cluster"):
+            yield lambda number: write_text(self._on_cluster, str(number))
+
+    def running_on_cluster(self) -> int:
+        """How many cells a cluster computes for a process that runs now."""
+        if not is_locked(self._cluster_lock) or not self._on_cluster.is_file():
+            return 0
+        return int(read_text(self._on_cluster))
+
+    @property
+    def _on_cluster(self) -> Path:
+        return self.folder / ".on-cluster"
+
+    @property
+    def _cluster_lock(self) -> Path:
+        return self.folder / ".on-cluster.lock"
 
     def _lock(self, cell: Cell) -> Path:
         return self.folder / f".{cell.digest}.lock"

@@ -233,7 +233,7 @@ class ExperimentProgress:
 
     cells: int
     left: int  # not computed yet
-    running: int  # of those, which a process computes now
+    running: int  # of those, which a process or a cluster computes now
     failed: int  # of those, which left a log
     seconds_left: float | None  # at the pace since the run began; None where nobody can say
 
@@ -251,7 +251,7 @@ def progress_of(experiment: Experiment, out: Path, *, quick: bool = False) -> Ex
     cells = list(experiment.cells(out, quick=quick).values())
     store = Store(folder / CELLS)
     left = list(in_order(cells, store))
-    running = sum(store.is_computed_now(cell) for cell in left)
+    running = sum(store.is_computed_now(cell) for cell in left) + store.running_on_cluster()
     return ExperimentProgress(
         cells=len(list(in_order(cells))),
         left=len(left),

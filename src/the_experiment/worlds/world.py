@@ -143,7 +143,7 @@ class World(ABC):
             raise ExperimentError(
                 f"world {self.name}, inputs: {self.size:,} states, more than 2^24, "
                 "can't be enumerated",
-                "use smaller inputs, or hold out single sequences with -o",
+                "use smaller inputs",
             )
         return np.arange(self.size)
 

@@ -8,28 +8,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from the_experiment.base import defaults
 from the_experiment.base.errors import ExperimentError
-from the_experiment.base.runs import Run
 from the_experiment.data.folder import MANIFEST, read_manifest
-from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
-from the_experiment.data.split import Split, seen_states
+from the_experiment.data.split import Split
 from the_experiment.engine.cell import Cell
-from the_experiment.evaluation.baseline import baselines, learned
+from the_experiment.evaluation.baseline import baselines
 from the_experiment.evaluation.completions import Completion, complete
 from the_experiment.evaluation.contestants import right_by_part, sampled
 from the_experiment.evaluation.scores import graded_baseline
-from the_experiment.evaluation.trained import Trained
-from the_experiment.experiments.splits.config import ModelEntry, SplitsExperiment, TrainingRecipe
+from the_experiment.experiments.fitting import (
+    baseline_predictions,
+    generated,
+    split_states,
+    trained_model,
+)
+from the_experiment.experiments.recipe import ModelEntry, TrainingRecipe
+from the_experiment.experiments.splits.config import SplitsExperiment
 from the_experiment.worlds import World, find_world, identity_of, unchanged_world
-
-if TYPE_CHECKING:
-    from the_experiment.training.config import TrainConfig
 
 TOGETHER_MODEL = "gpt2"  # the architecture that can be trained as one program
 TOGETHER = 256  # models of one such program; chosen without a GPU at hand
@@ -142,14 +142,11 @@ def baseline_result(
     baseline: str, rows: int, world: str, hold_out: Mapping[str, Any], seed: int, world_name: str
 ) -> dict[str, States | None]:
     """What a baseline has right, of seen and of held-out states; None where it can't be applied."""
-    found, split = unchanged_world(world_name, world), HoldOut.model_validate(hold_out)
-    held_out = split.resolve(found, seed)
-    seen = seen_states(found, held_out, seed, rows)
-    known = sampled(seen, seed, "seen")
-    asked = sampled(found.states_at(held_out), seed, "held-out")
+    found = unchanged_world(world_name, world)
+    seen, known, asked = split_states(found, HoldOut.model_validate(hold_out), seed, rows)
     states = np.concatenate([known, asked])
-    predictions = learned(baselines[baseline], found, seen, states)
-    if predictions.keys() < set(found.parts):
+    predictions = baseline_predictions(baseline, found, seen, states)
+    if predictions is None:
         return {"seen": None, "held_out": None}
     graded = graded_baseline(predictions, found.part_values(states), slice(None)).shares
     shares = {
@@ -171,14 +168,8 @@ def model_result(
     world_name: str,
 ) -> dict[str, Any]:
     """Generate the data, train, and ask the states; nothing but the result is kept."""
-    from the_experiment.training import loop
-
-    with tempfile.TemporaryDirectory(prefix="the-experiment-") as scratch:
-        run = Run(Path(scratch) / "run")
-        found = unchanged_world(world_name, world)
-        config = _generated(found, hold_out, seed, model, train, Path(scratch) / defaults.DATASET)
-        result = loop.train(config, run)
-        trained = Trained(run)
+    found, split = unchanged_world(world_name, world), HoldOut.model_validate(hold_out)
+    with trained_model(found, split, seed, model, train) as (result, trained):
         return {
             "steps": result.steps,
             "seconds": result.seconds,
@@ -201,9 +192,10 @@ def results_together(
     started, found = time.perf_counter(), unchanged_world(world_name, world)
     with tempfile.TemporaryDirectory(prefix="the-experiment-") as scratch:
         folders = [Path(scratch) / str(number) for number in range(len(members))]
+        hold_outs = [HoldOut.model_validate(each["hold_out"]) for each in members]
         configs = [
-            _generated(found, each["hold_out"], each["seed"], model, train, folder)
-            for each, folder in zip(members, folders, strict=True)
+            generated(found, hold_out, each["seed"], model, train, folder)
+            for each, hold_out, folder in zip(members, hold_outs, folders, strict=True)
         ]
         trained = train_together(configs)
         seconds = (time.perf_counter() - started) / len(members)
@@ -225,30 +217,6 @@ def result_of_member(together: Sequence[dict[str, Any]], place: int) -> dict[str
     if not together[place]:
         raise ExperimentError("this training diverged", "choose a smaller train.learning_rate")
     return together[place]
-
-
-def _generated(
-    world: World,
-    hold_out: Mapping[str, Any],
-    seed: int,
-    model: Mapping[str, Any],
-    train: Mapping[str, Any],
-    data: Path,
-) -> TrainConfig:
-    """How to train on this split, whose data is generated into `data`."""
-    from the_experiment.training.config import TrainConfig
-
-    recipe = {"device": "cpu", **train}
-    sizes = Sizes(train=recipe.pop("train_rows"), valid=0, test=0)
-    generate(world, HoldOut.model_validate(hold_out), sizes, seed, data)
-    return TrainConfig(
-        dataset=str(data),
-        seed=seed,
-        # fp32 is the same on CPUs with and without native bf16
-        precision="fp32" if recipe["device"] == "cpu" else "auto",
-        **model,
-        **recipe,
-    )
 
 
 def _split_in(data: Path) -> Split:

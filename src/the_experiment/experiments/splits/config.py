@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, Field, field_validator, model_serializer, model_validator
+from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
 from the_experiment.base import defaults
-from the_experiment.base.defaults import Size
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.seeds import Stream
 from the_experiment.base.strict import Strict
@@ -20,25 +19,17 @@ from the_experiment.engine.cell import Cell
 from the_experiment.engine.outcome import Outcome
 from the_experiment.evaluation.baseline import baselines
 from the_experiment.experiments.experiment import KINDS, Experiment, WrongKeyError
+from the_experiment.experiments.recipe import (
+    ModelEntry,
+    Names,
+    Seeds,
+    TrainingRecipe,
+    check_architectures,
+)
 from the_experiment.worlds import EXACT, World, find_world
 
 if TYPE_CHECKING:
     from the_experiment.experiments.splits.cells import Fit
-
-Name = TypeVar("Name", int, str)
-
-
-def _each_once(names: list[Name]) -> list[Name]:
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"{name} comes twice")
-    return names
-
-
-Names = Annotated[list[str], Field(min_length=1), AfterValidator(_each_once)]
-Seeds = Annotated[
-    list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_each_once)
-]
 
 
 class HoldOuts(Strict):
@@ -67,35 +58,6 @@ class HoldOuts(Strict):
             yield f"seed {seed}", HoldOut(fraction=self.fraction)
         else:
             yield "all", HoldOut(where=self.where or "")
-
-
-class ModelEntry(Strict):
-    """One contestant that is trained."""
-
-    model: str
-    size: Size = "match"
-
-
-TrainedOn = Literal["cpu", "cuda"]
-
-
-class TrainingRecipe(Strict):
-    """The recipe that all models share."""
-
-    until_fit: bool = True
-    epochs: int = Field(defaults.EPOCHS, ge=1)
-    learning_rate: float = Field(defaults.LEARNING_RATE, gt=0)
-    batch_size: int = Field(defaults.BATCH_SIZE, ge=1)
-    train_rows: int = Field(defaults.TRAIN_ROWS, ge=1)
-    device: TrainedOn = "cpu"  # on a GPU GPT-2s are trained together
-
-    @model_serializer(mode="wrap")
-    def _without_the_usual_device(
-        self, serialized: Callable[[TrainingRecipe], dict[str, Any]]
-    ) -> dict[str, Any]:
-        """What was computed before there was a choice keeps its name."""
-        found = serialized(self)
-        return {key: value for key, value in found.items() if (key, value) != ("device", "cpu")}
 
 
 class Claim(Strict):
@@ -187,13 +149,7 @@ class SplitsExperiment(Experiment):
 
     def check_models(self) -> None:
         """Raise `WrongKeyError` for a model that there is not. Imports torch."""
-        from the_experiment.models.architectures import ARCHITECTURES
-
-        known = ARCHITECTURES.names()
-        for name, entry in self.models.items():
-            if entry.model not in known:
-                what = f"{entry.model!r} is not one of {', '.join(known)}"
-                raise WrongKeyError(f"models.{name}.model: {what}")
+        check_architectures(self.models)
 
     def summary(self) -> Mapping[str, str]:
         """World, hold-outs, models, measures, and the claim."""

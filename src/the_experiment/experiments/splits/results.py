@@ -107,7 +107,9 @@ def scores_of(experiment: SplitsExperiment, results: Results) -> dict[str, dict[
     found: dict[str, dict[Fit, FitScore]] = {measure: {} for measure in measures}
     for fits in _by_split(results):
         held_out = fits[0].hold_out.resolve(world, fits[0].seed)
-        seen = seen_states(world, held_out, fits[0].seed, fits[0].train.train_rows)
+        seen = seen_states(
+            world, fits[0].hold_out, held_out, fits[0].seed, fits[0].train.train_rows
+        )
         asked = sampled(world.states_at(held_out), fits[0].seed, "held-out")
         prompts = world.prompts(asked)
         for measure, parts in measures.items():

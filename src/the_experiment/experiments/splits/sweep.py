@@ -11,13 +11,8 @@ from pathlib import Path
 from the_experiment.base.defaults import ExecutorName
 from the_experiment.base.errors import UsageError
 from the_experiment.base.names import name_from
-from the_experiment.experiments.splits.config import (
-    HoldOuts,
-    ModelEntry,
-    SplitsExperiment,
-    TrainedOn,
-    TrainingRecipe,
-)
+from the_experiment.experiments.recipe import ModelEntry, TrainedOn, TrainingRecipe
+from the_experiment.experiments.splits.config import HoldOuts, SplitsExperiment
 from the_experiment.worlds import World, find_world
 
 QUESTION = "What share of the states may be hidden until each model no longer gets the rest right?"

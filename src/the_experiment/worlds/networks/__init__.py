@@ -1,0 +1,1 @@
+"""Boolean networks of other tools read as worlds, and boolean worlds written for them."""
