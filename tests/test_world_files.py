@@ -16,6 +16,7 @@ from the_experiment.base.files import LONGEST_TEXT
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.data.split import Split
+from the_experiment.report.summaries import dataset_summary
 from the_experiment.worlds.files import read_world, world_from_text, write_new_world
 
 RIGHT = """\
@@ -290,6 +291,7 @@ def test_of_a_world_too_large_to_list_states_are_drawn(
     prompts = world.prompts(world.states_at(numbers[:50]))
     assert [split.holds_out(prompt) for prompt in prompts] == held_out[:50].tolist()
     assert not split.holds_out("no prompt")
+    assert f"{len(split.held_out):,} of those held out drawn" in dataset_summary(folder)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ from rich.markup import escape
 
 from the_experiment.base.files import read_json
 from the_experiment.base.words import counted
-from the_experiment.data.folder import HELD_OUT, DatasetFolder
+from the_experiment.data.folder import HELD_OUT, DatasetFolder, DatasetManifest
 from the_experiment.data.split import HeldOutMeanings, Split
 from the_experiment.data.trace_folder import MANIFEST
 from the_experiment.training.record import TrainResult
+from the_experiment.worlds.world import MOST_STATES
 
 FITTED = {
     None: "",  # nobody asked
@@ -60,7 +61,7 @@ def dataset_summary(folder: DatasetFolder) -> str:
     lines = [
         f"[bold]{escape(str(folder.path))}/[/]: rows: {rows}",
         f"world {manifest.world}: {manifest.states:,} states, {len(split.seen):,} of them in the "
-        f"training rows, {len(manifest.held_out):,} held out ({escape(str(manifest.hold_out))})",
+        f"training rows, {_held_out(manifest)} ({escape(str(manifest.hold_out))})",
     ]
     if shown:
         lines.append(f"held out: {escape(shown)}" + (f"  and {more:,} more" if more > 0 else ""))
@@ -72,6 +73,11 @@ def dataset_summary(folder: DatasetFolder) -> str:
         return "\n".join([*lines, NOTHING_NEW])
     new = int(split.cases(split.world.rule_parts).new.sum())
     return "\n".join([*lines, *_parts(split), _conclusion(new) if new else NO_NEW_RULE])
+
+
+def _held_out(manifest: DatasetManifest) -> str:
+    drawn = " of those held out drawn" if manifest.states > MOST_STATES else " held out"
+    return f"{len(manifest.held_out):,}{drawn}"
 
 
 def _twins(split: Split, told: HeldOutMeanings) -> list[str]:
