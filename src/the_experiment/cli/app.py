@@ -13,6 +13,7 @@ from the_experiment.cli import (
     experiments,
     generate,
     inside,
+    models,
     options,
     programs,
     questions,
@@ -69,6 +70,7 @@ for verbs in (generate, train, compare, inside, replay, demo, sweep, testui):
     app.add_typer(verbs.app)
 for group, name, panel in (
     (worlds, "worlds", options.WORLDS_AND_DATA),
+    (models, "models", options.PROGRAMS),
     (programs, "programs", options.PROGRAMS),
     (questions, "questions", options.PROGRAMS),
     (traces, "traces", options.TUNING),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import re
+import shlex
 from pathlib import Path
 from typing import ClassVar, get_args
 
@@ -16,6 +17,7 @@ from the_experiment.base import defaults
 from the_experiment.base.defaults import Device, Dtype
 from the_experiment.base.errors import ExperimentError, UsageError, first_line
 from the_experiment.base.runs import TRAIN, Run, find_run, find_runs
+from the_experiment.models.gguf import SUFFIX as GGUF
 from the_experiment.models.loading import (
     fuse_gelu,
     pick_device,
@@ -89,6 +91,11 @@ def _local(name: str, out: Path) -> Path | None:
     run = find_run(name, out)
     if run:
         return run.final
+    if name.endswith(GGUF) and Path(name).is_file():
+        raise ExperimentError(
+            f"{name} is a GGUF file, not a folder",
+            f"make a folder of it: `the-experiment models convert {shlex.quote(name)} FOLDER`",
+        )
     for folder in (Path(name).expanduser(), out / name):
         if folder.is_dir():
             return folder
