@@ -74,6 +74,7 @@ def small_experiments() -> None:
     from the_experiment.experiments import declaration
     from the_experiment.experiments.dynamics import DynamicsExperiment
     from the_experiment.experiments.experiment import Experiment
+    from the_experiment.experiments.regulation import RegulationExperiment
     from the_experiment.experiments.splits import SplitsExperiment
 
     find = declaration.find_experiment
@@ -91,6 +92,10 @@ def small_experiments() -> None:
                 "train": found.train.model_copy(update={"epochs": 1, "train_rows": 320}),
             }
             return found.model_copy(update=few)
+        if isinstance(found, RegulationExperiment):
+            recipe = found.quick.train.model_copy(update={"epochs": 1, "train_rows": 160})
+            few = {"networks": ["root-niche"], "shares": [0.5], "train": recipe}
+            return found.model_copy(update={"quick": found.quick.model_copy(update=few)})
         return found
 
     declaration.find_experiment = small

@@ -34,6 +34,7 @@ SMALLER = [  # of what the words themselves ask for
     (r"(questions run .*) --model", r"\1 --limit 8 --model"),
     (r"fraction=0\.1\.\.0\.9:0\.1", "fraction=0.3..0.5:0.2"),
     (r"--hold-out each-state ", ""),
+    (r"the-experiment models fetch .*", "true"),  # a network
     (r" --executor ray( --address \S+)?", ""),  # an extra: tests/test_cluster.py
 ]
 BEFORE = {  # what a page supposes was done before
@@ -52,11 +53,15 @@ BEFORE = {  # what a page supposes was done before
         "the-experiment train gpt2 --dataset seen.jsonl --name questions-1",
     ],
     "reproducibility": ["the-experiment generate"],
+    "networks": [
+        "the-experiment worlds export mammalian-cell-cycle cellcycle.bnet",
+        r"printf '.v 1\n.n 1 1 1\n1 0\n0 1\n' > thelper.cnet",
+    ],
 }
 REPLY = (
     "<think>\nIt is so.\n<causality>\nSo it follows.\n</causality>\n</think>\nyes"  # an endpoint's
 )
-HUB = ("Qwen/Qwen3-0.6B", "Qwen/Qwen2.5-0.5B")
+HUB = ("Qwen/Qwen3-0.6B", "Qwen/Qwen2.5-0.5B", "smollm2")
 
 
 def script(page: Path) -> str:
