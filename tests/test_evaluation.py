@@ -110,6 +110,25 @@ def test_the_table_says_what_is_missing_and_whose_probability_it_shows(
     assert re.search(rf"log p of right answer +{model.completion.logprob:.2f}", table)
 
 
+def test_models_can_be_named(trained: Path, tmp_path: Path, the_experiment: Command) -> None:
+    (gpt2,) = trained_models(trained, names=["tiny-g*"])
+    assert gpt2.name.startswith("tiny-gpt2")
+    both = trained_models(trained, names=["tiny-rnn*", gpt2.name, "tiny-g*"])
+    assert [one.name[:8] for one in both] == ["tiny-rnn", "tiny-gpt"]
+    assert trained_models(trained, names=[str(gpt2.run.folder)])[0].name == gpt2.name
+    with pytest.raises(UsageError, match="no trained model called 'nobody'"):
+        trained_models(trained, names=["tiny-g*", "nobody"])
+    shutil.copytree(gpt2.run.final, tmp_path / "plain")
+    with pytest.raises(UsageError, match="is a model without a world"):
+        trained_models(trained, names=[str(tmp_path / "plain")])
+    for words in (["test", "001"], ["compare"]):
+        done = the_experiment(*words, "-m", "tiny-g*", "--out", str(trained))
+        assert "tiny-gpt2" in done.stdout, done.stderr
+        assert "tiny-rnn" not in done.stdout
+        done = the_experiment(*words, "-m", "plain", "--out", str(trained))
+        assert "plain is a model without a world" in done.stderr
+
+
 def test_models_that_no_rules_judge_are_left_out(trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shutil.copytree(trained, out)

@@ -21,6 +21,7 @@ app = Verbs()
 )
 def test(
     sequence: options.State,
+    model: options.Models = defaults.EVERY_MODEL,
     world: options.OnlyWorld = "",
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
@@ -31,7 +32,7 @@ def test(
     from the_experiment.report.comparison import answers_table
     from the_experiment.report.terminal import print_json, stdout
 
-    answers = answer(sequence, trained_models(out, world or None))
+    answers = answer(sequence, trained_models(out, world or None, model))
     if as_json:
         print_json(answers.as_json())
     else:
@@ -45,6 +46,7 @@ def test(
     ),
 )
 def compare(
+    model: options.Models = defaults.EVERY_MODEL,
     world: options.OnlyWorld = "",
     out: options.Out = Path(defaults.OUT),
     as_json: options.AsJson = False,
@@ -61,7 +63,7 @@ def compare(
 
     if html is not None:
         refuse_other_files(html)  # before minutes are spent
-    comparisons = compare_models(trained_models(out, world or None))
+    comparisons = compare_models(trained_models(out, world or None, model))
     if html is not None:
         write_comparison_page(comparisons, html)
     if as_json:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from the_experiment.base.errors import ExperimentError
-from the_experiment.base.runs import TRAIN, Run, find_runs, unfinished_runs
+from the_experiment.base import defaults
+from the_experiment.base.errors import ExperimentError, UsageError
+from the_experiment.base.runs import TRAIN, Run, find_run, find_runs, unfinished_runs
 from the_experiment.data.folder import read_manifest
 from the_experiment.data.split import Split
 from the_experiment.evaluation.completions import Completion, complete
@@ -61,12 +64,18 @@ class Trained:
         return load_pretrained(self.run.folder)
 
 
-def trained_models(out: Path, world: str | None = None) -> list[Trained]:
+def trained_models(
+    out: Path, world: str | None = None, names: Sequence[str] = defaults.EVERY_MODEL
+) -> list[Trained]:
     """The complete runs in `out` that rules can judge; with `world`, those of that world.
 
     `world` is a name or a YAML file; a warning tells of models of another version of it, and of
-    runs that are unfinished or torn. Raises `ExperimentError` where there is none but those.
+    runs that are unfinished or torn. `names` are as for `named_models`. Raises `ExperimentError`
+    where there is none but those.
     """
+    if list(names) != defaults.EVERY_MODEL:
+        models = named_models(names, out)
+        return models if world is None else _of_this_world(models, world, out)
     runs = find_runs(out)
     if not runs:
         raise _no_model(out)
@@ -83,6 +92,53 @@ def trained_models(out: Path, world: str | None = None) -> list[Trained]:
             "run `the-experiment generate`, then `the-experiment train`",
         )
     return models
+
+
+def named_models(names: Sequence[str], out: Path) -> list[Trained]:
+    """The trained models of these names or folders, each once; `*` stands for any characters.
+
+    Raises `UsageError` for a name that there is not, and `ExperimentError` for one that is torn;
+    where `*` stands for several, it is left out.
+    """
+    found = [fitting for name in names for fitting in (_fitting(name, out) or [name])]
+    return [named_model(name, out) for name in dict.fromkeys(found)]
+
+
+def _fitting(name: str, out: Path) -> list[str]:
+    """The names of the whole runs in `out` that it stands for; of the others a warning tells."""
+    runs = [run for run in find_runs(out) if run.dataset.is_file() and fnmatch(run.name, name)]
+    models = whole_models(runs)
+    if models:
+        warn_unfinished([run for run in unfinished_runs(out) if fnmatch(run.name, name)])
+    return sorted((model.name for model in models), key=_by_number)
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    """A key that puts gpt2-2 before gpt2-10."""
+    return [(int(run), "") if run.isdecimal() else (-1, run) for run in re.split(r"(\d+)", name)]
+
+
+def named_model(name_or_folder: str, out: Path) -> Trained:
+    """The trained model of this name in `out`, or in this folder.
+
+    Raises `UsageError` for none, and `ExperimentError` for one that is not finished.
+    """
+    found = find_run(name_or_folder, out)
+    if found and found.dataset.is_file():
+        return Trained(found)
+    if found or (Path(name_or_folder) / "config.json").is_file():
+        raise UsageError(
+            f"{name_or_folder} is a model without a world: nothing says which answers are right",
+            "ask it questions or programs (`questions run`, `programs run`), or name a run of "
+            "`the-experiment train` on data of `the-experiment generate`",
+        )
+    names = [run.name for run in find_runs(out) if run.dataset.is_file()]
+    raise UsageError(
+        f"there is no trained model called {name_or_folder!r}",
+        f"one of {', '.join(names)}, or the folder of a run"
+        if names
+        else "run `the-experiment train`, or name the folder of a run with --model",
+    )
 
 
 def warn_unfinished(runs: Sequence[Run]) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 
@@ -12,10 +10,9 @@ import numpy as np
 import torch
 
 from the_experiment.base.errors import UsageError
-from the_experiment.base.runs import find_run, find_runs, unfinished_runs
 from the_experiment.base.seeds import Integers, Stream
 from the_experiment.evaluation.statistics import join_names
-from the_experiment.evaluation.trained import Trained, warn_unfinished, whole_models
+from the_experiment.evaluation.trained import Trained, named_model, named_models
 from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.texts import TokenizedExample, world_text
 from the_experiment.inside.validation import validated
@@ -105,8 +102,7 @@ def find_subjects(names: Sequence[str], out: Path) -> list[Subject]:
     Raises `UsageError` for a name that there is not, and for models of different worlds, and
     `ExperimentError` for one that is torn; where `*` stands for several, it is left out.
     """
-    found = [fitting for name in names for fitting in (_fitting(name, out) or [name])]
-    subjects = [find_subject(name, out) for name in dict.fromkeys(found)]
+    subjects = [Subject(trained) for trained in named_models(names, out)]
     by_name = {subject.name: str(subject.trained.run.folder) for subject in subjects}
     for subject in subjects:
         folder = str(subject.trained.run.folder)
@@ -126,32 +122,9 @@ def find_subjects(names: Sequence[str], out: Path) -> list[Subject]:
     return subjects
 
 
-def _fitting(name: str, out: Path) -> list[str]:
-    """The names of the whole runs in `out` that it stands for; of the others a warning tells."""
-    runs = [run for run in find_runs(out) if run.dataset.is_file() and fnmatch(run.name, name)]
-    models = whole_models(runs)
-    if models:
-        warn_unfinished([run for run in unfinished_runs(out) if fnmatch(run.name, name)])
-    return sorted((model.name for model in models), key=_by_number)
-
-
-def _by_number(name: str) -> list[tuple[int, str]]:
-    """A key that puts gpt2-2 before gpt2-10."""
-    return [(int(run), "") if run.isdecimal() else (-1, run) for run in re.split(r"(\d+)", name)]
-
-
 def find_subject(name_or_folder: str, out: Path) -> Subject:
     """The trained model of this name in `out`, or in this folder.
 
     Raises `UsageError` for none, and `ExperimentError` for one that is not finished.
     """
-    found = find_run(name_or_folder, out)
-    if found and found.dataset.is_file():
-        return Subject(Trained(found))
-    names = [run.name for run in find_runs(out) if run.dataset.is_file()]
-    raise UsageError(
-        f"there is no trained model called {name_or_folder!r}",
-        f"one of {', '.join(names)}, or the folder of a run"
-        if names
-        else "run `the-experiment train`, or name the folder of a run with --model",
-    )
+    return Subject(named_model(name_or_folder, out))
