@@ -57,7 +57,7 @@ def test_verbs_stand_in_the_order_of_an_experiment(the_experiment: Command) -> N
         *("worlds", "generate", "train", "test", "compare"),
         *("inspect", "attribute", "patch", "ablate", "force", "probe", "damage"),
         *("faithfulness", "replay"),
-        *("programs", "questions"),
+        *("models", "programs", "questions"),
         *("traces", "bet"),
         *("demo", "sweep", "experiments", "testui", "ui"),
     ]
@@ -254,7 +254,7 @@ def test_no_number_is_no_share(ended: Ended) -> None:
             "the condition, column 6: the rule ends too early",
         ),
         (("generate", "--hold-out-where", "A or not A"), 2, "leave some to train on"),
-        (("generate", "-w", "nowhere"), 2, "relay, word-problems, or a YAML file"),
+        (("generate", "-w", "nowhere"), 2, "root-niche, word-problems, or a YAML file"),
         (("generate", "-w", "nowhere.yaml"), 1, "nowhere.yaml can't be read: No such file"),
         (("generate", "--out", "."), 1, "choose another place with --out"),
         (("worlds",), 2, "Usage"),

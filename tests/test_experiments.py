@@ -114,7 +114,12 @@ def test_a_file_of_each_kind_is_begun_and_read(
     assert "is not computed yet" in refused
 
 
-def test_a_run_leaves_its_manifest_and_is_replayed(tmp_path: Path, the_experiment: Command) -> None:
+def test_a_run_leaves_its_manifest_and_is_replayed(
+    tmp_path: Path,
+    the_experiment: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     random_folder(tmp_path / "out" / "model")
     programs = "kind: programs\nname: mine\nmodels: [model]\nlengths: [2, 3]\nmax_new_tokens: 2\n"
     (tmp_path / "mine.yaml").write_text(programs)
@@ -127,20 +132,16 @@ def test_a_run_leaves_its_manifest_and_is_replayed(tmp_path: Path, the_experimen
     assert {"python", "the-experiment", "torch"} <= manifest["versions"].keys()
     assert manifest["commit"] is None  # no git checkout
     before = (folder / "manifest.json").read_bytes()
-    assert the_experiment("experiments", "run", "out/programs/mine").returncode == 0
+    monkeypatch.chdir(tmp_path)
+    said(capsys, "experiments", "run", "out/programs/mine")
     assert (folder / "manifest.json").read_bytes() == before  # nothing was left to do
 
-    replayed = the_experiment("replay", "out/programs/mine")
-    assert replayed.returncode == 0, replayed.stderr
-    assert "the same figures as in out/programs/mine" in replayed.stdout
+    replayed, _ = said(capsys, "replay", "out/programs/mine")
+    assert "the same figures as in out/programs/mine" in replayed
     results = (folder / "results.json").read_text()
     (folder / "results.json").write_text(results.replace('"n": 10', '"n": 11'))
-    replayed = the_experiment("replay", "out/programs/mine")
-    assert replayed.returncode == 1
-    assert (
-        "figures differ; the first is /rows/0/baselines/commonest answer/n: 11 then, 10"
-        in replayed.stderr
-    )
+    _, why = said(capsys, "replay", "out/programs/mine", code=1)
+    assert "figures differ; the first is /rows/0/baselines/commonest answer/n: 11 then, 10" in why
 
 
 def one_cell(folder: Path) -> Path:
@@ -150,41 +151,40 @@ def one_cell(folder: Path) -> Path:
     return written(folder / "mine.yaml", {**told, "max_new_tokens": 1})
 
 
-def test_a_begun_experiment_is_found_from_anywhere(tmp_path: Path, the_experiment: Command) -> None:
+def test_a_begun_experiment_is_found_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     one_cell(tmp_path)
-    assert the_experiment("experiments", "run", "mine.yaml").returncode == 0
+    monkeypatch.chdir(tmp_path)
+    said(capsys, "experiments", "run", "mine.yaml")
     folder = tmp_path / "out" / "programs" / "mine"
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
     for words in (("experiments", "report"), ("experiments", "resume"), ("replay",)):
-        command = [sys.executable, "-m", "the_experiment", *words, str(folder)]
-        done = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-    command = [sys.executable, "-m", "the_experiment", "replay", "."]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert "the same figures" in done.stdout, done.stderr
+        said(capsys, *words, str(folder))
+    monkeypatch.chdir(folder)
+    assert "the same figures" in said(capsys, "replay", ".")[0]
     assert not (elsewhere / "out").exists()
     model = tmp_path / "out" / "model" / "model.safetensors"
     os.utime(model, (1, 1))  # it may be another one by now
-    refused = the_experiment("replay", str(folder))
-    assert refused.returncode == 1
-    assert "has changed since" in refused.stderr
+    monkeypatch.chdir(tmp_path)
+    assert "has changed since" in said(capsys, "replay", str(folder), code=1)[1]
 
 
 def test_a_run_with_other_settings_keeps_the_earlier_report(
-    tmp_path: Path, the_experiment: Command
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one_cell(tmp_path)
-    assert the_experiment("experiments", "run", "mine.yaml").returncode == 0
+    monkeypatch.chdir(tmp_path)
+    said(capsys, "experiments", "run", "mine.yaml")
     folder = tmp_path / "out" / "programs" / "mine"
     before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    assert the_experiment("experiments", "run", "mine.yaml").returncode == 0
+    said(capsys, "experiments", "run", "mine.yaml")
     assert not (folder / "archive").exists()  # the same settings
     text = (tmp_path / "mine.yaml").read_text()
     (tmp_path / "mine.yaml").write_text(text.replace("max_new_tokens: 1", "max_new_tokens: 2"))
-    done = the_experiment("experiments", "run", "mine.yaml", "--quick")
-    assert done.returncode == 0
-    assert "is kept in" in done.stderr
+    assert "is kept in" in said(capsys, "experiments", "run", "mine.yaml", "--quick")[1]
     (kept,) = (folder / "archive").glob("report-*")
     tables = {"cells.jsonl", "cells.parquet"}
     for name in before.keys() - tables:
@@ -196,7 +196,7 @@ def test_a_run_with_other_settings_keeps_the_earlier_report(
     declared = json.loads((folder / "experiment.json").read_text())
     del declared["dtype"]
     (folder / "experiment.json").write_text(json.dumps(declared))
-    assert the_experiment("experiments", "run", "mine.yaml", "--quick").returncode == 0
+    said(capsys, "experiments", "run", "mine.yaml", "--quick")
     assert [*(folder / "archive").glob("report-*")] == [kept]
 
 

@@ -11,6 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from conftest import Command
+from test_inside_verbs import said
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import sha256
 from the_experiment.inside.facts import facts_of
@@ -104,11 +105,13 @@ def test_a_gguf_file_in_place_of_a_folder_is_told_what_to_run(small: Path) -> No
     assert f"the-experiment models convert {small} FOLDER" in error.value.hint
 
 
-def test_the_verbs(small: Path, the_experiment: Command) -> None:
-    assert "smollm2: SmolLM2-135M-Instruct, Apache-2.0" in the_experiment("models", "list").stdout
-    done = the_experiment("models", "convert", small.name, "folder")
-    assert "wrote folder/" in done.stdout
-    assert "\nlayers: 1\n" in the_experiment("models", "check", "folder").stdout
+def test_the_verbs(
+    small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(small.parent)
+    assert "smollm2: SmolLM2-135M-Instruct, Apache-2.0" in said(capsys, "models", "list")[0]
+    assert "wrote folder/" in said(capsys, "models", "convert", small.name, "folder")[0]
+    assert "\nlayers: 1\n" in said(capsys, "models", "check", "folder")[0]
 
 
 def test_what_is_fetched_is_what_was_published(

@@ -21,8 +21,8 @@ from the_experiment.cli import demo, main
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
 from the_experiment.evaluation.trained import Trained
+from the_experiment.experiments import fitting
 from the_experiment.experiments.recipe import ModelEntry, TrainingRecipe
-from the_experiment.experiments.splits import cells
 from the_experiment.experiments.splits.cells import Fit
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.hardware import VARIABLES, multiplies_bf16_by
@@ -97,7 +97,7 @@ def test_a_cell_of_an_experiment_gives_the_same_weights(
         seen.append(weights(run))
         return Trained(run)
 
-    monkeypatch.setattr(cells, "Trained", hooked)
+    monkeypatch.setattr(fitting, "Trained", hooked)
     recipe = TrainingRecipe(train_rows=ROWS, epochs=1, until_fit=False)
     world = identity_of(find_world(WORLD))
     Fit("half", "1", "gpt2", ModelEntry(model="gpt2"), HALF, 1, recipe, world, WORLD).cell.compute(

@@ -58,7 +58,12 @@ def fetch(
     stdout.print(f"wrote {folder}/; see `the-experiment models check {folder}`", markup=False)
 
 
-@app.command(epilog=options.examples("the-experiment models convert model.gguf base"))
+@app.command(
+    epilog=options.examples(
+        "the-experiment models convert model.gguf base",
+        "the-experiment questions run --model base -q arithmetic --lite",
+    )
+)
 def convert(
     file: Annotated[Path, typer.Argument(metavar="FILE.gguf")],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER")],
