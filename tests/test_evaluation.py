@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from conftest import EXAMPLES, Command
+from test_inside_verbs import said
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.data.split import Split
 from the_experiment.evaluation.answers import answer
@@ -312,11 +313,13 @@ def test_a_sequence_of_no_world_is_told_with_an_example_of_each(
     assert caught.value.hint.count("like '") == 2
 
 
-def test_no_model_says_what_to_do(the_experiment: Command) -> None:
+def test_no_model_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     for verb in (["test", "1,0,1,0,1"], ["compare"], ["testui"]):
-        told = the_experiment(*verb)
-        assert told.returncode == 1
-        assert told.stderr == "error: no model in out/\n  → run `the-experiment train`\n"
+        _, why = said(capsys, *verb, code=1)
+        assert why == "error: no model in out/\n  → run `the-experiment train`\n"
 
 
 def test_runs_that_do_not_tell_their_settings_are_no_seeds_of_each_other(

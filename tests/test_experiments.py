@@ -311,15 +311,15 @@ def test_a_misspelt_key_is_told_before_the_one_that_is_missing_for_it(tmp_path: 
 
 
 def test_an_unknown_model_is_told_before_anything_is_trained(
-    tmp_path: Path, the_experiment: Command
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     models = {"gpt2": {"model": "gpt9"}, "rnn": {"model": "rnn"}}
     path = written(tmp_path / "wrong.yaml", {**NEW, "models": models})
-    assert the_experiment("experiments", "show", str(path)).returncode == 0
-    done = the_experiment("experiments", "run", str(path))
-    assert done.returncode == 1
-    assert f"{path}: models.gpt2.model: 'gpt9' is not one of cnn, gpt2, rnn" in done.stderr
-    assert "Traceback" not in done.stderr
+    said(capsys, "experiments", "show", str(path))
+    _, why = said(capsys, "experiments", "run", str(path), code=1)
+    assert f"{path}: models.gpt2.model: 'gpt9' is not one of cnn, gpt2, rnn" in why
+    assert "Traceback" not in why
     assert not (tmp_path / "out").exists()
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import Command
+from test_inside_verbs import said
 from the_experiment.base.errors import UsageError
 from the_experiment.engine.executor import SerialExecutor
 from the_experiment.experiments.recipe import TrainingRecipe
@@ -138,7 +139,10 @@ def test_some_cells_say_what_they_can() -> None:
 
 
 def test_a_sweep_goes_on_where_it_was_and_is_an_experiment(
-    tmp_path: Path, the_experiment: Command
+    tmp_path: Path,
+    the_experiment: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     stopped = the_experiment(*ARGUMENTS, "--budget", "0.01s")
     assert stopped.returncode == 1
@@ -150,18 +154,17 @@ def test_a_sweep_goes_on_where_it_was_and_is_an_experiment(
     assert (folder / "fractions-exact.png").stat().st_size > 5000
     before = {path: path.stat().st_mtime_ns for path in (folder / "cells").glob("*.json")}
     assert before
-    assert the_experiment(*ARGUMENTS).returncode == 0
+    monkeypatch.chdir(tmp_path)
+    said(capsys, *ARGUMENTS)
     assert {path: path.stat().st_mtime_ns for path in (folder / "cells").glob("*.json")} == before
     for verb in ("check", "status"):
-        said = the_experiment("experiments", verb, str(folder))
-        assert said.stdout.splitlines()[0].endswith(", 0 left to compute"), said.stderr
-    assert "\nbest so far by exact: cnn on " in said.stdout
+        told, _ = said(capsys, "experiments", verb, str(folder))
+        assert told.splitlines()[0].endswith(", 0 left to compute")
+    assert "\nbest so far by exact: cnn on " in told
     next(iter(before)).unlink()
-    progress = json.loads(the_experiment("experiments", "status", str(folder), "--json").stdout)
+    progress = json.loads(said(capsys, "experiments", "status", str(folder), "--json")[0])
     assert (progress["left"], progress["running"], progress["seconds_left"]) == (1, 0, None)
-    partial = the_experiment("experiments", "report", str(folder))
-    assert "not computed yet" in partial.stdout
-    assert the_experiment("experiments", "report", str(folder)).returncode == 0
+    assert "not computed yet" in said(capsys, "experiments", "report", str(folder))[0]
 
 
 def test_experiments_that_share_cells_share_their_results(
