@@ -14,6 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from transformers import AutoTokenizer
 
 from looked_into import close, random_model
 from test_inside_verbs import said
@@ -414,6 +415,32 @@ def test_any_model_is_asked_without_each_of_its_pieces(
     assert (folder / "report.html").read_text().count("plotly-graph-div") >= 3
     summary = json.loads((folder / "results.json").read_text())
     assert summary["accuracy"]["all"]["right"]["n"] == 2
+
+
+def test_answers_that_are_cut_off_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = saved(tmp_path / "model", "cnn")
+    told, _ = said(capsys, *asked(model, "-q", "arithmetic", "--lite", "--name", "mine"))
+    results = json.loads((tmp_path / "questions/mine/quick/answers.json").read_text())
+    cut = [one["cut"] for one in results["whole"]]
+    assert cut == [len(one["written"]) == 3 for one in results["whole"]]
+    assert any(cut)  # a random model hardly ever ends a text
+    assert f"{sum(cut)} answers of 2 were cut off at 3 tokens" in told
+
+
+@pytest.mark.parametrize(("template", "tokens"), [("{{ messages[0].content }}", 128), ("", 32)])
+def test_an_answer_in_a_chat_has_more_room(tmp_path: Path, template: str, tokens: int) -> None:
+    model = saved(tmp_path / "model", "rnn")
+    if template:
+        tokenizer = AutoTokenizer.from_pretrained(model)
+        tokenizer.chat_template = template
+        tokenizer.save_pretrained(model)
+    words = {"name": "mine", "model": str(model), "questions": ["arithmetic"], "limit": 1}
+    pieces, _ = QuestionsExperiment.checked(**words, device="cpu").pieces(tmp_path)
+    assert pieces.request.max_new_tokens == tokens == pieces.asker.max_new_tokens
+    pieces, _ = QuestionsExperiment.checked(**words, max_new_tokens=5).pieces(tmp_path)
+    assert pieces.request.max_new_tokens == 5
 
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,7 @@ THREADS = 1
 
 # programs and questions
 ANSWER_TOKENS = 32  # of an answer that is a value, or says it soon
+CHAT_TOKENS = 128  # of one in a chat, which explains first
 TRACED_PROGRAMS = "make_variable_binding_program"
 TRACED_LINES = 5
 TRACED_HOPS = 2

@@ -74,8 +74,13 @@ def run(
         ),
     ] = "auto",
     max_new_tokens: Annotated[
-        int, options.Option(min=1, help="The maximum number of tokens in an answer.")
-    ] = (defaults.ANSWER_TOKENS),
+        int | None,
+        options.Option(
+            min=1,
+            help="The maximum number of tokens in an answer.",
+            show_default=f"{defaults.ANSWER_TOKENS}, in a chat template {defaults.CHAT_TOKENS}",
+        ),
+    ] = None,
     seed: options.Seed = defaults.SEED,
     dtype: options.OfDtype = "auto",
     device: options.OnDevice = "auto",

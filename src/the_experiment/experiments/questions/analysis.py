@@ -141,8 +141,11 @@ def heading(results: Results) -> str:
 
 
 def _accuracy_table(results: Results) -> Table:
-    rows = [[kind, *map(str, rates)] for kind, rates in results.accuracy.items()]
-    return Table(["", "right", BASELINE], rows, heading(results))
+    rows = [
+        [kind, str(right), str(results.cut_off[kind]), str(baseline)]
+        for kind, (right, baseline) in results.accuracy.items()
+    ]
+    return Table(["", "right", "cut off", BASELINE], rows, heading(results))
 
 
 def _failures(results: Results) -> Iterator[tuple[str, str, str]]:

@@ -39,6 +39,7 @@ class Given(Strict):
     kind: str  # `right`, or the kind of failure
     why: str
     logprob: float  # of the right answer, natural logarithm
+    cut: bool = False  # it had no room for more tokens; not known of answers before 2026-11-30
 
     @property
     def right(self) -> bool:
@@ -111,13 +112,20 @@ class Asker:
         prompts = self.prompts(questions)
         most = self._room(prompts, [form.written(question) for question in questions])
         texts = greedy(self.model, self.tokenizer, prompts, most)
-        found = [
-            judged(question, text, cut=self._tokens(text) >= most)
-            for question, text in zip(questions, texts, strict=True)
-        ]
+        cut = [self._tokens(text) >= most for text in texts]
+        found = map(judged, questions, texts, cut)
         return [
-            Given(written=text, value=one.value, kind=one.kind, why=one.why, logprob=logprob)
-            for text, one, logprob in zip(texts, found, self.logprobs(questions, form), strict=True)
+            Given(
+                written=text,
+                value=one.value,
+                kind=one.kind,
+                why=one.why,
+                logprob=logprob,
+                cut=cut_off,
+            )
+            for text, one, logprob, cut_off in zip(
+                texts, found, self.logprobs(questions, form), cut, strict=True
+            )
         ]
 
     def logprobs(self, questions: Sequence[Question], form: Form) -> list[float]:
@@ -193,6 +201,14 @@ def accuracies(questions: Sequence[Question], given: Sequence[Given]) -> dict[st
     """How many answers are right, by kind of question."""
     return {
         kind: Rate(sum(given[number].right for number in numbers), len(numbers))
+        for kind, numbers in by_kind(questions).items()
+    }
+
+
+def cut_off(questions: Sequence[Question], given: Sequence[Given]) -> dict[str, int]:
+    """How many answers had no room for more tokens, by kind of question."""
+    return {
+        kind: sum(given[number].cut for number in numbers)
         for kind, numbers in by_kind(questions).items()
     }
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from the_experiment.base.defaults import Device, Dtype, ZeroOrMean
+from the_experiment.base.defaults import ANSWER_TOKENS, CHAT_TOKENS, Device, Dtype, ZeroOrMean
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.runs import Run
 from the_experiment.base.words import counted
@@ -130,7 +130,7 @@ def load_pieces(
     questions: Sequence[Question],
     *,
     style: Style | Literal["auto"],
-    max_new_tokens: int,
+    max_new_tokens: int | None,
     mode: ZeroOrMean,
     seed: int,
     device: Device,
@@ -149,7 +149,8 @@ def load_pieces(
     if style == "auto":
         ours = any(Run(folder).complete for folder in (Path(name), Path(name).parent, out / name))
         style = "chat" if tokenizer.chat_template else "bare" if ours else "plain"
-    asker = Asker(model, tokenizer, style, max_new_tokens)
+    room = max_new_tokens or (CHAT_TOKENS if style == "chat" else ANSWER_TOKENS)
+    asker = Asker(model, tokenizer, style, room)
     fitting = asker.with_room(questions)
     read = {question.text for question in fitting}
     if not fitting:
@@ -164,7 +165,7 @@ def load_pieces(
         questions=tuple(fitting),
         left_out=tuple(one.text for one in questions if one.text not in read),
         style=style,
-        max_new_tokens=max_new_tokens,
+        max_new_tokens=room,
         mode=mode,
         seed=seed,
         version=version("the-experiment"),

@@ -37,7 +37,7 @@ class QuestionsExperiment(Experiment):
     limit: int = Field(0, ge=0)
     mode: ZeroOrMean = "zero"
     style: Style = "auto"
-    max_new_tokens: int = Field(defaults.ANSWER_TOKENS, ge=1)
+    max_new_tokens: int | None = Field(None, ge=1)  # None: as the style needs
     seed: int = Field(defaults.SEED, ge=0)
     dtype: Dtype = "auto"
     device: Device = "auto"

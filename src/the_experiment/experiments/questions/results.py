@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.files import read_json
 from the_experiment.base.strict import first_problem
+from the_experiment.base.words import counted
 from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.experiment import QUICK
 from the_experiment.experiments.questions.asking import (
@@ -23,6 +24,7 @@ from the_experiment.experiments.questions.asking import (
     QuestionsRequest,
     accuracies,
     by_kind,
+    cut_off,
     majority_baseline,
 )
 from the_experiment.experiments.questions.failures import FAILURES, by_chance
@@ -55,6 +57,11 @@ class Results(BaseModel):
         return {kind: (rate, baseline[kind]) for kind, rate in right.items()}
 
     @cached_property
+    def cut_off(self) -> dict[str, int]:
+        """By kind of question: how many answers had no room for more tokens."""
+        return cut_off(self.questions, self.whole)
+
+    @cached_property
     def failures(self) -> dict[str, Rate]:
         """Of all wrong answers, how many are of each kind."""
         wrong = [one.kind for one in self.whole if not one.right]
@@ -75,16 +82,26 @@ class Results(BaseModel):
         return [self.whole[number].kind for number in by_kind(self.questions)[kind]]
 
     def sentences(self) -> list[str]:
-        """What the ablations say, and where they can't say much."""
+        """Whether answers had room; what the ablations say, and where they can't say much."""
+        cut = self.cut_off[ALL]
+        room = (
+            [
+                f"{counted(cut, 'answer')} of {len(self.whole)} "
+                f"{'was' if cut == 1 else 'were'} cut off at {self.request.max_new_tokens} tokens: "
+                "give them room with --max-new-tokens"
+            ]
+            if cut
+            else []
+        )
         if not self.without:
-            return []
+            return room
         weak = [
             f"{kind}: {right} right is not above {baseline.k}/{baseline.n} for the commonest "
             "answer, so its drop in accuracy says little"
             for kind, (right, baseline) in self.accuracy.items()
             if right.k and right.low <= baseline.share
         ]
-        return [*weak, *sentences(self.importance)]
+        return [*room, *weak, *sentences(self.importance)]
 
     def summary(self) -> dict[str, Any]:
         """The figures without the answers, as plain values."""
@@ -96,6 +113,7 @@ class Results(BaseModel):
                 kind: {"right": right.as_json(), "commonest answer": baseline.as_json()}
                 for kind, (right, baseline) in self.accuracy.items()
             },
+            "cut off": self.cut_off,
             "failures": {kind: rate.as_json() for kind, rate in self.failures.items()},
             "failures by chance": self.chance,
             "ablations": self.importance.as_json() if self.without else {},
