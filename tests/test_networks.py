@@ -166,6 +166,17 @@ def test_a_broken_file_is_refused(name: str) -> None:
         import_world(written(name, "targets, factors\nA, & B\n"))
 
 
+@pytest.mark.parametrize("name", ["net.bnet", "net.aeon", "net.cnet", "net.txt"])
+def test_a_file_without_components_is_refused(name: str) -> None:
+    with pytest.raises(ExperimentError, match="has no components"):
+        import_world(written(name, ""))
+
+
+def test_what_is_no_network_by_its_name_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"net\.json is no Boolean network by its name"):
+        import_world(written("net.json", "{}"))
+
+
 def test_names_that_no_rule_can_have_are_changed_and_told() -> None:
     net = ".v 2\n.l 1 Cdc2/Cdc13*\n.l 2 not\n.n 1 1 2\n1 1\n0 0\n.n 2 1 1\n1 0\n0 1\n"
     imported = import_world(written("net.cnet", net))

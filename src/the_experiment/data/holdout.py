@@ -103,7 +103,10 @@ class HoldOut(Strict):
         return held_out
 
     def includes(self, world: World, seed: int, numbers: Integers) -> npt.NDArray[np.bool_]:
-        """Whether each of these states is held out, in a world of too many states to list."""
+        """Whether each state of these numbers is held out: shapes (n,) and (n,).
+
+        For worlds of more than 2^24 states; in smaller ones `resolve` draws a share exactly.
+        """
         by_meaning = self.by == "meaning"
         keys = world.meanings(world.states_at(numbers)) if by_meaning else numbers
         named = world.states_of(self.sequences)

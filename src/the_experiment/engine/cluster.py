@@ -51,12 +51,12 @@ class RayExecutor:
     def run(self, cells: Sequence[Cell], store: Store, done: Done = lambda _: None) -> Failures:
         """Land every cell that can be; those that fail, with why."""
         failed = Failures()
-        with store.cluster_at_work() as tell_running:
+        with store.cluster_at_work() as report_running:
             left = missing_of(cells, store, done)
             if not left:
                 return failed
             with _connected(self.address):
-                pool = _RayPool(store, self.gpus, tell_running)
+                pool = _RayPool(store, self.gpus, report_running)
                 try:
                     fill(pool, left, done, self.budget, failed)
                 except OutOfTimeError:
@@ -133,14 +133,14 @@ def _check_gpus(share: float) -> None:
 class _RayPool:
     """Tasks of the cluster; see `Pool`."""
 
-    def __init__(self, store: Store, gpus: float, tell_running: Callable[[int], None]) -> None:
+    def __init__(self, store: Store, gpus: float, report_running: Callable[[int], None]) -> None:
         import ray
 
         _check_gpus(gpus)
         store.folder.mkdir(parents=True, exist_ok=True)
         self._store = store
         self._gpus = gpus
-        self._tell_running = tell_running
+        self._report_running = report_running
         self._compute = ray.remote(max_retries=0)(_computed)
         self._cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
         self._tasks: dict[Cell, Any] = {}
@@ -185,7 +185,7 @@ class _RayPool:
     def _count(self) -> None:
         """Tell how many run; what is handed over beyond the cores of the cluster waits."""
         with suppress(ExperimentError):  # a full disk has no room for it
-            self._tell_running(min(len(self._tasks), self._cores))
+            self._report_running(min(len(self._tasks), self._cores))
 
     def stop(self) -> None:
         """End all that still runs."""

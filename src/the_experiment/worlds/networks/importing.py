@@ -36,10 +36,10 @@ def import_world(file: Path, name: str | None = None, only: str | None = None) -
     """
     name = name or name_from(file.stem, otherwise="imported")
     refuse_no_name("a world", name)
+    functions, new_names = _functions(file, only)
     path = Path(f"{name}.yaml")
     if path.exists():
         raise ExperimentError(f"{path} already exists", "choose another name with --as")
-    functions, new_names = _functions(file, only)
     about = [f"Imported from {file.name} (SHA-256 {sha256(file)[:16]}…)."]
     about += [STEP] if file.suffix.lower() != TRUTH_TABLE else []
     about += [f"{name} is called {new} here." for name, new in new_names.items()]

@@ -34,7 +34,10 @@ def read_network(path: Path) -> Network:
             f"{path} is no Boolean network by its name",
             f"one that ends in {', '.join(READERS)}, or a truth table in {TRUTH_TABLE}",
         )
-    return reader(_text(path), str(path))
+    network = reader(_text(path), str(path))
+    if not network.rules:
+        raise ExperimentError(f"{path} has no components", "give it a line for each")
+    return network
 
 
 def _text(path: Path) -> str:
@@ -134,9 +137,9 @@ def _cnet(text: str, where: str) -> Network:
             ) from None
     names = {one: labels.get(one, f"x{one}") for one in range(1, count + 1)}
     unknown = {*heads, *itertools.chain(*heads.values())} - names.keys()
-    if unknown or len({*names.values()}) < count or not count:
+    if unknown or len({*names.values()}) < count:
         what = f"no component has the number {min(unknown)}" if unknown else "two share a label"
-        raise ExperimentError(f"{where}: {what if count else 'it has no components'}")
+        raise ExperimentError(f"{where}: {what}")
     return Network(
         {
             name: _by_cases(name, [names[r] for r in heads.get(one, [])], cases.get(one, []), where)
