@@ -111,7 +111,12 @@ def test_the_table_says_what_is_missing_and_whose_probability_it_shows(
     assert re.search(rf"log p of right answer +{model.completion.logprob:.2f}", table)
 
 
-def test_models_can_be_named(trained: Path, tmp_path: Path, the_experiment: Command) -> None:
+def test_models_can_be_named(
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     (gpt2,) = trained_models(trained, names=["tiny-g*"])
     assert gpt2.name.startswith("tiny-gpt2")
     both = trained_models(trained, names=["tiny-rnn*", gpt2.name, "tiny-g*"])
@@ -122,12 +127,13 @@ def test_models_can_be_named(trained: Path, tmp_path: Path, the_experiment: Comm
     shutil.copytree(gpt2.run.final, tmp_path / "plain")
     with pytest.raises(UsageError, match="is a model without a world"):
         trained_models(trained, names=[str(tmp_path / "plain")])
+    monkeypatch.chdir(tmp_path)
     for words in (["test", "001"], ["compare"]):
-        done = the_experiment(*words, "-m", "tiny-g*", "--out", str(trained))
-        assert "tiny-gpt2" in done.stdout, done.stderr
-        assert "tiny-rnn" not in done.stdout
-        done = the_experiment(*words, "-m", "plain", "--out", str(trained))
-        assert "plain is a model without a world" in done.stderr
+        told, _ = said(capsys, *words, "-m", "tiny-g*", "--out", str(trained))
+        assert "tiny-gpt2" in told
+        assert "tiny-rnn" not in told
+        _, why = said(capsys, *words, "-m", "plain", "--out", str(trained), code=2)
+        assert "plain is a model without a world" in why
 
 
 def test_models_that_no_rules_judge_are_left_out(trained: Path, tmp_path: Path) -> None:

@@ -9,19 +9,21 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from conftest import Command
+from test_inside_verbs import said
 
 LEFT = Path(__file__).parent / "workspace-0.1"  # written by that version
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Path:
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, in which the command is called."""
     shutil.copytree(LEFT, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def test_a_model_is_tested_compared_and_looked_into(
-    workspace: Path, the_experiment: Command
+    workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for words in (
         ("test", "101"),
@@ -29,31 +31,27 @@ def test_a_model_is_tested_compared_and_looked_into(
         ("inspect", "101", "--model", "old"),
         ("programs", "run", "mine", "--model", "old", "--lengths", "2", "--num-seqs", "2"),
     ):
-        done = the_experiment(*words)
-        assert done.returncode == 0, (words, done.stderr)
+        said(capsys, *words)
     assert (workspace / "out" / "old" / "run.json").read_bytes() == (
         LEFT / "out" / "old" / "run.json"
     ).read_bytes()
 
 
-def test_a_card_replays(workspace: Path, the_experiment: Command) -> None:
+def test_a_card_replays(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (card,) = workspace.rglob("card.json")
-    done = the_experiment("replay", str(card))
-    assert done.returncode == 0, done.stderr
-    assert "the same figures" in done.stdout
+    assert "the same figures" in said(capsys, "replay", str(card))[0]
 
 
 def test_its_data_are_trained_on_and_its_words_taken(
-    workspace: Path, the_experiment: Command
+    workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = ("--width", "16", "--layers", "1", "--heads", "2", "--epochs", "1")
-    assert the_experiment("train", "gpt2", "--name", "new", *small).returncode == 0
-    assert the_experiment("train", "gpt2", "--name", "old", "--resume").returncode == 1
-    resumed = the_experiment("train", "gpt2", "--name", "old", "--resume", *small[:-1], "2")
-    assert resumed.returncode == 0, resumed.stderr
-    assert "is already complete" in resumed.stderr
+    said(capsys, "train", "gpt2", "--name", "new", *small)
+    said(capsys, "train", "gpt2", "--name", "old", "--resume", code=1)
+    _, resumed = said(capsys, "train", "gpt2", "--name", "old", "--resume", *small[:-1], "2")
+    assert "is already complete" in resumed
     words = ("generate", "-w", "three-bits.yaml", "--omit-fraction", "0.25", "--train-size", "64")
-    assert the_experiment(*words, "--out", "again").returncode == 0
+    said(capsys, *words, "--out", "again")
     written = {path.name: path.read_bytes() for path in (workspace / "again").glob("train.jsonl")}
     assert written["train.jsonl"] == (LEFT / "dataset" / "train.jsonl").read_bytes()
 
