@@ -122,6 +122,11 @@ def test_models_can_be_named(
     both = trained_models(trained, names=["tiny-rnn*", gpt2.name, "tiny-g*"])
     assert [one.name[:8] for one in both] == ["tiny-rnn", "tiny-gpt"]
     assert trained_models(trained, names=[str(gpt2.run.folder)])[0].name == gpt2.name
+    twice = trained_models(trained, names=[gpt2.name, str(gpt2.run.folder)])
+    assert [one.name for one in twice] == [gpt2.name]
+    shutil.copytree(gpt2.run.folder, tmp_path / gpt2.name)
+    with pytest.raises(UsageError, match="have the same name"):
+        trained_models(trained, names=[gpt2.name, str(tmp_path / gpt2.name)])
     with pytest.raises(UsageError, match="no trained model called 'nobody'"):
         trained_models(trained, names=["tiny-g*", "nobody"])
     shutil.copytree(gpt2.run.final, tmp_path / "plain")

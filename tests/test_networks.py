@@ -181,7 +181,7 @@ def test_names_that_no_rule_can_have_are_changed_and_told() -> None:
     net = ".v 2\n.l 1 Cdc2/Cdc13*\n.l 2 not\n.n 1 1 2\n1 1\n0 0\n.n 2 1 1\n1 0\n0 1\n"
     imported = import_world(written("net.cnet", net))
     assert imported.renamed == {"Cdc2/Cdc13*": "Cdc2_Cdc13_", "not": "not_"}
-    assert imported.world.rules == {"newCdc2_Cdc13_": "not_", "newnot": "NOT Cdc2_Cdc13_"}
+    assert imported.world.rules == {"newCdc2_Cdc13_": "not_", "newnot_": "NOT Cdc2_Cdc13_"}
     assert "Cdc2/Cdc13* is called Cdc2_Cdc13_ here" in imported.path.read_text()
 
 
@@ -247,6 +247,26 @@ def test_a_table_that_is_no_function_is_refused_with_its_line(
         import_world(written("net.txt", CNET.replace(old, new)))
 
 
+@pytest.mark.parametrize(("word", "sign"), [("OR", "|"), ("AND", "&")])
+def test_long_chains_are_read_whatever_their_depth(word: str, sign: str) -> None:
+    names = [f"g{number % 50}" for number in range(400)]
+    rule = f" {sign} ".join(names)
+    imported = import_world(written("net.bnet", f"targets, factors\nT, {rule}\n"), "t", "T")
+    assert imported.world.rules["newT"].count(f" {word} ") == 399
+    assert read_world(imported.path).same_as(imported.world)
+
+
+def test_a_network_that_was_renamed_is_exported_as_one() -> None:
+    net = ".v 2\n.l 1 14-3-3\n.l 2 not\n.n 1 1 2\n1 1\n0 0\n.n 2 1 1\n1 0\n0 1\n"
+    for name, text in (("a.cnet", net), ("b.bnet", "targets, factors\nA, newA\nnewA, !A\n")):
+        world = import_world(written(name, text)).world
+        path = Path(f"{name}.out.bnet")
+        export_world(world, path)
+        again = import_world(path).world
+        assert list(again.inputs) == list(world.inputs)
+        assert again.completions(again.states()) == world.completions(world.states())
+
+
 # -- truth tables --------------------------------------------------------------------------------
 
 TABLE = "A,B,,both,odd\n0,0,,0,0\n0,1,,0,1\n1,0,,0,1\n1,1,,1,0\n"
@@ -255,6 +275,17 @@ TABLE = "A,B,,both,odd\n0,0,,0,0\n0,1,,0,1\n1,0,,0,1\n1,1,,1,0\n"
 def test_a_truth_table_becomes_a_world() -> None:
     world = import_world(written("table.csv", TABLE)).world
     assert world.rules == {"both": "A AND B", "odd": "NOT A AND B OR A AND NOT B"}
+    marked = import_world(written("marked.csv", "\ufeff\n" + TABLE.replace("odd", "A+B"))).world
+    assert list(marked.inputs) == ["A", "B"]
+    told = import_world(written("told.csv", TABLE.replace("odd", "A+B"))).renamed
+    assert told == {"A+B": "A_B"}
+    parity = "".join(
+        ",".join([*bits, "", str(bits.count("1") % 2)]) + "\n"
+        for bits in itertools.product("01", repeat=10)
+    )
+    wide = written("wide.csv", ",".join("ABCDEFGHIJ") + ",,odd\n" + parity)
+    with pytest.raises(ExperimentError, match=r"odd would be a rule of .* characters"):
+        import_world(wide)
     last = import_world(written("last.csv", "A,out\n0,1\n1,0\n")).world
     assert last.rules == {"out": "NOT A"}
 
@@ -270,6 +301,7 @@ def test_a_truth_table_becomes_a_world() -> None:
         ("both,odd", "both,A", "line 1: a column needs a name of its own"),
         ("A,B,,both,odd", ",A,B,both,odd", "line 1: a column needs a name of its own"),
         (TABLE, "", "is empty"),
+        ("A,B,,both,odd", "\n,,B,,", "line 2: a column needs a name of its own"),
     ],
 )
 def test_a_truth_table_that_is_none_is_refused_with_its_line(old: str, new: str, what: str) -> None:

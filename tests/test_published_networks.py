@@ -109,10 +109,8 @@ def test_every_published_network_has_the_same_next_states(
 
 
 def network_world(network: Network) -> str:
-    from the_experiment.worlds.networks.importing import with_plain_names
-
-    functions, _ = with_plain_names(network.functions())
-    return functions.world_text("network", "read in a test")
+    plain, _ = network.with_plain_names()
+    return plain.functions().world_text("network", "read in a test")
 
 
 def test_all_of_them_are_there() -> None:

@@ -15,13 +15,12 @@ from the_experiment.experiments.experiment import WrongKeyError
 from the_experiment.experiments.recipe import ModelEntry, TrainingRecipe
 from the_experiment.experiments.regulation.analysis import TREE, outcome_of
 from the_experiment.experiments.regulation.cells import (
-    BASELINES,
     Fit,
     RuleSet,
     baseline_results,
     drawn_rules,
 )
-from the_experiment.experiments.regulation.config import RegulationExperiment, Scale
+from the_experiment.experiments.regulation.config import BASELINES, RegulationExperiment, Scale
 from the_experiment.experiments.running import run
 from the_experiment.worlds import find_world
 from the_experiment.worlds.analysis import average_sensitivity
@@ -166,8 +165,8 @@ def results(right: dict[str, float]) -> dict[Fit, Any]:
     ("ours", "tree", "says"),
     [
         (0.9, 1.0, "CNN is apart from the decision tree: .90 against 1.0 at 50%."),
-        (1.0, 1.0, "CNN stays beside the decision tree at every share."),
-        (0.995, 1.0, "CNN stays beside the decision tree at every share."),
+        (1.0, 1.0, "CNN stays beside the decision tree at 50%."),
+        (0.995, 1.0, "CNN stays beside the decision tree at 50%."),
     ],
 )
 def test_a_model_leaves_the_tree_where_it_is_apart_from_it(
@@ -175,6 +174,26 @@ def test_a_model_leaves_the_tree_where_it_is_apart_from_it(
 ) -> None:
     outcome = outcome_of(small(), results({"CNN": ours, TREE: tree}), quick=False)
     assert outcome.sentences[-1] == f"On random rules {says}"
+
+
+def test_nothing_is_told_of_what_was_not_computed() -> None:
+    only_baselines = {
+        fit: found for fit, found in results({"CNN": 0.9, TREE: 1.0}).items() if fit.entry is None
+    }
+    outcome = outcome_of(small(), only_baselines, quick=False)
+    assert not [one for one in outcome.sentences if "CNN" in one]
+    assert outcome_of(small(), {}, quick=False).sentences == []
+
+
+def test_rules_stand_by_how_complex_they_are() -> None:
+    found = results({"CNN": 0.9, TREE: 1.0})
+    for number, (fit, result) in enumerate(found.items()):
+        if fit.entry is None:
+            result["rules"] = {"new": {"degree": number or None, "sensitivity": number or None}}
+    *_, by_degree, by_sensitivity = outcome_of(small(), found, quick=False).tables
+    unknown = "too many inputs to tell"
+    assert [row[0] for row in by_degree.rows] == ["2", "4", "6", "8", "10", unknown]
+    assert [row[0] for row in by_sensitivity.rows] == ["above 1.5", unknown]
 
 
 def test_a_difference_on_few_splits_is_no_more_than_chance() -> None:
@@ -192,8 +211,9 @@ def test_what_is_no_boolean_network_is_refused() -> None:
     ):
         with pytest.raises(WrongKeyError, match=says):
             small(network).check()
-    with pytest.raises(WrongKeyError, match="name of a baseline"):
-        small(models={TREE: {"model": "cnn"}}).check()
+    for name in (TREE, BASELINES):
+        with pytest.raises(WrongKeyError, match="name of a baseline"):
+            small(models={name: {"model": "cnn"}}).check()
 
 
 def test_the_shipped_one_is_of_the_four_networks() -> None:

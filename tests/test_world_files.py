@@ -294,6 +294,16 @@ def test_of_a_world_too_large_to_list_states_are_drawn(
     assert f"{len(split.held_out):,} of those held out drawn" in dataset_summary(folder)
 
 
+def test_of_a_large_world_nothing_may_be_held_out_and_a_rule_may_be_named() -> None:
+    unread = LARGE.replace("  odd: " + " XOR ".join(NAMES), "  odd: A0 AND A1\n  other: A1 OR A0")
+    world = world_from_text(unread, "large.yaml")
+    assert world.has_twins
+    assert not len(HoldOut().resolve(world, seed=0))
+    assert len(HoldOut(where="other").resolve(world, seed=0)) > 9_000
+    with pytest.raises(ExperimentError, match="no part reads A7"):
+        HoldOut(where="other AND A7").resolve(world, seed=0)
+
+
 @pytest.mark.parametrize(
     ("asked", "says"),
     [

@@ -75,10 +75,10 @@ def demo(
         deterministic=deterministic,
     )
     say(f"$ the-experiment compare --world {world} --html {page} --out {out}")
-    compare(world, out=out, html=page)
+    compare(world=world, out=out, html=page)
     held_out = DatasetFolder(dataset).manifest.held_out[0]
     say(f"$ the-experiment test '{held_out}' --world {world} --out {out}")
-    test(held_out, world, out=out)
+    test(held_out, world=world, out=out)
     say(
         f"The report is in {page}. To try states by hand: "
         f"the-experiment testui --world {world} --out {out}"

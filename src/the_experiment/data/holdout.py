@@ -122,7 +122,8 @@ class HoldOut(Strict):
         named = world.indices(world.states_of(self.sequences))
         if self.where and self.by == "meaning":
             self._refuse_unread(world)
-        if not (self.fraction or self.where or (self.by == "meaning" and world.has_twins)):
+        twins = self.sequences and self.by == "meaning" and world.has_twins
+        if not (self.fraction or self.where or twins):
             return np.unique(named)
         found, stream, draws, seen = named, Stream(seed, "held-out sample"), 0, 0
         while len(found) < len(named) + SAMPLE and draws < MOST_DRAWS:
@@ -144,9 +145,13 @@ class HoldOut(Strict):
 
     def _refuse_unread(self, world: World) -> None:
         """A condition on what no part reads may hold for one of two states that mean the same."""
-        unread = {*world.inputs}.difference(*[world.reads(part) for part in world.parts])
-        written = [*world.parts, *world.inputs.keys() - unread]
-        unread = {name.name for name in names_in(self._condition(world))}.difference(written)
+        names = {name.name for name in names_in(self._condition(world))} - {*world.parts}
+        needed = {
+            one
+            for name in names
+            for one in ([name] if name in world.inputs else world.depends_on(name))
+        }
+        unread = needed.difference(*[world.reads(part) for part in world.parts])
         if unread:
             raise ExperimentError(
                 f"world {world.name}: {world.size:,} states, more than 2^24, can't be searched for "

@@ -51,6 +51,9 @@ class RayExecutor:
     def run(self, cells: Sequence[Cell], store: Store, done: Done = lambda _: None) -> Failures:
         """Land every cell that can be; those that fail, with why."""
         failed = Failures()
+        if all(cell in store for cell in cells):
+            missing_of(cells, store, done)
+            return failed
         with store.cluster_at_work() as report_running:
             left = missing_of(cells, store, done)
             if not left:

@@ -136,6 +136,7 @@ class Store:
         One file for all: a lock for each of a thousand cells would be a thousand open files.
         """
         with locked(self._cluster_lock, "runs on a cluster"):
+            write_text(self._on_cluster, "0")
             yield lambda number: write_text(self._on_cluster, str(number))
 
     def running_on_cluster(self) -> int:

@@ -97,11 +97,21 @@ def trained_models(
 def named_models(names: Sequence[str], out: Path) -> list[Trained]:
     """The trained models of these names or folders, each once; `*` stands for any characters.
 
-    Raises `UsageError` for a name that there is not, and `ExperimentError` for one that is torn;
-    where `*` stands for several, it is left out.
+    Raises `UsageError` for a name that there is not, and for two folders of one name, and
+    `ExperimentError` for one that is torn; where `*` stands for several, it is left out.
     """
     found = [fitting for name in names for fitting in (_fitting(name, out) or [name])]
-    return [named_model(name, out) for name in dict.fromkeys(found)]
+    models: dict[Path, Trained] = {}
+    for model in (named_model(name, out) for name in found):
+        models.setdefault(model.run.folder.resolve(), model)
+    by_name = {model.name: model.run.folder for model in models.values()}
+    for model in models.values():
+        if by_name[model.name] != model.run.folder:
+            raise UsageError(
+                f"{model.run.folder} and {by_name[model.name]} have the same name",
+                "rename one's folder",
+            )
+    return [*models.values()]
 
 
 def _fitting(name: str, out: Path) -> list[str]:

@@ -103,13 +103,6 @@ def find_subjects(names: Sequence[str], out: Path) -> list[Subject]:
     `ExperimentError` for one that is torn; where `*` stands for several, it is left out.
     """
     subjects = [Subject(trained) for trained in named_models(names, out)]
-    by_name = {subject.name: str(subject.trained.run.folder) for subject in subjects}
-    for subject in subjects:
-        folder = str(subject.trained.run.folder)
-        if by_name[subject.name] != folder:
-            raise UsageError(
-                f"{folder} and {by_name[subject.name]} have the same name", "rename one's folder"
-            )
     of_first = [one.name for one in subjects if one.world.same_as(subjects[0].world)]
     for subject in subjects:
         if not subject.world.same_as(subjects[0].world):

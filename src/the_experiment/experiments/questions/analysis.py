@@ -142,10 +142,14 @@ def heading(results: Results) -> str:
 
 def _accuracy_table(results: Results) -> Table:
     rows = [
-        [kind, str(right), str(results.cut_off[kind]), str(baseline)]
+        [kind, str(right), _or_dash(results.cut_off[kind]), str(baseline)]
         for kind, (right, baseline) in results.accuracy.items()
     ]
     return Table(["", "right", "cut off", BASELINE], rows, heading(results))
+
+
+def _or_dash(count: int | None) -> str:
+    return "–" if count is None else str(count)
 
 
 def _failures(results: Results) -> Iterator[tuple[str, str, str]]:

@@ -39,7 +39,7 @@ class Given(Strict):
     kind: str  # `right`, or the kind of failure
     why: str
     logprob: float  # of the right answer, natural logarithm
-    cut: bool = False  # it had no room for more tokens; not known of answers before 2026-11-30
+    cut: bool | None = None  # it had no room for more tokens; None: from before that was kept
 
     @property
     def right(self) -> bool:
@@ -205,12 +205,13 @@ def accuracies(questions: Sequence[Question], given: Sequence[Given]) -> dict[st
     }
 
 
-def cut_off(questions: Sequence[Question], given: Sequence[Given]) -> dict[str, int]:
-    """How many answers had no room for more tokens, by kind of question."""
-    return {
-        kind: sum(given[number].cut for number in numbers)
-        for kind, numbers in by_kind(questions).items()
-    }
+def cut_off(questions: Sequence[Question], given: Sequence[Given]) -> dict[str, int | None]:
+    """How many answers had no room for more tokens, by kind of question; None where not known."""
+    found: dict[str, int | None] = {}
+    for kind, numbers in by_kind(questions).items():
+        cut = [given[number].cut for number in numbers]
+        found[kind] = None if None in cut else sum(map(bool, cut))
+    return found
 
 
 def majority_baseline(questions: Sequence[Question]) -> dict[str, Rate]:

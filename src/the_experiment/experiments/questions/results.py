@@ -57,7 +57,7 @@ class Results(BaseModel):
         return {kind: (rate, baseline[kind]) for kind, rate in right.items()}
 
     @cached_property
-    def cut_off(self) -> dict[str, int]:
+    def cut_off(self) -> dict[str, int | None]:
         """By kind of question: how many answers had no room for more tokens."""
         return cut_off(self.questions, self.whole)
 

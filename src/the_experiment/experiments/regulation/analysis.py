@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,14 @@ from typing import Any
 import numpy as np
 
 from the_experiment.engine.outcome import Chart, Outcome, Table
-from the_experiment.evaluation.statistics import LEVEL, holm, mean_interval, short, sign_flip
+from the_experiment.evaluation.statistics import (
+    LEVEL,
+    holm,
+    join_names,
+    mean_interval,
+    short,
+    sign_flip,
+)
 from the_experiment.experiments.regulation.cells import Fit, RuleSet
 from the_experiment.experiments.regulation.config import RegulationExperiment
 from the_experiment.report.plots import Curve, curves_figure
@@ -19,12 +27,13 @@ from the_experiment.worlds import EXACT
 TREE = "decision tree"
 APART = 0.01  # a difference in accuracy that is worth a word
 SENSITIVITIES = (0.5, 1.0, 1.5)  # where one group of rules ends and the next begins
+UNKNOWN = (math.inf, "too many inputs to tell")
 SAMPLE = (
     "Made with --quick: fewer kinds of rules, shares and seeds. Run it without for all of them."
 )
 HOW_TO_READ = (
     "Each cell: the share of held-out states in which a rule is right, the mean over rules, "
-    "networks and seeds, of a baseline over its ties too; [a bootstrap 95% interval over splits]."
+    "networks and seeds, of a baseline over its ties too; [a bootstrap 95% interval over n splits]."
 )
 NOTE = (
     "Mean over rules, networks and seeds. Bands: 95% intervals of models, a bootstrap over splits. "
@@ -103,14 +112,14 @@ def _of(scores: Sequence[Score], kind: str) -> list[Score]:
 
 def _solved(scores: Sequence[Score], kinds: Sequence[str]) -> Iterator[str]:
     """How often the tree is right in every held-out state, at the smallest share."""
-    share = min(score.share for score in scores)
+    share = min((score.share for score in scores), default=0.0)
     for kind in kinds:
         trees = [s for s in _of(scores, kind) if (s.contestant, s.share) == (TREE, share)]
         if trees:
             exact = sum(score.exact == 1 for score in trees)
             yield (
-                f"On {kind} rules a decision tree is right in every held-out state of {exact} of "
-                f"{len(trees)} splits with {share:.0%} held out."
+                f"On {kind} rules a decision tree is right in every held-out state that was asked "
+                f"in {exact} of {len(trees)} splits with {share:.0%} held out."
             )
 
 
@@ -159,9 +168,12 @@ def _left(gaps: Sequence[Gap], kinds: Sequence[str]) -> Iterator[str]:
     for kind in kinds:
         for model in dict.fromkeys(gap.model for gap in gaps):
             own = [gap for gap in gaps if (gap.kind, gap.model) == (kind, model)]
+            if not own:
+                continue
             apart = [gap for gap in own if abs(gap.ours - gap.tree) >= APART]
             if not apart:
-                yield f"On {kind} rules {model} stays beside the decision tree at every share."
+                shares = join_names([f"{gap.share:.0%}" for gap in own])
+                yield f"On {kind} rules {model} stays beside the decision tree at {shares}."
                 continue
             said = ", ".join(
                 f"{short(gap.ours)} against {short(gap.tree)} at {gap.share:.0%}"
@@ -199,7 +211,7 @@ def _cell(shares: Sequence[float]) -> str:
     if not shares:
         return "–"
     low, high = _interval(shares)
-    return f"{short(float(np.mean(shares)))} [{short(low)}–{short(high)}]"
+    return f"{short(float(np.mean(shares)))} [{short(low)}–{short(high)}], n = {len(shares)}"
 
 
 def _interval(shares: Sequence[float]) -> tuple[float, float]:
@@ -210,25 +222,30 @@ def _interval(shares: Sequence[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _degree(of: Mapping[str, Any]) -> str:
-    return str(of["degree"])
+def _degree(of: Mapping[str, Any]) -> tuple[float, str]:
+    """A group of rules: its place, and its name."""
+    degree = of["degree"]
+    return UNKNOWN if degree is None else (degree, str(degree))
 
 
-def _sensitivity(of: Mapping[str, Any]) -> str:
-    ends = [end for end in SENSITIVITIES if of["sensitivity"] <= end]
-    return f"up to {ends[0]:g}" if ends else f"above {SENSITIVITIES[-1]:g}"
+def _sensitivity(of: Mapping[str, Any]) -> tuple[float, str]:
+    sensitivity = of["sensitivity"]
+    if sensitivity is None:
+        return UNKNOWN
+    place = next((end for end in SENSITIVITIES if sensitivity <= end), math.inf)
+    return place, f"up to {place:g}" if place < math.inf else f"above {SENSITIVITIES[-1]:g}"
 
 
 def _by_complexity(
     what: str,
     scores: Sequence[Score],
     complexity: Mapping[tuple[RuleSet, str], Mapping[str, Any]],
-    group_of: Callable[[Mapping[str, Any]], str],
+    group_of: Callable[[Mapping[str, Any]], tuple[float, str]],
 ) -> Table:
     """The mean over all shares, by how complex a rule is, whatever kind it is of."""
     contestants = _contestants(scores)
-    right: dict[str, dict[str, list[float]]] = {}
-    rules: dict[str, set[tuple[RuleSet, str]]] = {}
+    right: dict[tuple[float, str], dict[str, list[float]]] = {}
+    rules: dict[tuple[float, str], set[tuple[RuleSet, str]]] = {}
     for score in scores:
         for rule, share in score.right.items():
             if of := complexity.get((score.rules, rule)):
@@ -238,8 +255,8 @@ def _by_complexity(
     return Table(
         [what, "rules", *contestants],
         [
-            [group, str(len(rules[group])), *(_mean(of.get(name, [])) for name in contestants)]
-            for group, of in sorted(right.items(), key=lambda one: (one[0][0] == "a", one[0]))
+            [group[1], str(len(rules[group])), *(_mean(of.get(name, [])) for name in contestants)]
+            for group, of in sorted(right.items())
         ],
         title=f"Right in held-out states by {what} of the rule, all shares together",
     )

@@ -17,7 +17,7 @@ from the_experiment.evaluation.contestants import right_by_part, sampled
 from the_experiment.evaluation.scores import Grades, graded_baseline, graded_model
 from the_experiment.experiments.fitting import baseline_predictions, split_states, trained_model
 from the_experiment.experiments.recipe import ModelEntry, TrainingRecipe
-from the_experiment.experiments.regulation.config import RegulationExperiment, Scale
+from the_experiment.experiments.regulation.config import BASELINES, RegulationExperiment, Scale
 from the_experiment.worlds import find_world
 from the_experiment.worlds.analysis import average_sensitivity, fourier_degree
 from the_experiment.worlds.files import world_from_text
@@ -29,7 +29,6 @@ from the_experiment.worlds.tree import Number, Tree
 
 HERE = "the_experiment.experiments.regulation.cells"
 PUBLISHED = "published"
-BASELINES = "baselines"  # the contestant that stands for all of them
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from the_experiment.worlds.networks.writing import boolean_rules
 if TYPE_CHECKING:
     from the_experiment.experiments.regulation.cells import Fit
 
+BASELINES = "baselines"  # the contestant that stands for all of them
 Shares = Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)]
 Rules = Literal["published", "rewired", "canalising", "random"]
 
@@ -76,9 +77,9 @@ class RegulationExperiment(Experiment):
         for key, scale in (("full", self.full), ("quick", self.quick)):
             for name in scale.networks:
                 _check_network(f"{key}.networks", name)
-        for name in baselines.names():
+        for name in (*baselines.names(), BASELINES):
             if name in self.models:
-                raise WrongKeyError(f"models.{name}: this is the name of a baseline")
+                raise WrongKeyError(f"models.{name}: this is the name of a baseline, or of all")
 
     def check_models(self) -> None:
         """Raise `WrongKeyError` for a model that there is not. Imports torch."""

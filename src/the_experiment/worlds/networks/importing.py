@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import sha256, write_text
 from the_experiment.base.names import name_from, refuse_no_name
 from the_experiment.worlds.files import world_from_text
-from the_experiment.worlds.networks.network import MOST_COMPONENTS, Functions, plain_names, renamed
+from the_experiment.worlds.language import LONGEST_RULE
+from the_experiment.worlds.networks.formulas import text_of
+from the_experiment.worlds.networks.network import (
+    MOST_COMPONENTS,
+    Functions,
+    changed,
+    plain_names,
+    renamed,
+)
 from the_experiment.worlds.networks.reading import TRUTH_TABLE, read_network, read_truth_table
 from the_experiment.worlds.world import World
 
@@ -43,6 +51,7 @@ def import_world(file: Path, name: str | None = None, only: str | None = None) -
     about = [f"Imported from {file.name} (SHA-256 {sha256(file)[:16]}…)."]
     about += [STEP] if file.suffix.lower() != TRUTH_TABLE else []
     about += [f"{name} is called {new} here." for name, new in new_names.items()]
+    _refuse_long_rules(functions, file)
     text = functions.world_text(name, "\n".join(about))
     world = world_from_text(text, str(file))
     write_text(path, text)
@@ -53,22 +62,32 @@ def _functions(file: Path, only: str | None) -> tuple[Functions, dict[str, str]]
     if file.suffix.lower() == TRUTH_TABLE:
         if only:
             raise UsageError("--only is for networks", "leave the other columns out of the table")
-        return with_plain_names(read_truth_table(file))
-    network = read_network(file)
+        return _with_plain_names(read_truth_table(file))
+    network, new_names = read_network(file).with_plain_names()
     if only:
-        return with_plain_names(network.only(only))
+        return network.only(new_names.get(only, only)), new_names
     if len(network.rules) > MOST_COMPONENTS:
         raise UsageError(
             f"{file} has {len(network.rules)} components, and a world {MOST_COMPONENTS} at most",
             "take one component with its regulators: --only COMPONENT",
         )
-    return with_plain_names(network.functions())
+    return network.functions(), new_names
 
 
-def with_plain_names(functions: Functions) -> tuple[Functions, dict[str, str]]:
+def _with_plain_names(functions: Functions) -> tuple[Functions, dict[str, str]]:
     """The functions with names that a rule can use, and what was renamed to what."""
     plain = plain_names([*functions.inputs, *functions.outputs])
     outputs = {plain[one]: renamed(tree, plain) for one, tree in functions.outputs.items()}
     inputs = [plain[one] for one in functions.inputs]
-    changed = {a: plain[a] for a in functions.inputs if a != plain[a]}
-    return replace(functions, inputs=inputs, outputs=outputs), changed
+    return Functions(inputs, outputs), changed(plain)
+
+
+def _refuse_long_rules(functions: Functions, file: Path) -> None:
+    for name, tree in functions.outputs.items():
+        characters = len(text_of(tree))
+        if characters > LONGEST_RULE:
+            raise ExperimentError(
+                f"{file}: {name} would be a rule of {characters:,} characters, and one has "
+                f"{LONGEST_RULE:,} at most",
+                "leave it out, or write it as a world of several rules",
+            )

@@ -11,7 +11,8 @@ from the_experiment.worlds.language import RESERVED
 from the_experiment.worlds.networks.formulas import text_of
 from the_experiment.worlds.tree import Apply, Name, Tree, names_in
 
-NEXT = "new"  # what a component's name begins with where its next value is meant
+NEXT = "new"  # what a component's name begins with where its next value is meant …
+AGAIN = "next_"  # … after this, as often as is needed to be told from components
 MOST_COMPONENTS = 62  # of a world: its states are numbered in 64 bits
 NO_SYNTAX = RESERVED | {"true", "false"}
 
@@ -70,11 +71,22 @@ class Network:
         inputs = [one for one in self.rules if one in read] or [component]  # a constant reads none
         return Functions(inputs, {self._next(component): tree})
 
+    def with_plain_names(self) -> tuple[Network, dict[str, str]]:
+        """The network with names that a rule can use, and what was renamed to what."""
+        plain = plain_names(self.rules)
+        rules = {plain[name]: renamed(tree, plain) for name, tree in self.rules.items()}
+        return Network(rules), changed(plain)
+
     def _next(self, component: str) -> str:
         prefix = NEXT
         while any(prefix + one in self.rules for one in self.rules):
-            prefix = f"next_{prefix}"
+            prefix = AGAIN + prefix
         return prefix + component
+
+
+def changed(plain: Mapping[str, str]) -> dict[str, str]:
+    """Those that have another name."""
+    return {name: new for name, new in plain.items() if name != new}
 
 
 def plain_names(names: Iterable[str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from the_experiment.base.errors import ExperimentError, UsageError, first_line, require_packages
 from the_experiment.base.files import read_text
-from the_experiment.worlds.networks.formulas import Truth, formula
+from the_experiment.worlds.networks.formulas import Truth, formula, joined
 from the_experiment.worlds.networks.network import Functions, Network
 from the_experiment.worlds.tree import Apply, Name, Number, Tree
 
@@ -44,7 +44,7 @@ def _text(path: Path) -> str:
     text = read_text(path, LONGEST_FILE)
     if len(text) > LONGEST_FILE:
         raise ExperimentError(f"{path} has more than {LONGEST_FILE:,} characters")
-    return text
+    return text.removeprefix("\ufeff")  # the mark that spreadsheets begin a file with
 
 
 # -- by biodivine-aeon -----------------------------------------------------------------------------
@@ -89,15 +89,28 @@ def _tree(function: Any, names: dict[Any, str], where: str) -> Tree:
             return _not(tree(one.as_not()))
         if one.is_param():
             raise ExperimentError(f"{where} has an unknown function in it", "write it out")
+        for operator in ("and", "or", "xor"):
+            if getattr(one, f"is_{operator}")():
+                return joined(operator.upper(), [tree(each) for each in _chain(one, operator)])
         left, right = map(tree, one.as_binary()[1:])
         if one.is_imp():
             return Apply("OR", (_not(left), right))
-        if one.is_iff():
-            return _not(Apply("XOR", (left, right)))
-        operator = "AND" if one.is_and() else "OR" if one.is_or() else "XOR"
-        return Apply(operator, (left, right))
+        return _not(Apply("XOR", (left, right)))  # if and only if
 
     return tree(function)
+
+
+def _chain(function: Any, operator: str) -> list[Any]:
+    """What the operator stands between, in its order: aeon nests `a & b & c` to any depth."""
+    found, waiting = [], [function]
+    while waiting:
+        one = waiting.pop()
+        parts = getattr(one, f"as_{operator}")()
+        if parts is None:
+            found.append(one)
+        else:
+            waiting += reversed(parts)
+    return found
 
 
 def _not(tree: Tree) -> Tree:
@@ -182,24 +195,24 @@ def read_truth_table(path: Path) -> Functions:
     Without an empty column the last one is the output. Raises `ExperimentError` with the line for a
     state that comes twice, and names one that is missing.
     """
-    lines = list(csv.reader(_text(path).splitlines()))
-    if not lines:
+    lines = [*enumerate(csv.reader(_text(path).splitlines()), 1)]
+    filled = [(number, line) for number, line in lines if any(line)]
+    if not filled:
         raise ExperimentError(f"{path} is empty")
-    heads = [head.strip() for head in lines[0]]
+    (first, names_line), *filled = filled
+    heads = [head.strip() for head in names_line]
     middle = heads.index("") if "" in heads else len(heads) - 1
     columns = [*range(middle), *range(middle + (not heads[middle]), len(heads))]
     inputs, outputs = heads[:middle], [heads[one] for one in columns[middle:]]
     names = [*inputs, *outputs]
     if not (inputs and outputs and all(names)) or len({*names}) < len(names):
         raise ExperimentError(
-            f"{path}, line 1: a column needs a name of its own, in and out",
+            f"{path}, line {first}: a column needs a name of its own, in and out",
             "such as `A,B,,both`: inputs, an empty column, outputs",
         )
     _refuse_wide(str(path), len(inputs))
     rows = []
-    for number, line in enumerate(lines[1:], 2):
-        if not line:
-            continue
+    for number, line in filled:
         values = [line[one].strip() if one < len(line) else "" for one in columns]
         if {*values} - {"0", "1"} or len(line) > len(heads):
             raise ExperimentError(f"{path}, line {number}: give 0 or 1 in each named column")

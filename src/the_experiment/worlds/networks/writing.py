@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.files import write_text
 from the_experiment.worlds.networks.formulas import BNET, Truth, formula, text_of
-from the_experiment.worlds.networks.network import NEXT
+from the_experiment.worlds.networks.network import AGAIN, NEXT
 from the_experiment.worlds.networks.reading import MOST_INPUTS
 from the_experiment.worlds.rules import RuleWorld
 from the_experiment.worlds.world import World
@@ -54,8 +55,10 @@ def boolean_rules(world: World) -> RuleWorld:
 def _bnet(world: RuleWorld) -> str:
     """A target for each rule; where all rules are next values of inputs, those are the targets."""
     inputs = [*world.inputs]
-    targets = {name: name.removeprefix(NEXT) for name in world.rules}
-    if sorted(targets.values()) != sorted(inputs):
+    next_value = re.compile(f"(?:{AGAIN})*{NEXT}(.+)")
+    found = {name: next_value.fullmatch(name) for name in world.rules}
+    targets = {name: match[1] for name, match in found.items() if match}
+    if sorted(targets.values()) != sorted(inputs) or len(targets) < len(world.rules):
         targets = {**{name: name for name in inputs}, **{name: name for name in world.rules}}
     formulas = {target: _text(world, name) for name, target in targets.items()}
     order = [*inputs, *(target for target in formulas if target not in world.inputs)]
