@@ -15,12 +15,16 @@ from the_experiment.experiments.experiment import WrongKeyError
 from the_experiment.experiments.recipe import ModelEntry, TrainingRecipe
 from the_experiment.experiments.regulation.analysis import TREE, outcome_of
 from the_experiment.experiments.regulation.cells import (
-    Fit,
+    RegulationFit,
     RuleSet,
     baseline_results,
     drawn_rules,
 )
-from the_experiment.experiments.regulation.config import BASELINES, RegulationExperiment, Scale
+from the_experiment.experiments.regulation.config import (
+    BASELINES,
+    RegulationExperiment,
+    RegulationScale,
+)
 from the_experiment.experiments.running import run
 from the_experiment.worlds import find_world
 from the_experiment.worlds.analysis import average_sensitivity
@@ -108,7 +112,7 @@ def test_a_tree_has_every_held_out_state_of_published_rules_and_not_of_random_on
 
 
 def small(network: str = "root-niche", **changes: Any) -> RegulationExperiment:
-    scale = Scale(
+    scale = RegulationScale(
         networks=[network],
         rules=["published", "random"],
         shares=[0.25, 0.75],
@@ -142,13 +146,13 @@ def test_it_runs_and_tells_of_every_kind_and_share(tmp_path: Path) -> None:
 SIMPLE = {"degree": 2, "sensitivity": 1.0}
 
 
-def results(right: dict[str, float]) -> dict[Fit, Any]:
+def results(right: dict[str, float]) -> dict[RegulationFit, Any]:
     """Made up: a model and a tree on six sets of rules at one share."""
-    found: dict[Fit, Any] = {}
+    found: dict[RegulationFit, Any] = {}
     for number in range(6):
         rules = RuleSet("any", "random", number, "")
         for contestant, entry in ((BASELINES, None), ("CNN", ModelEntry(model="cnn"))):
-            fit = Fit(rules, 0.5, 1, contestant, entry, TrainingRecipe())
+            fit = RegulationFit(rules, 0.5, 1, contestant, entry, TrainingRecipe())
             of = {name: {"new": share, "exact": share} for name, share in right.items()}
             found[fit] = (
                 {"held_out": of["CNN"]}

@@ -19,7 +19,7 @@ from the_experiment.evaluation.statistics import (
     short,
     sign_flip,
 )
-from the_experiment.experiments.regulation.cells import Fit, RuleSet
+from the_experiment.experiments.regulation.cells import RegulationFit, RuleSet
 from the_experiment.experiments.regulation.config import RegulationExperiment
 from the_experiment.report.plots import Curve, curves_figure
 from the_experiment.worlds import EXACT
@@ -42,7 +42,7 @@ NOTE = (
 
 
 @dataclass(frozen=True)
-class Score:
+class RegulationScore:
     """One contestant on one split of a set of rules."""
 
     rules: RuleSet
@@ -65,7 +65,7 @@ class Score:
 
 
 def outcome_of(
-    experiment: RegulationExperiment, results: Mapping[Fit, Any], *, quick: bool
+    experiment: RegulationExperiment, results: Mapping[RegulationFit, Any], *, quick: bool
 ) -> Outcome:
     """Tables and a chart for each kind of rules; where each model leaves the decision tree."""
     scores = [score for fit, result in results.items() for score in _scores(fit, result)]
@@ -98,19 +98,19 @@ def outcome_of(
     )
 
 
-def _scores(fit: Fit, result: Mapping[str, Any]) -> Iterator[Score]:
+def _scores(fit: RegulationFit, result: Mapping[str, Any]) -> Iterator[RegulationScore]:
     by_contestant = {fit.contestant: result["held_out"]} if fit.entry else result["held_out"]
     for contestant, right in by_contestant.items():
         by_rule = {rule: share for rule, share in right.items() if rule != EXACT}
         split = fit.rules, fit.share, fit.seed
-        yield Score(*split, contestant, fit.entry is not None, by_rule, right[EXACT])
+        yield RegulationScore(*split, contestant, fit.entry is not None, by_rule, right[EXACT])
 
 
-def _of(scores: Sequence[Score], kind: str) -> list[Score]:
+def _of(scores: Sequence[RegulationScore], kind: str) -> list[RegulationScore]:
     return [score for score in scores if score.rules.kind == kind]
 
 
-def _solved(scores: Sequence[Score], kinds: Sequence[str]) -> Iterator[str]:
+def _solved(scores: Sequence[RegulationScore], kinds: Sequence[str]) -> Iterator[str]:
     """How often the tree is right in every held-out state, at the smallest share."""
     share = min((score.share for score in scores), default=0.0)
     for kind in kinds:
@@ -143,9 +143,9 @@ class Gap:
         return {**vars(self), "difference": self.ours - self.tree}
 
 
-def _gaps(scores: Sequence[Score]) -> list[Gap]:
+def _gaps(scores: Sequence[RegulationScore]) -> list[Gap]:
     trees = {score.split: score.mean for score in scores if score.contestant == TREE}
-    groups: dict[tuple[str, str, float], list[Score]] = {}
+    groups: dict[tuple[str, str, float], list[RegulationScore]] = {}
     for score in scores:
         if score.is_model and score.split in trees:
             key = score.rules.kind, score.contestant, score.share
@@ -186,7 +186,7 @@ def _left(gaps: Sequence[Gap], kinds: Sequence[str]) -> Iterator[str]:
 # -- tables and charts -----------------------------------------------------------------------------
 
 
-def _by_share(kind: str, scores: Sequence[Score]) -> Table:
+def _by_share(kind: str, scores: Sequence[RegulationScore]) -> Table:
     shares = sorted({score.share for score in scores})
     rows = {}
     for contestant in _contestants(scores):
@@ -201,7 +201,7 @@ def _by_share(kind: str, scores: Sequence[Score]) -> Table:
     )
 
 
-def _contestants(scores: Sequence[Score]) -> list[str]:
+def _contestants(scores: Sequence[RegulationScore]) -> list[str]:
     """Models first."""
     names = dict.fromkeys(score.contestant for score in scores if score.is_model)
     return [*(names | dict.fromkeys(score.contestant for score in scores))]
@@ -238,7 +238,7 @@ def _sensitivity(of: Mapping[str, Any]) -> tuple[float, str]:
 
 def _by_complexity(
     what: str,
-    scores: Sequence[Score],
+    scores: Sequence[RegulationScore],
     complexity: Mapping[tuple[RuleSet, str], Mapping[str, Any]],
     group_of: Callable[[Mapping[str, Any]], tuple[float, str]],
 ) -> Table:
@@ -266,7 +266,7 @@ def _mean(shares: Sequence[float]) -> str:
     return short(float(np.mean(shares))) if shares else "–"
 
 
-def _chart(kind: str, scores: Sequence[Score]) -> Chart:
+def _chart(kind: str, scores: Sequence[RegulationScore]) -> Chart:
     curves = []
     for contestant in _contestants(scores):
         own = [score for score in scores if score.contestant == contestant]
@@ -280,7 +280,7 @@ def _chart(kind: str, scores: Sequence[Score]) -> Chart:
     return Chart(kind, f"{kind.capitalize()} rules", partial(curves_figure, curves, *words), NOTE)
 
 
-def _score_json(score: Score) -> dict[str, Any]:
+def _score_json(score: RegulationScore) -> dict[str, Any]:
     return {
         "network": score.rules.network,
         "rules": score.rules.kind,

@@ -17,7 +17,11 @@ from the_experiment.evaluation.contestants import right_by_part, sampled
 from the_experiment.evaluation.scores import Grades, graded_baseline, graded_model
 from the_experiment.experiments.fitting import baseline_predictions, split_states, trained_model
 from the_experiment.experiments.recipe import ModelEntry, TrainingRecipe
-from the_experiment.experiments.regulation.config import BASELINES, RegulationExperiment, Scale
+from the_experiment.experiments.regulation.config import (
+    BASELINES,
+    RegulationExperiment,
+    RegulationScale,
+)
 from the_experiment.worlds import find_world
 from the_experiment.worlds.analysis import average_sensitivity, fourier_degree
 from the_experiment.worlds.files import world_from_text
@@ -50,7 +54,7 @@ class RuleSet:
 
 
 @dataclass(frozen=True)
-class Fit:
+class RegulationFit:
     """A model, or all baselines, on one split of a set of rules."""
 
     rules: RuleSet
@@ -76,7 +80,7 @@ class Fit:
         return Cell(name, f"{HERE}:{function}", arguments, needs=needs)
 
 
-def fits_of(experiment: RegulationExperiment, scale: Scale) -> list[Fit]:
+def fits_of(experiment: RegulationExperiment, scale: RegulationScale) -> list[RegulationFit]:
     """All cells, one share and seed after the other: an early end leaves whole ones."""
     rule_sets = [
         RuleSet(network, kind, number, find_world(network).source)
@@ -86,7 +90,7 @@ def fits_of(experiment: RegulationExperiment, scale: Scale) -> list[Fit]:
     ]
     contestants = {BASELINES: None, **experiment.models}
     return [
-        Fit(rules, share, seed, contestant, entry, scale.train)
+        RegulationFit(rules, share, seed, contestant, entry, scale.train)
         for seed in scale.seeds
         for share in scale.shares
         for contestant, entry in contestants.items()

@@ -26,14 +26,14 @@ from the_experiment.worlds import find_world
 from the_experiment.worlds.networks.writing import boolean_rules
 
 if TYPE_CHECKING:
-    from the_experiment.experiments.regulation.cells import Fit
+    from the_experiment.experiments.regulation.cells import RegulationFit
 
 BASELINES = "baselines"  # the contestant that stands for all of them
 Shares = Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)]
 Rules = Literal["published", "rewired", "canalising", "random"]
 
 
-class Scale(Strict):
+class RegulationScale(Strict):
     """How much of it is computed."""
 
     networks: Names  # worlds
@@ -50,15 +50,15 @@ class RegulationExperiment(Experiment):
 
     kind: Literal["regulation"] = "regulation"
     models: dict[str, ModelEntry] = Field(min_length=1)
-    full: Scale
-    quick: Scale
+    full: RegulationScale
+    quick: RegulationScale
 
     @property
     def reports_in_part(self) -> bool:
         """What is there can be told of; nothing is judged on all of it."""
         return True
 
-    def scale(self, *, quick: bool) -> Scale:
+    def scale(self, *, quick: bool) -> RegulationScale:
         """How large it is run."""
         return self.quick if quick else self.full
 
@@ -93,13 +93,13 @@ class RegulationExperiment(Experiment):
             "models": ", ".join(self.models),
         }
 
-    def cells(self, out: Path, *, quick: bool) -> Mapping[Fit, Cell]:  # noqa: ARG002 - trained here
+    def cells(self, out: Path, *, quick: bool) -> Mapping[RegulationFit, Cell]:  # noqa: ARG002 - trained here
         """One for each model, and one for all baselines, on each split of each set of rules."""
         from the_experiment.experiments.regulation.cells import fits_of
 
         return {fit: fit.cell for fit in fits_of(self, self.scale(quick=quick))}
 
-    def outcome(self, results: Mapping[Fit, Any], *, quick: bool) -> Outcome:
+    def outcome(self, results: Mapping[RegulationFit, Any], *, quick: bool) -> Outcome:
         """What each has right by share held out, and where it leaves the decision tree."""
         from the_experiment.experiments.regulation.analysis import outcome_of
 
@@ -119,7 +119,7 @@ def _check_network(key: str, name: str) -> None:
         )
 
 
-def _planned(scale: Scale) -> str:
+def _planned(scale: RegulationScale) -> str:
     shares = ", ".join(f"{share:.0%}" for share in scale.shares)
     drawn = f"{', '.join(scale.rules)} rules ({scale.drawn} of each that is drawn)"
     return f"{', '.join(scale.networks)}; {drawn}; {shares} held out; seeds {scale.seeds}"

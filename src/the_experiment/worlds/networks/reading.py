@@ -19,7 +19,7 @@ from the_experiment.worlds.tree import Apply, Name, Number, Tree
 LONGEST_FILE = 20_000_000  # characters
 MOST_INPUTS = 16  # of one truth table
 
-Table = Callable[[str, str], Network]  # from a file's text, and its name for errors
+Reader = Callable[[str, str], Network]  # from a file's text, and its name for errors
 
 
 def read_network(path: Path) -> Network:
@@ -50,7 +50,7 @@ def _text(path: Path) -> str:
 # -- by biodivine-aeon -----------------------------------------------------------------------------
 
 
-def _by_aeon(kind: str) -> Table:
+def _by_aeon(kind: str) -> Reader:
     def read(text: str, where: str) -> Network:
         require_packages("biodivine_aeon", extra="networks")
         import biodivine_aeon
@@ -253,7 +253,7 @@ def _refuse_wide(where: str, inputs: int) -> None:
         )
 
 
-READERS: dict[str, Table] = {
+READERS: dict[str, Reader] = {
     ".bnet": _by_aeon("bnet"),
     ".aeon": _by_aeon("aeon"),
     ".sbml": _by_aeon("sbml"),
