@@ -21,6 +21,8 @@ from torch.utils.backend_registration import (
 
 NAME = "elsewhere"
 REGISTERED: list[torch.library.Library] = []
+WAITING = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal")
+WAITS: list[str] = []  # what made the process wait for the device so far
 INDEXING = ("index", "index_put", "index_put_", "_index_put_impl_")  # take indices of the CPU
 
 
@@ -46,15 +48,21 @@ class Elsewhere(torch.Tensor):
         cls, func: Any, _: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         name, kwargs = func.overloadpacket.__name__, kwargs or {}
+        if name in WAITING:
+            WAITS.append(name)
         if name == "_to_copy":
             return copied(*args, **kwargs)
         if name in ("copy_", "_copy_from"):
             to, source = args[:2] if name == "copy_" else args[1::-1]
             here(to).copy_(here(source))
+            if isinstance(to, Elsewhere) != isinstance(source, Elsewhere):
+                WAITS.append(name)
             return to
         if name in INDEXING:
             tensor, indices, *rest = args
             moved = [None if one is None else Elsewhere(here(one)) for one in indices]
+            if any(type(one) is torch.Tensor for one in indices):
+                WAITS.append(name)
             args = (tensor, moved, *rest)
         return done(func, args, kwargs)
 
@@ -108,7 +116,10 @@ def done(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
 def copied(tensor: torch.Tensor, *, dtype: Any = None, device: Any = None, **_: Any) -> Any:
     copy = torch.empty_like(here(tensor), dtype=dtype or tensor.dtype).copy_(here(tensor))
-    return Elsewhere(copy) if torch.device(device or tensor.device).type == NAME else copy
+    there = torch.device(device or tensor.device).type == NAME
+    if isinstance(tensor, Elsewhere) != there:
+        WAITS.append("copy")  # also to the device: what isn't in pinned memory is copied at once
+    return Elsewhere(copy) if there else copy
 
 
 class Backend(_DummyBackendModule):

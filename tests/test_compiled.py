@@ -23,9 +23,9 @@ from test_training import eight_states
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.runs import Run
 from the_experiment.models.architectures import Shape, build
-from the_experiment.training.compiled import CACHE, CompiledStep, why_not_compiled
+from the_experiment.training.compiled import CACHE, CompiledStep, WholeStep, why_not_whole
 from the_experiment.training.config import TrainConfig
-from the_experiment.training.gpt2_step import step_spec
+from the_experiment.training.gpt2_step import StepSpec, step_spec
 from the_experiment.training.job import prepare
 from the_experiment.training.lean import lean
 from the_experiment.training.loop import Training, train
@@ -47,8 +47,8 @@ def gpt2(dropout: float, layers: int = 2, heads: int = 2) -> GPT2LMHeadModel:
     return model
 
 
-def compiled(model: GPT2LMHeadModel, precision: str = "fp32") -> CompiledStep:
-    spec = step_spec(
+def spec_of(model: GPT2LMHeadModel, precision: str = "fp32") -> StepSpec:
+    return step_spec(
         model,
         rows=ROWS,
         length=LENGTH,
@@ -56,7 +56,10 @@ def compiled(model: GPT2LMHeadModel, precision: str = "fp32") -> CompiledStep:
         clip=1.0,
         weight_decay=0.1,
     )
-    return CompiledStep(model, spec)
+
+
+def compiled(model: GPT2LMHeadModel, precision: str = "fp32") -> CompiledStep:
+    return CompiledStep(model, spec_of(model, precision))
 
 
 def batches(steps: int, rows: int = ROWS, length: int = LENGTH) -> list[tuple[Tensor, Tensor]]:
@@ -70,7 +73,7 @@ def batches(steps: int, rows: int = ROWS, length: int = LENGTH) -> list[tuple[Te
 
 
 def trained(
-    step: Step | CompiledStep,
+    step: Step | WholeStep,
     seen: list[tuple[Tensor, Tensor]],
     begin: int = 0,
 ) -> dict[str, Tensor]:
@@ -206,8 +209,8 @@ def test_what_can_not_be_compiled_is_told(dataset: Path, monkeypatch: pytest.Mon
         tiny(dataset, compiled=True, plain=True)
     with pytest.raises(UsageError, match="can't be compiled: it is for GPT-2 as it is"):
         made(tiny(dataset, compiled=True, model="cnn"))
-    monkeypatch.setattr("the_experiment.training.loop.CompiledStep", broken)
+    monkeypatch.setattr("the_experiment.training.loop.whole_step", broken)
     with pytest.raises(ExperimentError, match="could not be compiled"):
         made(tiny(dataset, compiled=True))
     monkeypatch.setattr("shutil.which", lambda _: None)
-    assert why_not_compiled(gpt2(0.0)) == "there is no C++ compiler"
+    assert why_not_whole(gpt2(0.0)) == "there is no C++ compiler"

@@ -27,8 +27,9 @@ from the_experiment.experiments.splits.cells import (
 from the_experiment.experiments.splits.sweep import sweep_of
 from the_experiment.training.block import LEVELS, kept
 from the_experiment.training.config import TrainConfig
-from the_experiment.training.ensemble import Ensemble, Member, hashed_bits, train_together
+from the_experiment.training.ensemble import Ensemble, Member, train_together
 from the_experiment.training.fit import EVERY, FitCheck
+from the_experiment.training.gpt2_step import hashed_bits
 from the_experiment.training.job import Job, prepare
 from the_experiment.training.loop import Training, train
 from the_experiment.worlds import find_world, identity_of

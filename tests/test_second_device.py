@@ -112,3 +112,71 @@ def test_models_train_together_there() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [[40, 8], [40, 8]]
+
+
+WAITS = """
+import json, sys
+import second_device
+from pathlib import Path
+second_device.use()
+from the_experiment.base.runs import Run
+from the_experiment.data.generate import Sizes, generate
+from the_experiment.data.holdout import HoldOut
+from the_experiment.training.compiled import GraphedStep
+from the_experiment.training.config import TrainConfig
+from the_experiment.training.ensemble import Ensemble
+from the_experiment.training.job import prepare
+from the_experiment.training.loop import Training, step_spec_of
+from the_experiment.worlds import find_world
+
+folder, world = Path(sys.argv[1]), find_world(sys.argv[2])
+generate(world, HoldOut(fraction=0.25), Sizes(train=1600, valid=0, test=0), 1, folder / "data")
+config = TrainConfig(dataset=str(folder / "data"), epochs=2, width=64, layers=2)
+
+def job(model="gpt2"):
+    made = prepare(config.model_copy(update={"model": model}))
+    made.model.tie_weights()  # which going to a device made in Python undoes
+    return made
+
+found = {}
+for name in ("cnn", "gpt2"):
+    training = Training(job(name), Run(folder / name), None, None)
+    if name == "gpt2":  # as on CUDA
+        training.step = GraphedStep(training.job.model, step_spec_of(training.job))
+    waits = []
+    for _ in range(200):
+        second_device.WAITS.clear()
+        training.one_step()
+        waits.append(len(second_device.WAITS))
+    lines = (folder / name / "metrics.jsonl").read_text().splitlines()
+    found[name] = {"waits": waits, "steps": [json.loads(line)["step"] for line in lines]}
+together = Ensemble([job(), job()])
+made = together._one_step
+waits = []
+def one_step(*given):
+    second_device.WAITS.clear()
+    made(*given)
+    waits.append(len(second_device.WAITS))
+together._one_step = one_step
+together.train()
+found["together"] = {"waits": waits}
+print(json.dumps(found))
+"""
+
+
+def test_nothing_waits_for_the_device_within_an_epoch(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WAITS, str(tmp_path), str(EXAMPLES / "three-bits.yaml")],
+        cwd=SCRIPT.parent,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    for name in ("cnn", "gpt2"):
+        assert found[name]["steps"] == [50, 100, 150, 200]  # written as an epoch of 100 ends
+        waited = [step for step, waits in enumerate(found[name]["waits"]) if waits]
+        assert waited == [0, 99, 100, 199], name
+    assert [step for step, waits in enumerate(found["together"]["waits"]) if waits] == [0]

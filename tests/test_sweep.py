@@ -20,7 +20,7 @@ from the_experiment.experiments.splits.analysis import _curves, outcome_of
 from the_experiment.experiments.splits.cells import Fit, fits_of
 from the_experiment.experiments.splits.config import SplitsExperiment
 from the_experiment.experiments.splits.results import rows_of, scores_of
-from the_experiment.experiments.splits.sweep import sweep_of
+from the_experiment.experiments.splits.sweep import chosen_device, sweep_of
 
 WORLD = str(Path(__file__).parents[1] / "examples" / "three-bits.yaml")
 ARGUMENTS = (
@@ -215,3 +215,12 @@ def test_a_gpu_that_is_not_there_is_told(the_experiment: Command) -> None:
         assert (told.returncode, told.stdout) == (1 if not more else 2, "")
         assert what in told.stderr
         assert hint in told.stderr
+
+
+def test_a_gpu_is_used_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there, found in ((False, "cpu"), (True, "cuda")):
+        monkeypatch.setattr("torch.cuda.is_available", lambda there=there: there)
+        assert chosen_device("auto", "local", 0) == found
+        assert chosen_device("cpu", "local", 0) == "cpu"
+        assert chosen_device("auto", "ray", 0) == "cpu"  # whatever this machine has
+        assert chosen_device("auto", "ray", 0.5) == "cuda"

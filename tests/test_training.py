@@ -208,10 +208,14 @@ def test_each_epoch_has_every_row_once_in_an_order_of_its_own() -> None:
     assert len(data.inputs) == 3  # distinct texts
     batches = Batches(data, 16, seed=1)
     assert batches.per_epoch == 4
-    epochs = [torch.cat([batches.texts(4 * epoch + step) for step in range(4)]) for epoch in (0, 1)]
+    steps = [[batches.texts(4 * epoch + step) for step in range(4)] for epoch in (0, 1)]
+    epochs = [torch.cat([texts for texts, _ in of_epoch]) for of_epoch in steps]
     assert all(torch.equal(epoch.sort().values, data.rows.sort().values) for epoch in epochs)
     assert not torch.equal(*epochs)
-    assert torch.equal(Batches(data, 16, seed=1).texts(6), batches.texts(6))
+    assert [len(texts) for texts, _ in steps[0]] == [16, 16, 16, 2]
+    for texts, length in steps[0]:
+        assert length == data.lengths[texts].max()
+    assert torch.equal(Batches(data, 16, seed=1).texts(6)[0], batches.texts(6)[0])
 
 
 def test_rows_carry_loss_where_there_is_text() -> None:

@@ -49,9 +49,12 @@ def sweep(
         int, options.Option(min=1, help="The number of training rows.")
     ] = defaults.TRAIN_ROWS,
     device: Annotated[
-        Literal["cpu", "cuda"],
-        options.Option(help="The device to train on. On a GPU all GPT-2s train at once."),
-    ] = "cpu",
+        Literal["auto", "cpu", "cuda"],
+        options.Option(
+            help="The device to train on; auto: a GPU if there is one. There all GPT-2s train "
+            "at once."
+        ),
+    ] = "auto",
     jobs: Annotated[
         int, options.Option(min=0, help="The number of processes. 0: one for each core.")
     ] = 0,
@@ -83,11 +86,11 @@ def sweep(
     from the_experiment.experiments.declaration import naming_file
     from the_experiment.experiments.recipe import TrainingRecipe
     from the_experiment.experiments.running import Resources
-    from the_experiment.experiments.splits.sweep import check_device, sweep_of
+    from the_experiment.experiments.splits.sweep import chosen_device, sweep_of
 
     log_to_folder()
-    check_device(device, executor, gpus)
-    recipe = TrainingRecipe(epochs=epochs, train_rows=train_size, device=device)
+    train_on = chosen_device(device, executor, gpus)
+    recipe = TrainingRecipe(epochs=epochs, train_rows=train_size, device=train_on)
     models = [one.strip() for one in model.split(",")]
     experiment = sweep_of(world, hold_out, models, options.numbers(seeds), recipe, name)
     naming_file("sweep", experiment.check)

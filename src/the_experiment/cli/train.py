@@ -106,8 +106,8 @@ def train(
         bool,
         options.Option(
             "--plain",
-            help="Train transformers' own modules on a CPU too. By default faster equivalents "
-            "of GPT-2's blocks and of dropout are trained, in which hooks don't fire.",
+            help="Train transformers' own modules. By default faster equivalents of GPT-2's "
+            "blocks and of dropout are trained, in which hooks don't fire.",
         ),
     ] = False,
     compiled: Annotated[

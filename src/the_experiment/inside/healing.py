@@ -95,6 +95,6 @@ def _train(
     step = Step(model.train(), clip=CLIP, weight_decay=WEIGHT_DECAY, autocast=nullcontext())
     for number in range(steps):
         torch.manual_seed(derived_seed(seed, "healing", number))
-        chosen = batches.texts(number)
+        chosen, _ = batches.texts(number)
         step(rows.inputs[chosen], targets[chosen], config.learning_rate)
     model.eval()

@@ -26,9 +26,22 @@ def _bits_of(generator: np.random.SFC64, count: int) -> Tensor:
 
 def kept(bits: Tensor, rate: float) -> Tensor:
     """A dropout mask from such integers: 0 with probability `rate`, else 1 / (1 - rate)."""
-    levels = round(LEVELS * (1 - rate))
     # They become floats first, since torch is slow at comparisons that make booleans.
-    return bits.float().le_(levels - 1 - LEVELS // 2).mul_(LEVELS / levels)
+    return bits.float().le_(largest_kept(rate)).mul_(scale(rate))
+
+
+def largest_kept(rate: float) -> int:
+    """The largest such integer that isn't dropped."""
+    return _levels(rate) - 1 - LEVELS // 2
+
+
+def scale(rate: float) -> float:
+    """What is kept is multiplied by it: 1 / (1 - rate), of the rate that 16 bits give."""
+    return LEVELS / _levels(rate)
+
+
+def _levels(rate: float) -> int:
+    return round(LEVELS * (1 - rate))
 
 
 class Masks:

@@ -2,8 +2,8 @@
 
 One small model leaves a GPU idle; hundreds of them keep it busy. Members differ in their seeds and
 data alone, and each ends as it would alone: to the mask where all texts are of one length and all
-batches full, as in the compiled step. The data lie on the device, and nothing waits for it
-within an epoch but the check of what fits, every 20 steps.
+batches full, as in the compiled step. The data lie on the device, a step is recorded once there as
+a CUDA graph, and nothing waits for it within an epoch but the check of what fits, every 20 steps.
 """
 
 from __future__ import annotations
@@ -20,24 +20,26 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from the_experiment.base.errors import UsageError
 from the_experiment.base.seeds import derived_seed
 from the_experiment.training import fit
-from the_experiment.training.block import LEVELS, random_bits
+from the_experiment.training.block import random_bits
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.gpt2_step import (
     BETAS,
     StepSpec,
     adamw,
     gradient_of,
+    halves,
+    hashed_bits,
     logits,
     masks_of,
     why_not_plain,
 )
+from the_experiment.training.graph import recorded
 from the_experiment.training.job import Job, prepare
 from the_experiment.training.loop import learning_rate, step_spec_of
 from the_experiment.training.rows import IGNORED, Batches
 from the_experiment.training.step import flattened
 
 TEXTS = 64  # of one forward of each member, as a check asks them
-LOW = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,14 @@ class Ensemble:
         self._streak = torch.zeros(len(jobs), dtype=torch.long, device=self.device)
         self.fitted = torch.zeros(len(jobs), dtype=torch.bool)
         self._hashes = self.device.type != "cpu" if hashed is None else hashed
+        # What differs from step to step.
+        self._row = torch.arange(len(jobs), device=self.device)[:, None]
+        self._texts = self._row.repeat(1, self.config.batch_size)  # (members, batch)
+        self._done = torch.zeros((), dtype=torch.long, device=self.device)  # steps
+        self._active = torch.ones(len(jobs), 1, device=self.device)  # 0 for what has fitted
+        self._rates = torch.zeros_like(self._active)
+        self._corrections = [torch.zeros((), device=self.device) for _ in BETAS]
+        self._update = recorded(self._all_members, self.device, self._state)
 
     def train(self) -> None:
         """Make steps until the epochs are over, or every member has fitted what it saw."""
@@ -119,19 +129,21 @@ class Ensemble:
             yield from found.to(self.device)  # (steps, members, batch); -1, the last, is empty
 
     def _one_step(self, done: int, texts: Tensor) -> None:
-        row = torch.arange(len(texts), device=self.device)[:, None]
-        active = ~self.fitted
-        self.steps += active
-        rates = learning_rate(self.config, done, self.total) * active[:, None].float()
-        corrections = [torch.tensor(1 - beta ** (done + 1)) for beta in BETAS]
-        batch = (self._inputs[row, texts], self._targets[row, texts])
-        rates, *corrections = (
-            each.to(self.device, non_blocking=True) for each in (rates, *corrections)
-        )
-        masks = masks_of(self.spec, self._bits(done))
+        self.steps += ~self.fitted
+        self._done.fill_(done)
+        self._texts.copy_(texts)
+        self._rates.copy_(self._active).mul_(learning_rate(self.config, done, self.total))
+        for correction, beta in zip(self._corrections, BETAS, strict=True):
+            correction.fill_(1 - beta ** (done + 1))
+        self._update()
+
+    def _all_members(self) -> None:
+        """A step of all members, with what now lies on the device."""
+        batch = (self._inputs[self._row, self._texts], self._targets[self._row, self._texts])
+        masks = masks_of(self.spec, self._bits())
         by_member = [None if mask is None else 0 for mask in masks]
         gradients = torch.vmap(self._gradient, (0, by_member, 0, 0))(self.vectors, masks, *batch)
-        adamw(self.spec, self._state, gradients, rates, corrections)
+        adamw(self.spec, self._state, gradients, self._rates, self._corrections)
 
     def _gradient(self, vector: Tensor, masks: list[Tensor | None], *batch: Tensor) -> Tensor:
         """Of one member."""
@@ -155,18 +167,20 @@ class Ensemble:
             exact &= ((found == expected) | (expected == IGNORED)).flatten(1).all(1)
         self._streak = torch.where(exact, self._streak + 1, 0)
         self.fitted |= (self._streak >= fit.IN_A_ROW).cpu()
+        self._active.copy_(~self.fitted[:, None])
 
     # -- dropout ---------------------------------------------------------------------------------
 
-    def _bits(self, done: int) -> Tensor:
+    def _bits(self) -> Tensor:
         """Each member's random integers for the masks of a step, (members, integers)."""
         count = sum(self.spec.bits)
         if self._hashes:
-            return hashed_bits(count, functional.pad(self._halves, (0, 1), value=done))
+            steps = self._done.expand(len(self.jobs), 1)
+            return hashed_bits(count, torch.cat([self._halves, steps], 1))
         drawn = []
         with torch.random.fork_rng(devices=[]):
             for job in self.jobs:  # as `train` draws them
-                torch.manual_seed(derived_seed(job.config.seed, "dropout", done))
+                torch.manual_seed(derived_seed(job.config.seed, "dropout", int(self._done)))
                 drawn.append(random_bits(int(torch.randint(2**62, ())), count))
         return torch.stack(drawn).to(self.device)
 
@@ -174,26 +188,7 @@ class Ensemble:
     def _halves(self) -> Tensor:
         """The two halves of each member's seed, (members, 2)."""
         seeds = [derived_seed(job.config.seed, "dropout") for job in self.jobs]
-        return torch.tensor([[seed & LOW, seed >> 32 & LOW] for seed in seeds], device=self.device)
-
-
-def hashed_bits(count: int, keys: Tensor) -> Tensor:
-    """`count` random 16-bit integers for each key of three 32-bit ones, without a state.
-
-    (…, 3) to (…, count); MurmurHash3's finalizer, twice for each number.
-    """
-    low, high, step = keys[..., None].unbind(-2)
-    own = _mixed(low ^ _mixed(step + 1))
-    counter = torch.arange(count, device=keys.device)
-    mixed = _mixed((_mixed(counter ^ own) + high) & LOW)
-    return (mixed & (LEVELS - 1)) - LEVELS // 2
-
-
-def _mixed(x: Tensor) -> Tensor:
-    """A permutation of the 32-bit integers, in 64 bits that wrap around."""
-    x = (x ^ (x >> 16)) * 0x85EBCA6B & LOW
-    x = (x ^ (x >> 13)) * 0xC2B2AE35 & LOW
-    return x ^ (x >> 16)
+        return torch.tensor([halves(seed) for seed in seeds], device=self.device)
 
 
 def _spec(job: Job, length: int) -> StepSpec:

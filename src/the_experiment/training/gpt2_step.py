@@ -14,11 +14,12 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import GPT2LMHeadModel, PreTrainedModel
 
-from the_experiment.training.block import CUBIC, LINEAR, kept
+from the_experiment.training.block import CUBIC, LEVELS, LINEAR, kept
 from the_experiment.training.lean import is_plain_block
 from the_experiment.training.rows import IGNORED
 
 OF_A_BLOCK = 12  # parameters
+LOW = 2**32 - 1
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # torch's defaults of AdamW
 
 
@@ -101,6 +102,30 @@ def masks_of(spec: StepSpec, bits: Tensor) -> list[Tensor | None]:
         kept(drawn[..., :size], rate) if rate else None
         for drawn, (rate, size) in zip(bits.split(spec.bits, -1), spec.masks, strict=True)
     ]
+
+
+def halves(seed: int) -> list[int]:
+    """A 64-bit seed as two 32-bit ones, the lower first."""
+    return [seed & LOW, seed >> 32 & LOW]
+
+
+def hashed_bits(count: int, keys: Tensor) -> Tensor:
+    """`count` random 16-bit integers for each key of three 32-bit ones, without a state.
+
+    (…, 3) to (…, count); MurmurHash3's finalizer, twice for each number.
+    """
+    low, high, step = keys[..., None].unbind(-2)
+    own = _mixed(low ^ _mixed(step + 1))
+    counter = torch.arange(count, device=keys.device)
+    mixed = _mixed((_mixed(counter ^ own) + high) & LOW)
+    return (mixed & (LEVELS - 1)) - LEVELS // 2
+
+
+def _mixed(x: Tensor) -> Tensor:
+    """A permutation of the 32-bit integers, in 64 bits that wrap around."""
+    x = (x ^ (x >> 16)) * 0x85EBCA6B & LOW
+    x = (x ^ (x >> 13)) * 0xC2B2AE35 & LOW
+    return x ^ (x >> 16)
 
 
 def gradient_of(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -54,6 +55,7 @@ def delayed_interrupt() -> Iterator[Interrupt]:
 
 
 State = dict[str, torch.Tensor]
+Losses = list[float | torch.Tensor]
 AnyConfig = TrainConfig | TuneConfig
 
 
@@ -70,16 +72,19 @@ class Lifecycle:
         metrics_every: int,
         progress_every: int,
         progress: TrainProgress | None,
+        read_every: int = 1,
     ) -> None:
         self.run, self.config, self.progress = run, config, progress
         self.total = total  # steps
         self.fingerprint = fingerprint  # of the rows
         self.metrics_every, self.progress_every = metrics_every, progress_every  # steps
+        self.read_every = read_every  # steps: reading a loss waits for the device that it is on
         self.metrics = Metrics(run.metrics)
         self.done = 0  # steps
         self.seconds = 0.0
         self.loss = math.nan  # of the last line of metrics
-        self._losses: list[float | torch.Tensor] = []  # since then
+        self._losses: Losses = []  # since then
+        self._lines: list[tuple[int, float, Losses]] = []  # due, but not read: step, rate, losses
         self._lock: RunLock | None = None  # of the run's folder, once it is ours
         self._manifest = start_manifest(config.model_dump(mode="json"))
 
@@ -118,29 +123,43 @@ class Lifecycle:
     def step_made(self, loss: float | torch.Tensor, rate: float) -> None:
         """Count a step, in which the learning rate was `rate`; progress and metrics now and then.
 
-        A loss on a device is read where it is written down, as reading it waits for the device.
+        A loss on a device is read where it is written down, and then only every `read_every` steps.
         """
         self._losses.append(loss)
         self.done += 1
-        last, speed = self.done == self.total, self.done / self.seconds
-        if self.progress and (self.done % self.progress_every == 0 or last):
+        if self.progress and self._is_due(max(self.progress_every, self.read_every)):
+            speed = self.done / self.seconds
             self.progress.on_step(self.done, self.total, float(loss), rate, speed)
-        if self.done % self.metrics_every == 0 or last:
-            self.loss = self.mean_loss()
-            self._losses.clear()
+        if self._is_due(self.metrics_every):
+            self._lines.append((self.done, rate, self._losses))
+            self._losses = []
+        if self._is_due(self.read_every):
+            self._write_lines()
+
+    def _is_due(self, every: int) -> bool:
+        return self.done % every == 0 or self.done == self.total
+
+    def _write_lines(self) -> None:
+        """The lines of metrics that are due."""
+        for step, rate, losses in self._lines:
+            started = time.perf_counter()
+            self.loss = fmean(self._finite(losses))
+            self.seconds += time.perf_counter() - started  # that the device still took
+            speed = self.done / self.seconds
             self.metrics.add(
-                step=self.done,
+                step=step,
                 total=self.total,
-                epoch=self.epochs,
+                epoch=self.config.epochs * step / self.total,
                 loss=self.loss,
                 learning_rate=rate,
                 steps_per_second=speed,
             )
-            left = timedelta(seconds=round((self.total - self.done) / speed))
+            left = timedelta(seconds=round((self.total - step) / speed))
             logger.debug(
                 "{}: step {} of {}, loss {:.4f}, learning rate {:.1e}, {:.1f} steps/s, {} left",
-                *(self.run.name, self.done, self.total, self.loss, rate, speed, left),
+                *(self.run.name, step, self.total, self.loss, rate, speed, left),
             )
+        self._lines.clear()
 
     @property
     def epochs(self) -> float:
@@ -152,21 +171,22 @@ class Lifecycle:
 
         Raises `ExperimentError` for infinity and for what is no number.
         """
-        losses = self._finite_losses()
-        return fmean(losses) if losses else self.loss
+        self._write_lines()
+        return fmean(self._finite(self._losses)) if self._losses else self.loss
 
-    def _finite_losses(self) -> list[float]:
-        return [finite(float(loss), self.run, self.done) for loss in self._losses]
+    def _finite(self, losses: Losses) -> list[float]:
+        return [finite(float(loss), self.run, self.done) for loss in losses]
 
     def save(self, state: State, streak: int = 0) -> None:
         """Write a checkpoint, in place of the last one."""
+        self._write_lines()
         checkpoint.save(
             self.run.checkpoint,
             state,
             Progress(
                 step=self.done,
                 streak=streak,
-                losses=self._finite_losses(),
+                losses=self._finite(self._losses),
                 seconds=self.seconds,
                 config=self.config.model_dump(),
                 fingerprint=self.fingerprint,

@@ -21,7 +21,12 @@ from the_experiment.base.seeds import derived_seed
 from the_experiment.data.folder import MANIFEST, read_manifest
 from the_experiment.models.architectures import count
 from the_experiment.training import fit
-from the_experiment.training.compiled import CompiledStep, why_not_compiled
+from the_experiment.training.compiled import (
+    CompiledStep,
+    WholeStep,
+    whole_step,
+    why_not_whole,
+)
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.fit import mean_loss
 from the_experiment.training.gpt2_step import StepSpec, step_spec
@@ -39,6 +44,7 @@ PROGRESS_EVERY = 10
 CLIP = 1.0  # the largest norm of the gradient, as transformers' Trainer has it
 WEIGHT_DECAY = 0.0  # the same
 WARMUP = 50  # steps, with until-fit only
+LARGE = 2**26  # random integers of a step's dropout, half a gigabyte: then a GPU is busy anyway
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,7 @@ class Training:
         self.job, self.run, self.watch = job, run, watch
         self.batches = Batches(job.train, config.batch_size, config.seed)
         self.targets = job.train.labels if config.loss == "all" else job.train.answers
-        self.step = self._compiled() or Step(
+        self.step = self._whole() or Step(
             job.model,
             clip=CLIP,
             weight_decay=WEIGHT_DECAY,
@@ -144,18 +150,26 @@ class Training:
             metrics_every=METRICS_EVERY,
             progress_every=PROGRESS_EVERY,
             progress=progress,
+            read_every=self.batches.per_epoch if self._runs_ahead() else 1,
         )
 
-    def _compiled(self) -> CompiledStep | None:
-        """The step as one compiled program, if that is asked for."""
+    def _runs_ahead(self) -> bool:
+        """Whether steps are launched before earlier ones are over: nothing reads what they give."""
+        return self.job.device.type != "cpu" and not self.job.config.until_fit
+
+    def _whole(self) -> WholeStep | None:
+        """The step as one program: where that is asked for, and of a small model on a GPU."""
         job, config = self.job, self.job.config
-        if not config.compiled:
-            return None
-        if why_not := why_not_compiled(job.model):
+        why_not = why_not_whole(job.model)
+        if config.compiled and why_not:
             raise UsageError(f"the step can't be compiled: {why_not}", "leave --compile out")
-        logger.info("compiling the training step, which is kept for trainings of this shape")
+        if why_not or config.plain:
+            return None
+        spec = step_spec_of(job)
+        if not config.compiled and (job.device.type == "cpu" or sum(spec.bits) > LARGE):
+            return None
         try:
-            return CompiledStep(job.model, step_spec_of(job))
+            return whole_step(job.model, spec)
         except Exception as error:  # of the compiler: its kinds differ from machine to machine
             raise ExperimentError(
                 f"the step could not be compiled ({first_line(error)})", "leave --compile out"
@@ -181,8 +195,8 @@ class Training:
 
     def stand_ins(self) -> AbstractContextManager[None]:
         """What steps are made in: faster modules in place of the model's, unless told otherwise."""
-        compiled = isinstance(self.step, CompiledStep)
-        if compiled or self.job.config.plain or self.job.device.type != "cpu":
+        whole = isinstance(self.step, WholeStep)
+        if whole or self.job.config.plain or self.job.device.type != "cpu":
             return nullcontext()
         logger.debug(
             "{}: hooks on dropout, and on GPT-2's blocks and what is in them, don't fire while it "
@@ -194,8 +208,7 @@ class Training:
     def one_step(self) -> None:
         """One batch, and whatever is due after so many steps."""
         started, done = time.perf_counter(), self.lifecycle.done
-        texts = self.batches.texts(done)
-        length = int(self.job.train.lengths[texts].max())
+        texts, length = self.batches.texts(done)
         torch.manual_seed(derived_seed(self.job.config.seed, "dropout", done))
         rate = learning_rate(self.job.config, self.lifecycle.done, self.lifecycle.total)
         loss = self.step(self.job.train.inputs[texts, :length], self.targets[texts, :length], rate)

@@ -81,17 +81,26 @@ class Batches:
         self._size = batch_size
         self._seed = seed
         self.per_epoch = -(-len(data.rows) // batch_size)
-        self.epoch = lru_cache(maxsize=1)(self._epoch)
+        self._ready = lru_cache(maxsize=1)(self._on_device)
 
-    def texts(self, step: int) -> Tensor:
-        """The distinct texts (batch,) of step 0, 1, …; an epoch's last batch may be smaller."""
+    def texts(self, step: int) -> tuple[Tensor, int]:
+        """The distinct texts (batch,) of step 0, 1, …, on the data's device, and their length.
+
+        An epoch's last batch may be smaller. Within an epoch nothing waits for the device.
+        """
         epoch, batch = divmod(step, self.per_epoch)
-        texts: Tensor = self.epoch(epoch)[batch]
-        return texts[texts >= 0]
+        texts, lengths = self._ready(epoch)
+        left = len(self._data.rows) - batch * self._size
+        return texts[batch, : min(self._size, left)], lengths[batch]
 
-    def _epoch(self, number: int) -> Tensor:
+    def epoch(self, number: int) -> Tensor:
         """The texts of every batch of an epoch, (steps, batch); -1 where the last one has none."""
         order = Stream(self._seed, "order", number).shuffled(len(self._data.rows))
         texts = self._data.rows[torch.from_numpy(order)]
         missing = self.per_epoch * self._size - len(texts)
         return functional.pad(texts, (0, missing), value=-1).view(self.per_epoch, self._size)
+
+    def _on_device(self, epoch: int) -> tuple[Tensor, list[int]]:
+        texts = self.epoch(epoch)
+        lengths = self._data.lengths[texts].masked_fill(texts < 0, 0).amax(1)
+        return texts.to(self._data.inputs.device), lengths.tolist()

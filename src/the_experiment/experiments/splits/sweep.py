@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from pathlib import Path
+from typing import Literal
 
 from the_experiment.base.defaults import ExecutorName
 from the_experiment.base.errors import UsageError
@@ -52,14 +53,20 @@ def sweep_of(
     return experiment if name else experiment.model_copy(update={"name": _name(experiment)})
 
 
-def check_device(device: TrainedOn, executor: ExecutorName, gpus: float) -> None:
-    """Raise `ExperimentError` for a GPU that torch doesn't find, or that cells on Ray don't get."""
+def chosen_device(
+    device: Literal["auto", "cpu", "cuda"], executor: ExecutorName, gpus: float
+) -> TrainedOn:
+    """The device to train on; `auto` is a GPU where there is one, as GPT-2s train together there.
+
+    Raises `ExperimentError` for a GPU that torch doesn't find, or that cells on Ray don't get.
+    """
     from the_experiment.models.loading import pick_device
 
-    if device == "cuda" and executor == "local":
-        pick_device(device)
-    if device == "cuda" and executor == "ray" and not gpus:
-        raise UsageError("on Ray, cells get no GPU of themselves", "add --gpus, such as 1")
+    if executor == "ray":
+        if device == "cuda" and not gpus:
+            raise UsageError("on Ray, cells get no GPU of themselves", "add --gpus, such as 1")
+        return "cuda" if device == "cuda" or (device == "auto" and gpus) else "cpu"
+    return "cuda" if pick_device(device).type == "cuda" else "cpu"
 
 
 def _name(experiment: SplitsExperiment) -> str:
