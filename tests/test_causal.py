@@ -18,7 +18,13 @@ from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.worlds.causal.drawing import SIZES, draw_puzzles
 from the_experiment.worlds.causal.graphs import NAMES, NAMINGS, shape
 from the_experiment.worlds.causal.puzzle import PUZZLES, Puzzle, solved
-from the_experiment.worlds.causal.writing import completion_of, is_right, prompt_of, read_answer
+from the_experiment.worlds.causal.writing import (
+    completion_of,
+    is_bare_answer,
+    is_right,
+    prompt_of,
+    read_answer,
+)
 
 KINDS = ("root-cause", "intervention", "counterfactual", "d-separation", "confounding", "chain")
 STRUCTURAL = ("intervention", "counterfactual")
@@ -434,6 +440,11 @@ def test_an_answer_is_read_after_the_trace_only(text: str, answer: str | None) -
         ("variables", "none", "I can't say", False),
         ("number", "3", "in 3 steps", True),
         ("number", "3", "13", False),
+        ("number", "3", "It passes C.\n\nSo the answer is 3.", True),
+        ("yes-no", "yes", "We look at the graph.\n\nYes, it does.", True),
+        ("variable", "W", "The answer is:\n\nW occurs.", True),
+        ("variable", "W", "C causes B.\nThe answer is **W**.", True),
+        ("variable", "W", "C causes B.\nThe answer is C.", False),
     ],
 )
 def test_what_counts_as_right(asks: str, right: str, written: str, counts: bool) -> None:
@@ -441,6 +452,30 @@ def test_what_counts_as_right(asks: str, right: str, written: str, counts: bool)
     (puzzle,) = draw_puzzles(1, seed=0, kinds=["chain"], naming=["letters"])
     changed = {"asks": asks, "answer": right, "edges": edges, "asked": ("B",)}
     assert is_right(puzzle.model_copy(update=changed), written) is counts
+
+
+@pytest.mark.parametrize(
+    ("asks", "written", "bare"),
+    [
+        ("yes-no", f"{TRACE}</think>\nno", True),
+        ("yes-no", "yes", True),
+        ("yes-no", "Yes, it does", False),
+        ("yes-no", "yes\n\nThat is why.", False),
+        ("number", "3", True),
+        ("number", "3 steps", False),
+        ("variable", "W.", True),
+        ("variable", "W causes it", False),
+        ("variables", "C, W", True),
+        ("variables", "none", True),
+        ("variables", "Z", False),
+        ("variables", TRACE, False),
+    ],
+)
+def test_which_answers_are_bare(asks: str, written: str, bare: bool) -> None:
+    edges = [("W", "C"), ("W", "B"), ("C", "B")]
+    (puzzle,) = draw_puzzles(1, seed=0, kinds=["chain"], naming=["letters"])
+    changed = {"asks": asks, "edges": edges, "asked": ("B",)}
+    assert is_bare_answer(puzzle.model_copy(update=changed), written) is bare
 
 
 def test_a_prompt_is_the_question_alone() -> None:

@@ -104,7 +104,8 @@ def test_no_whole_number_has_a_reason(text: str, reason: str) -> None:
         ("not True = False", False),
         ("a and b is False because a is True", False),
         ("Since a is True, b is False.", False),
-        ("No, it is not.", False),
+        ("No, it is not.", None),
+        ("No, it is false.", False),
         ("True\nb = False", True),
         ("True or False", None),
         ("x is not True", False),
@@ -285,3 +286,30 @@ def test_a_number_is_read_as_itself_or_not_at_all(
     text = sentence.format(minus * (value < 0) + written)
     others = {3, 4} if sentence.startswith("{} - 3") else set()  # a sum may be read by its result
     assert parse_integer(text).value in {value, None} | others, text
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "cut", "value"),
+    [
+        ("She has 20 + 5 = 25 apples.\n#### 2", "", True, 25),
+        ("She has 20 + 5 = 25 apples.\n#### 25", "", False, 25),
+        ("It is the result of the subtraction of 2 from m", "", False, None),
+        ("It is the sum of `i` and `i + 1`.", "", False, None),
+        ("1. a = 6\n2. b = a", "Let a = 6. Let b = a. What is b?", False, None),
+        ("a = 6, so b = 6.", "Let a = 6. Let b = a. What is b?", False, 6),
+        ("a = 6.", "Let a = 6. Let b = a. What is a?", False, 6),
+        ("```\nm=7\nk=m\n#k:\n```", "m=7\nk=m\n#k:", False, None),
+        ("```\nk = 7\n```", "m=7\nk=m\n#k:", False, 7),
+        ("7 - 6 = 1. That is 5 fewer than 6.", "What is 7 - 6?", False, 1),
+        ("4 * 9 = 36. And 36 times 9 is 324.", "How much is 4 * 9?", False, 36),
+        ("A loop over the numbers from 0 to 4.", "", False, None),
+        ("12", "", True, 12),
+        ("12\nQ: What is 5 + 5?\nA: 1", "", True, 12),
+        ("So we add 5 and 7, which is", "", True, None),
+        ("I think of 12 and add", "", True, None),
+    ],
+)
+def test_what_was_told_or_cut_off_is_no_answer(
+    text: str, question: str, cut: bool, value: int | None
+) -> None:
+    assert parse_integer(text, question, cut).value == value

@@ -76,7 +76,9 @@ def test_generate_answers_what_the_readme_prints(the_experiment: Command) -> Non
 SMALL = {
     "cells.py": "--cells 20",
     "ensemble.py": "--rounds 1 --members 2 --steps 3",
+    "final_quality.py": "--rounds 1 --rows 160 --epochs 1",
     "large_world.py": "--inputs 8 --rows 160",
+    "readers.py": "",
     "residual_sweep.py": "--rounds 1 --threads 1",
     "scoring.py": "--rounds 1 --threads 1 --rows 160",
     "sweep_cores.py": "--rounds 1 --seeds 1 --rows 160 --jobs 2",
@@ -97,6 +99,7 @@ def test_every_benchmark_prints_figures(name: str, tmp_path: Path) -> None:
     done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert re.search(
-        r"(?m)^(the-experiment +[\d,.]+|the-experiment generate .* GiB|computed .* ms a cell|x \d)",
+        r"(?m)^(the-experiment +[\d,.]+|  ours +\d+/200|the-experiment generate .* GiB"
+        r"|computed .* ms a cell|x \d)",
         done.stdout,
     )

@@ -163,6 +163,38 @@ def test_a_right_answer_is_told_from_one_that_follows_from_its_derivation() -> N
     assert results.as_json()["derived"][0]["whole"]["n"] == n
 
 
+@pytest.mark.parametrize(
+    ("bare", "right", "says"),
+    [
+        ((0, 1), (0, 0), "form gained, content did not beyond chance"),
+        ((0, 1), (0, 1), "form and content gained"),
+        ((1, 1), (0, 1), "content gained, form did not"),
+        ((1, 1), (1, 1), "neither gained beyond chance"),
+    ],
+)
+def test_form_and_content_are_told_apart(
+    bare: tuple[int, int], right: tuple[int, int], says: str
+) -> None:
+    answers = {
+        model: {
+            "some": [
+                TraceAnswer(written="", right=bool(right[place]), bare=bool(bare[place]))
+                for _ in PUZZLES
+            ]
+        }
+        for place, model in enumerate(("base", "causal"))
+    }
+    results = TraceResults([PuzzleSet("some", PUZZLES)], answers)
+    n = len(PUZZLES)
+    (told,) = [one for one in results.sentences() if "bare answers" in one]
+    assert told.endswith(says)
+    assert f"{bare[0] * n}/{n}" in told
+    before = [one.model_copy(update={"bare": None}) for one in answers["base"]["some"]]
+    kept = TraceResults(results.sets, {**answers, "base": {"some": before}})
+    assert kept.forms == []  # from before that was kept
+    assert TraceResults([PuzzleSet("some", PUZZLES)], {"base": answers["base"]}).forms == []
+
+
 def test_the_commonest_answer_is_that_of_its_kind_and_form() -> None:
     results = TraceResults([PuzzleSet("some", PUZZLES)], {})
     right = results.right(COMMONEST, results.sets[0])

@@ -15,9 +15,10 @@ from the_experiment.engine.store import CELLS, Store
 from the_experiment.experiments.programs.config import ExperimentConfig, programs_folder
 from the_experiment.experiments.programs.drawing import Program, programs_of
 from the_experiment.experiments.programs.results import NOT_KNOWN, TOO_LONG, ProgramResults, Sample
+from the_experiment.worlds.answers import Parsed
 from the_experiment.worlds.programs.prompts import fill_prompt, parser_for
 
-Response = Mapping[str, Any]  # `text` and `reason`: why there is none
+Response = Mapping[str, Any]  # `text`, `reason`: why there is none, `cut`: for lack of room
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +62,10 @@ class ProgramBatch:
 
     def samples(self, responses: Sequence[Response]) -> Iterator[Sample]:
         """The responses read, program by program."""
-        template = self.config.prompt_template
         for program, prompt, response in zip(self.programs, self.prompts, responses, strict=True):
             value, reason = None, response["reason"]
             if response["text"] is not None:
-                parser = self.config.parser or parser_for(template, program.expected)
-                parsed = parser(response["text"])
+                parsed = self._read(program, response)
                 value, reason = parsed.value, parsed.reason
             yield Sample(
                 model=self.model,
@@ -81,6 +80,12 @@ class ProgramBatch:
                 right=type(value) is type(program.expected) and value == program.expected,
                 metadata=program.metadata,
             )
+
+    def _read(self, program: Program, response: Response) -> Parsed:
+        if self.config.parser:
+            return self.config.parser(response["text"])
+        parser = parser_for(self.config.prompt_template, program.expected)
+        return parser(response["text"], program.text, response.get("cut", False))
 
 
 def batches_of(config: ExperimentConfig, out: Path, *, keep: bool = False) -> list[ProgramBatch]:
@@ -125,7 +130,14 @@ def responses(
     reasons = [why_not(prompt) for prompt in prompts]
     fitting = [prompt for prompt, why in zip(prompts, reasons, strict=True) if not why]
     texts = iter(ask(loaded, tokenizer, fitting, answer_tokens, chat))
-    return [{"text": None if why else next(texts), "reason": why} for why in reasons]
+
+    def response(why: str) -> Response:
+        text = None if why else next(texts)
+        tokens = tokenizer(text or "", add_special_tokens=False)["input_ids"]
+        cut = len(tokens) >= answer_tokens
+        return {"text": text, "reason": why, "cut": cut}
+
+    return [response(why) for why in reasons]
 
 
 def run_programs(

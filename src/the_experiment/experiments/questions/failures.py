@@ -60,7 +60,7 @@ def judged(question: Question, written: str, cut: bool = False) -> Judged:
     >>> [judged(question, text).kind for text in ("12", "13", "7 - 5 = 2", "5", "40", "dunno")]
     ['right', 'off by one', 'wrong operation', 'incomplete', 'hallucination', 'format']
     """
-    parsed = parse_answer(question, written)
+    parsed = parse_answer(question, written, cut)
     if parsed.value is None:
         unfinished = cut or not written.strip() or parsed.reason == CUT_OFF
         return Judged(None, INCOMPLETE if unfinished else FORMAT, parsed.reason)

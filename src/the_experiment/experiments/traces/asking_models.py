@@ -14,17 +14,21 @@ from the_experiment.data.trace_rows import PUZZLES, puzzle_in
 from the_experiment.engine.cell import Cell
 from the_experiment.engine.store import CELLS, Store
 from the_experiment.worlds.causal.puzzle import Puzzle
-from the_experiment.worlds.causal.writing import is_right, prompt_of
+from the_experiment.worlds.causal.writing import is_bare_answer, is_right, prompt_of
 
 MAX_NEW_TOKENS = 512
 HINT = "give the folder of puzzles that `the-experiment traces generate` drew, or its test.jsonl"
 
 
 class TraceAnswer(Strict):
-    """What a model wrote after a puzzle, and whether it ends in the right answer."""
+    """What a model wrote after a puzzle, whether that is right, and a bare answer as asked for.
+
+    `bare` is None where it was kept before that was looked at.
+    """
 
     written: str
     right: bool
+    bare: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,9 @@ class PuzzleSet:
     def graded(self, texts: Sequence[str]) -> list[TraceAnswer]:
         """What was written to each puzzle, and whether it is right."""
         return [
-            TraceAnswer(written=text, right=is_right(puzzle, text))
+            TraceAnswer(
+                written=text, right=is_right(puzzle, text), bare=is_bare_answer(puzzle, text)
+            )
             for puzzle, text in zip(self.puzzles, texts, strict=True)
         ]
 

@@ -66,6 +66,33 @@ class Gain:
 
 
 @dataclass(frozen=True)
+class Formed:
+    """How many answers to a set are bare, as asked for: of the tested model, and of the base."""
+
+    asked: str
+    model: str
+    base: str
+    formed: Rate
+    formed_by_base: Rate
+    content: Gain  # of right answers, in whatever form
+
+    def sentence(self) -> str:
+        """Such as `longer: bare answers are 0/9 of base and 9/9 of causal: form and content …`."""
+        form = self.formed.low > self.formed_by_base.high
+        content = self.content.drop.beyond_chance and self.content.drop.drop > 0
+        what = {
+            (True, True): "form and content gained",
+            (True, False): "form gained, content did not beyond chance",
+            (False, True): "content gained, form did not",
+            (False, False): "neither gained beyond chance",
+        }[form, content]
+        return (
+            f"{self.asked}: bare answers are {self.formed_by_base} of {self.base} and "
+            f"{self.formed} of {self.model}: {what}"
+        )
+
+
+@dataclass(frozen=True)
 class Derived:
     """How often the tested model writes the derivation that code computes, and what follows it."""
 
@@ -158,6 +185,24 @@ class TraceResults:
         ]
 
     @cached_property
+    def forms(self) -> list[Formed]:
+        """Form beside content, of the tested model and the base; none where form was not kept."""
+        return [] if len(self.models) < 2 else [*filter(None, map(self._formed, self.sets))]
+
+    def _formed(self, asked: PuzzleSet) -> Formed | None:
+        base, tested = self.models[:2]
+        rates = [self._bare(model, asked) for model in (tested, base)]
+        if rates[0] is None or rates[1] is None:
+            return None
+        found = ((gain.asked, gain.other) for gain in self.gains)
+        content = self.gains[[*found].index((asked.name, base))]
+        return Formed(asked.name, tested, base, rates[0], rates[1], content)
+
+    def _bare(self, model: str, asked: PuzzleSet) -> Rate | None:
+        formed = [answer.bare for answer in self.answers[model][asked.name]]
+        return None if None in formed else Rate(sum(map(bool, formed)), len(formed))
+
+    @cached_property
     def derived(self) -> list[Derived]:
         """The traces of the tested model, on each set."""
         return [self._derived(model, asked) for model in self.models[1:2] for asked in self.sets]
@@ -180,6 +225,7 @@ class TraceResults:
         """What the comparisons say."""
         return [
             *(one.sentence() for one in self.derived),
+            *(one.sentence() for one in self.forms),
             *(gain.sentence() for gain in self.gains),
             f"Test: McNemar's exact one, p corrected after Holm for all {len(self.gains)}; "
             f"beyond chance: p < {LEVEL}. Interval: Newcombe, of pairs.",
@@ -244,6 +290,11 @@ class TraceResults:
                 {"set": one.asked, "of": one.model}
                 | {name: getattr(one, name).as_json() for name in ("whole", "right", "otherwise")}
                 for one in self.derived
+            ],
+            "forms": [
+                {"set": one.asked, "of": one.model, "beside": one.base}
+                | {name: getattr(one, name).as_json() for name in ("formed", "formed_by_base")}
+                for one in self.forms
             ],
             "gains": [
                 {"set": one.asked, "of": one.model, "over": one.other, **one.drop.as_json()}

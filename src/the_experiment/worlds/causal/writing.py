@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from the_experiment.worlds.answers import parse_integer, parse_yes_no
 from the_experiment.worlds.causal.graphs import variables
-from the_experiment.worlds.causal.puzzle import NONE, Edge, Puzzle
+from the_experiment.worlds.causal.puzzle import NONE, YES_NO, Edge, Puzzle
 from the_experiment.worlds.generators import Random, one_of
 
 EDGE = (
@@ -82,7 +82,8 @@ TAG = re.compile(rf"</?(?:{THINK}|{CAUSALITY})>")
 # Tags in the form of special tokens, `<|im_start|>think`, or without the token where it was
 # skipped in decoding.
 REWRITTEN = re.compile(rf"^\S*({THINK}|{CAUSALITY}|answer)$", re.MULTILINE)
-LABEL = re.compile(r"^\s*(?:the\s+)?(?:final\s+)?answer\s*:\s*", re.IGNORECASE)
+LABEL = re.compile(r"^\s*(?:the\s+)?(?:final\s+)?answer\s*(?:is\s*)?:\s*", re.IGNORECASE)
+ANNOUNCED = re.compile(r"\banswer\s*(?:is\b|:)[\s:*]*([^\n.]+)", re.IGNORECASE)
 
 
 def prompt_of(puzzle: Puzzle) -> str:
@@ -130,21 +131,38 @@ def _after_trace(text: str) -> str:
 
 
 def is_right(puzzle: Puzzle, text: str) -> bool:
-    """Whether what a model wrote after the prompt ends in the right answer.
+    """Whether what a model wrote after the prompt comes to the right answer, in whatever form.
 
     A sentence counts as well: by what `worlds.answers` reads in it, or by the variables in it that
-    were not asked about.
+    were not asked about, where it is called the answer or comes first.
     """
     written = read_answer(text)
     if written is None:
         return False
     if puzzle.asks == "yes-no":
-        return parse_yes_no(written).value is (puzzle.answer == "yes")
+        return parse_yes_no(_after_trace(text)).value is (puzzle.answer == "yes")
     if puzzle.asks == "number":
-        return str(parse_integer(written).value) == puzzle.answer
+        return str(parse_integer(_after_trace(text)).value) == puzzle.answer
+    announced = ANNOUNCED.findall(_after_trace(text))
+    written = announced[-1] if announced else written
     expected = {*puzzle.answer.split(", ")} - {NONE}
     named = _named(puzzle, written)
     return named == expected and (bool(named) or written.lower().startswith(NONE))
+
+
+def is_bare_answer(puzzle: Puzzle, text: str) -> bool:
+    """Whether the answer is a line of its own after the trace, if any, and says nothing more.
+
+    Right or wrong, it is then an answer such as the question has: yes or no, a number, variables.
+    """
+    written = read_answer(text)
+    if written is None or _after_trace(text).strip().removesuffix(".") != written:
+        return False
+    if puzzle.asks == "yes-no":
+        return written in YES_NO
+    if puzzle.asks == "number":
+        return written.isdecimal()
+    return written == NONE or {*written.split(", ")} <= {*variables(puzzle.edges)}
 
 
 def _named(puzzle: Puzzle, written: str) -> set[str]:

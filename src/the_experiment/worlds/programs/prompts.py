@@ -88,10 +88,10 @@ def fill_prompt(template: str, code: str) -> str:
     return template.replace(CODE, code)
 
 
-Parser = Callable[[str], Parsed]
+Parser = Callable[..., Parsed]  # of a text, and perhaps of the question, and whether it was cut
 
 
-def parse_variable_binding(text: str) -> Parsed:
+def parse_variable_binding(text: str, question: str = "", cut: bool = False) -> Parsed:
     """The value of a queried variable: a whole number, or True or False where there is none.
 
     An answer may begin by repeating the query, whatever it goes on with.
@@ -100,8 +100,8 @@ def parse_variable_binding(text: str) -> Parsed:
     (Parsed(value=5, reason=''), Parsed(value=8, reason=''))
     """
     answer = re.sub(r"^\s*#\s*\w+\s*[:=]", "", text)
-    number = parse_integer(answer)
-    truth = parse_boolean(answer) if number.reason == NO_NUMBER else number
+    number = parse_integer(answer, question, cut)
+    truth = parse_boolean(answer, question, cut) if number.reason == NO_NUMBER else number
     return truth if truth.value is not None else number
 
 
