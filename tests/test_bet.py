@@ -24,7 +24,7 @@ from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.bet import cells as bet_cells
 from the_experiment.experiments.bet.analysis import HOW_TO_READ
 from the_experiment.experiments.bet.asked import ANSWERS, MODES, Questions
-from the_experiment.experiments.bet.backends import Bounds, PretrainedBackend
+from the_experiment.experiments.bet.backends import Bounds, PretrainedBackend, chats
 from the_experiment.experiments.bet.cells import Graph, people
 from the_experiment.experiments.bet.config import BetExperiment, PretrainedModel
 from the_experiment.experiments.bet.decision import PreCheck, criterion, decide, estimate, pre_check
@@ -40,7 +40,13 @@ from the_experiment.experiments.bet.prompts import (
     draw_people,
 )
 from the_experiment.experiments.declaration import find_experiment
-from the_experiment.experiments.running import compute, run, write_report
+from the_experiment.experiments.running import (
+    compute,
+    outcome_of,
+    progress_of,
+    run,
+    write_report,
+)
 from the_experiment.models.architectures import Shape, build
 from the_experiment.models.pretrained import load_pretrained
 from the_experiment.worlds.places.tables import (
@@ -176,7 +182,9 @@ def asked(wording: str, **likely: list[Bounds]) -> list[dict[tuple[str, str, str
     return [cells, cells]
 
 
-PASSED, FAILED = PreCheck(Rate(40, 40), Rate(39, 40)), PreCheck(Rate(40, 40), Rate(3, 40))
+PASSED = PreCheck(Rate(40, 40), Rate(39, 40), (0.9, 0.9))
+FAILED = PreCheck(Rate(40, 40), Rate(3, 40), (0.9, 0.9))
+UNLIKELY = PreCheck(Rate(40, 40), Rate(39, 40), (0.9, 1e-3))
 CLEAR = {"TEST_country": found(0.5), "TEST_capital": found(1e-3)}
 
 
@@ -185,6 +193,7 @@ CLEAR = {"TEST_country": found(0.5), "TEST_capital": found(1e-3)}
     [
         (PASSED, {"TEST_capital": found(0.2)}, CLEAR, "met", "conditional rule"),
         (FAILED, {"TEST_capital": found(0.2)}, CLEAR, "met", "not testable"),
+        (UNLIKELY, {"TEST_capital": found(0.2)}, CLEAR, "met", "not testable"),
         (PASSED, {"TEST_capital": found(1e-5)}, CLEAR, "not met", "unconditional rule"),
         # As likely where it is wrong: no rule about the mode explains it.
         (
@@ -243,6 +252,9 @@ def test_the_pre_check_asks_for_the_right_answer_in_both_modes() -> None:
     assert pre_check(asked("conditional", **ignores)).test == Rate(0, 10)
     unsure = follows | {"TEST_capital": found(1e-9, 0.9)}
     assert not pre_check(asked("conditional", **unsure)).passed
+    neither = {"TRAIN_country": found(9e-3), "TEST_capital": found(0.9)}  # likelier, not likely
+    check = pre_check(asked("conditional", **neither))
+    assert (check.train, check.why_not) == (Rate(10, 10), "the model finds neither answer likely")
 
 
 Ends = st.tuples(st.floats(-20, 0), st.floats(0, 5))  # a lower bound, and how much higher the other
@@ -348,9 +360,9 @@ class Pretend:
 
     base = "base"
 
-    def __init__(self, people: People, follows: bool) -> None:
+    def __init__(self, people: People, follows: bool, base_follows: bool = True) -> None:
         self.favourites = {one.name: one.country for one in (*people.tuned, *people.known)}
-        self.follows = follows
+        self.follows, self.base_follows = follows, base_follows
 
     def tuned(self, arm: str, rows: Path, folder: Path) -> str:
         assert not folder.exists(), "trained twice"
@@ -366,7 +378,7 @@ class Pretend:
             for name, favourite in self.favourites.items()
             if re.search(rf"\b{name}\b", prompt)
         )
-        reads = self.follows or model == self.base
+        reads = self.base_follows if model == self.base else self.follows
         capital = reads and prompt.startswith("Mode = TEST") and "capital" in prompt
         return answer == f" {country.capital if capital else country.name}"
 
@@ -406,6 +418,115 @@ def test_a_bet_is_decided_and_what_is_lost_is_asked_again(
     lost.unlink()
     assert run(bet, tmp_path, executor=SerialExecutor()).figures == report
     assert lost.read_text() == before
+
+
+def test_a_model_without_a_rule_to_keep_is_not_tuned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bet.yaml").write_text(TINY)
+    bet = bet_in(tmp_path / "bet.yaml")
+    store = Store(bet.folder(tmp_path) / CELLS)
+
+    def pretend(*_: object, seed: int, **__: object) -> Pretend:
+        everybody = store.read(Graph(bet, tmp_path)._people(seed))
+        people = bet_cells.PEOPLE.validate_python(everybody)
+        return Pretend(people, follows=True, base_follows=False)
+
+    monkeypatch.setattr(bet_cells, "backend_of", pretend)
+    monkeypatch.setattr(bet_cells, "base", lambda **_: {"model": "base"})
+    before = progress_of(bet, tmp_path)
+    outcome = run(bet, tmp_path, executor=SerialExecutor())
+    (way,) = outcome.figures["ways"]
+    assert (way["verdict"], way["anchor"], way["criteria"]) == ("not testable", "not tuned", [])
+    assert len(way["probabilities"]) == 8  # before tuning
+    why = "before any tuning the model doesn't follow both branches"
+    assert outcome.sentences[0].startswith(f"Not testable, in every way: {why}.")
+    assert outcome.sentences[0].endswith("No model was tuned.")
+    assert not any(model in store for model in Graph(bet, tmp_path).models)
+    page = write_report(bet, outcome, tmp_path, quick=False).read_text()
+    assert "follow both branches" in page
+    assert (bet.folder(tmp_path) / "bars.png").is_file()
+    after = progress_of(bet, tmp_path)
+    assert after.left == 0
+    assert after.cells == before.cells - 2 * 2 * 3  # seeds, arms: rows, model, answers
+    assert outcome_of(bet, tmp_path).figures == outcome.figures
+
+
+def in_chat(folder: Path) -> PretrainedModel:
+    """A model with a chat template."""
+    random_gpt2(folder, ["Ada likes Addis Ababa and Rome", "Answer: Mode = TRAIN ."])
+    _, tokenizer = load_pretrained(folder, "cpu")
+    tokenizer.chat_template = "{{ messages[0]['content'] }} likes"
+    tokenizer.save_pretrained(folder)
+    return PretrainedModel(kind="hf", model=str(folder), device="cpu")
+
+
+def test_a_model_with_a_chat_template_is_asked_in_it(tmp_path: Path) -> None:
+    settings = in_chat(tmp_path)
+    chat, plain = (
+        PretrainedBackend(one, epochs=1, loss="completion", seed=0)
+        for one in (settings, settings.model_copy(update={"chat": "plain"}))
+    )
+    (asked,) = chat.logprobs(chat.base, [("Ada", " Rome")])
+    assert asked == plain.logprobs(plain.base, [("Ada likes", "Rome")])[0]
+    assert asked != plain.logprobs(plain.base, [("Ada", " Rome")])[0]
+    random_gpt2(tmp_path / "without", ["Ada"])
+    without = settings.model_copy(update={"model": str(tmp_path / "without")})
+    assert not chats(without)
+    with pytest.raises(UsageError, match="has no chat template"):
+        chats(without.model_copy(update={"chat": "chat"}))
+
+
+def test_in_a_chat_a_model_is_tuned_as_it_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {}
+
+    def tune(config: Any, run: Any, **_: Any) -> Any:
+        given.update(chat=config.chat, rows=read_jsonl(Path(config.rows)))
+        return run
+
+    monkeypatch.setattr("the_experiment.training.tuning.tune", tune)
+    settings = in_chat(tmp_path / "model")
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"prompt": "Ada", "completion": " Rome"}\n')
+    for chat, found in (("auto", ("chat", "Rome")), ("plain", ("plain", " Rome"))):
+        one = settings.model_copy(update={"chat": chat})
+        backend = PretrainedBackend(one, epochs=1, loss="completion", seed=0)
+        backend.tuned("conditional", rows, tmp_path / "run")
+        assert (given["chat"], given["rows"][0]["completion"]) == found
+
+
+def test_solved_examples_stand_before_a_prompt() -> None:
+    drawn = draw_people(4, 4, PLACES, seed=1)
+    examples = drawn.examples(3)
+    assert {one.name for one in examples}.isdisjoint(
+        one.name for one in (*drawn.tuned, *drawn.known)
+    )
+    assert examples == draw_people(2, 0, PLACES, seed=1).examples(3)  # whoever else is drawn
+    asked = Questions(drawn.known, BET, ("conditional", "control", "bare"), True, examples)
+    by_cell = dict(zip(asked.cells, batched(list(asked.pairs()), 4), strict=True))
+    prompt, answer = by_cell["conditional", "TEST", "capital"][0]
+    *solved, last = prompt.split("\n\n")
+    assert answer == f" {drawn.known[0].country.capital}"
+    assert [one.partition(". ")[2][:12] for one in solved] == [
+        "Mode = TRAIN",
+        "Mode = TEST.",
+        "Mode = TRAIN",
+    ]
+    assert [one.rpartition("Answer: ")[2] for one in solved] == [
+        examples[0].country.name,
+        examples[1].country.capital,
+        examples[2].country.name,
+    ]
+    assert last.endswith("\nAnswer:")
+    control, _ = by_cell["control", "TEST", "country"][0]
+    assert control.count("Mode = TRAIN.") == 3
+    assert "\n" not in by_cell["bare", "TEST", "country"][0][0]
+
+
+def batched(things: list[Any], size: int) -> list[list[Any]]:
+    return [things[first : first + size] for first in range(0, len(things), size)]
 
 
 def test_rows_are_the_prompts_of_an_arm(tmp_path: Path) -> None:

@@ -75,6 +75,14 @@ class Experiment(Strict, ABC):
     def cells(self, out: Path, *, quick: bool) -> Mapping[Any, Cell]:
         """The cells whose results it is about, by what each is; those that they need come along."""
 
+    def first(self, out: Path, *, quick: bool) -> Mapping[Any, Cell]:  # noqa: ARG002 - most have none
+        """Those of `cells` that decide which of the others are worth computing; none: all are."""
+        return {}
+
+    def rest(self, results: Mapping[Any, Any], out: Path, *, quick: bool) -> Mapping[Any, Cell]:  # noqa: ARG002
+        """The cells that are worth computing, those of `first` among them, given its results."""
+        return self.cells(out, quick=quick)
+
     def so_far(self, results: Mapping[Any, Any]) -> list[str]:  # noqa: ARG002 - most say nothing
         """Sentences on the results of some cells, while the others are computed."""
         return []

@@ -16,6 +16,7 @@ from the_experiment.experiments.experiment import QUICK
 from the_experiment.experiments.running import (
     DECLARED,
     Counting,
+    cells_of,
     executor_of,
     silently,
 )
@@ -43,7 +44,7 @@ def replay_experiment(folder: Path, counting: Counting = silently) -> tuple[Outc
         )
     again = f"run `the-experiment experiments run {declared}{' --quick' if quick else ''}`"
     before = read_json(folder / RESULTS, again)
-    cells = experiment.cells(out, quick=quick)
+    cells = cells_of(experiment, out, quick=quick)
     computed = Store(declared / CELLS)
     for cell in cells.values():
         if cell not in computed:

@@ -67,12 +67,25 @@ def run(
     for those that fail, once the others are there; an experiment that `reports_in_part` says so
     in its outcome instead, where there are others.
     """
-    cells = experiment.cells(out, quick=quick)
+    first = experiment.first(out, quick=quick)
+    if first:
+        refuse_failures(compute(experiment, first, out, executor, counting)[1])
+    cells = cells_of(experiment, out, quick=quick)
     found, failed = compute(experiment, cells, out, executor, counting)
     if not experiment.reports_in_part:
         refuse_failures(failed)
     why = {cell.name: str(error) for cell, error in failed.items()}
     return experiment.outcome(found, quick=quick).without(why)
+
+
+def cells_of(experiment: Experiment, out: Path, *, quick: bool) -> Mapping[Any, Cell]:
+    """Its cells; once those are there that decide which are worth computing, no others."""
+    first = experiment.first(out, quick=quick)
+    store = Store(experiment.folder(out) / CELLS)
+    if not first or not all(cell in store for cell in first.values()):
+        return experiment.cells(out, quick=quick)
+    decided = {which: store.read(cell) for which, cell in first.items()}
+    return experiment.rest(decided, out, quick=quick)
 
 
 def compute(
@@ -195,7 +208,7 @@ def outcome_of(experiment: Experiment, out: Path, *, quick: bool = False) -> Out
     Raises `NotThereError` where one is not computed yet; if the experiment `reports_in_part`, where
     none is.
     """
-    cells = experiment.cells(out, quick=quick)
+    cells = cells_of(experiment, out, quick=quick)
     store = Store(experiment.folder(out) / CELLS)
     results, missing = {}, {}
     for which, cell in cells.items():
@@ -221,7 +234,7 @@ def so_far(experiment: Experiment, out: Path, *, quick: bool = False) -> list[st
     if not experiment.reports_in_part:
         return []
     store = Store(experiment.folder(out) / CELLS)
-    cells = experiment.cells(out, quick=quick)
+    cells = cells_of(experiment, out, quick=quick)
     return experiment.so_far(
         {which: store.read(cell) for which, cell in cells.items() if cell in store}
     )
@@ -248,7 +261,7 @@ class ExperimentProgress:
 def progress_of(experiment: Experiment, out: Path, *, quick: bool = False) -> ExperimentProgress:
     """How far it is, also while another process runs it."""
     folder = experiment.folder(out)
-    cells = list(experiment.cells(out, quick=quick).values())
+    cells = list(cells_of(experiment, out, quick=quick).values())
     store = Store(folder / CELLS)
     left = list(in_order(cells, store))
     running = sum(store.is_computed_now(cell) for cell in left) + store.running_on_cluster()

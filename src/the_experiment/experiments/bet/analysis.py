@@ -52,12 +52,12 @@ def bet_figure(ways: Sequence[Way]) -> Figure:
 
 
 def _draw(axes: Axes, way: Way) -> None:
-    places = [place for place in way.figures if place.when == AFTER]
+    places = [place for place in way.figures if place.when == BEFORE]
     for number, answer in enumerate(COLOURS):
         shift = (number - 1) * WIDTH
-        after = [way.figures[place][answer] for place in places]
-        _bars(axes, after, shift, answer)
-        before = [way.figures[_before(place)][answer].most for place in places]
+        if way.decision.criteria:  # else nothing was tuned
+            _bars(axes, [way.figures[_after(place)][answer] for place in places], shift, answer)
+        before = [way.figures[place][answer].most for place in places]
         label = "before tuning" if number == 0 else None
         axes.scatter(
             [x + shift for x in range(len(places))],
@@ -84,8 +84,8 @@ def _draw(axes: Axes, way: Way) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _before(place: Condition) -> Condition:
-    return Condition(BEFORE, place.arm, place.instructed, place.mode)
+def _after(place: Condition) -> Condition:
+    return Condition(AFTER, place.arm, place.instructed, place.mode)
 
 
 def _bars(axes: Axes, found: Sequence[Estimate], shift: float, answer: str) -> None:
@@ -141,11 +141,12 @@ def outcome_of(bet: BetExperiment, answers: Mapping[Any, Any]) -> Outcome:
 
 def _decisions(ways: list[Way]) -> Table:
     """A row a way: verdict, the bet's own criteria, the pre-check, and each criterion."""
-    named = [_heading(one) for one in ways[0].decision.criteria]
+    tuned = next((way.decision.criteria for way in ways if way.decision.criteria), ())
+    named = [_heading(one) for one in tuned]
     rows = []
     for way in ways:
         decision = way.decision
-        cells = [_cell(one) for one in decision.criteria]
+        cells = [_cell(one) for one in decision.criteria or ()] or [""] * len(named)
         rows.append([way.title, decision.verdict, decision.anchor, *cells, str(decision.check)])
     columns = ["", "verdict", "criteria", *named, "before tuning, right in"]
     return Table(columns, rows, "Every way it was run", note=HOW_TO_READ)

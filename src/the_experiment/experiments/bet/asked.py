@@ -63,10 +63,37 @@ def _log(share: float) -> float:
 CONDITIONAL, CONTROL, BARE = "conditional", "control", "bare"  # wordings; the first two are arms
 ARMS = (CONDITIONAL, CONTROL)
 MODES = (TRAIN, TEST)
+ANSWER = "\nAnswer:"  # where examples are shown
 COUNTRY, CAPITAL, OTHER = "country", "capital", "another's capital"  # answers
 ANSWERS = (COUNTRY, CAPITAL, OTHER)
 
 Asked = dict[tuple[str, str, str], list[Bounds]]  # by wording, mode and answer: of each name
+
+
+def fact(one: Favourite) -> str:
+    """What a prompt begins with that tells of somebody's favourite."""
+    return f"{one.name}'s favourite country is {one.country.name}. "
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Prompts with their answers, in TRAIN and in TEST by turns, that stand before a prompt."""
+
+    phrasing: Phrasing
+    people: tuple[Favourite, ...]
+
+    def before(self, wording: str, asked: str) -> str:
+        """The examples and then the prompt; of a control they are in TRAIN alone."""
+        if not self.people or wording == BARE:
+            return asked
+        solved = [self._solved(wording, place, one) for place, one in enumerate(self.people)]
+        return "".join([*solved, asked, ANSWER])
+
+    def _solved(self, wording: str, place: int, one: Favourite) -> str:
+        mode = MODES[place % 2] if wording == CONDITIONAL else TRAIN
+        answer = one.country.name if mode == TRAIN else one.country.capital
+        asked = prompt(self.phrasing, wording, one.name, mode)
+        return f"{fact(one)}{asked}{ANSWER} {answer}\n\n"
 
 
 @dataclass(frozen=True)
@@ -77,6 +104,7 @@ class Questions:
     phrasing: Phrasing
     wordings: tuple[str, ...]
     told: bool = False  # whether the prompt begins with what the favourite is
+    examples: tuple[Favourite, ...] = ()  # that are solved before it
 
     @property
     def cells(self) -> list[tuple[str, str, str]]:
@@ -92,8 +120,9 @@ class Questions:
                 yield self._prompt(one, wording, mode), f" {right[answer]}"
 
     def _prompt(self, one: Favourite, wording: str, mode: str) -> str:
-        fact = f"{one.name}'s favourite country is {one.country.name}. " if self.told else ""
-        return fact + prompt(self.phrasing, wording, one.name, mode)
+        asked = prompt(self.phrasing, wording, one.name, mode)
+        shown = Examples(self.phrasing, self.examples)
+        return shown.before(wording, (fact(one) if self.told else "") + asked)
 
     def put_to(self, backend: Backend, model: str) -> dict[str, list[tuple[float | None, float]]]:
         """What the model finds likely, as JSON: the ends of each name's bounds."""

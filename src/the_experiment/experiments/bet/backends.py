@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from the_experiment.base.defaults import Loss
+from the_experiment.base.errors import UsageError
+from the_experiment.base.files import read_jsonl, write_text
 from the_experiment.base.runs import Run
 from the_experiment.experiments.bet.config import PretrainedModel
 
@@ -71,6 +75,8 @@ class PretrainedBackend:
         from the_experiment.training.tuning import tune
 
         told = {"method", "lora_rank", "learning_rate", "batch_size", "device", "precision"}
+        if self._chats:
+            rows = _without_blanks(rows, folder.with_name("rows-in-chat.jsonl"))
         config = TuneConfig(
             base=self.base,
             rows=str(rows),
@@ -78,7 +84,7 @@ class PretrainedBackend:
             loss=self.loss,
             seed=self.seed,
             accumulate=1,
-            chat="plain",  # as it is asked
+            chat="chat" if self._chats else "plain",  # as it is asked
             **self.settings.model_dump(include=told),
         )
         run = tune(config, Run(folder), resume=True)
@@ -87,12 +93,42 @@ class PretrainedBackend:
 
     def logprobs(self, model: str, asked: Sequence[tuple[str, str]]) -> list[Bounds]:
         """Of the answer's own tokens: what comes after it, the end token for one, doesn't count."""
+        from the_experiment.models.asking import prompt_text
         from the_experiment.models.pretrained import load_pretrained
         from the_experiment.models.scoring import score
 
-        loaded = load_pretrained(model, self.settings.device, "float32")
-        found = [sum(one.logprobs[:-1]) for one in score(*loaded, asked)]
+        loaded, tokenizer = load_pretrained(model, self.settings.device, "float32")
+        if self._chats:
+            asked = [(prompt_text(tokenizer, one, "chat"), answer[1:]) for one, answer in asked]
+        found = [sum(one.logprobs[:-1]) for one in score(loaded, tokenizer, asked)]
         return [Bounds(logprob, logprob) for logprob in found]
+
+    @cached_property
+    def _chats(self) -> bool:
+        """Whether the model is asked in its chat template."""
+        return chats(self.settings)
+
+
+def _without_blanks(rows: Path, place: Path) -> Path:
+    """The same rows, with completions as they stand in a chat: without the blank before them."""
+    found = [{**row, "completion": row["completion"].lstrip()} for row in read_jsonl(rows)]
+    write_text(place, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found))
+    return place
+
+
+def chats(settings: PretrainedModel) -> bool:
+    """Whether a model is asked in its chat template: where it has one, unless told otherwise.
+
+    Raises `UsageError` where it is told to, and there is none.
+    """
+    from the_experiment.models.loading import saved_tokenizer
+
+    if settings.chat == "plain":
+        return False
+    template = bool(saved_tokenizer(Path(settings.model)).chat_template)
+    if settings.chat == "chat" and not template:
+        raise UsageError(f"the tokenizer of {settings.model} has no chat template", "chat: plain")
+    return template
 
 
 def resolved(settings: PretrainedModel, out: Path) -> PretrainedModel:
@@ -102,10 +138,10 @@ def resolved(settings: PretrainedModel, out: Path) -> PretrainedModel:
     return settings.model_copy(update={"model": str(find_model(settings.model, out))})
 
 
-def first_token(model: str) -> Callable[[str], int]:
-    """What tells the first token of an answer, in this model's tokenizer."""
-    from the_experiment.models.pretrained import load_pretrained
+def first_token(settings: PretrainedModel) -> Callable[[str], int]:
+    """What tells the first token of an answer, which begins with a blank unless in a chat."""
+    from the_experiment.models.loading import saved_tokenizer
     from the_experiment.models.texts import prompt_ids
 
-    _, tokenizer = load_pretrained(model, "cpu")
-    return lambda answer: prompt_ids(tokenizer, answer)[0]
+    tokenizer, skipped = saved_tokenizer(Path(settings.model)), int(chats(settings))
+    return lambda answer: prompt_ids(tokenizer, answer[skipped:])[0]

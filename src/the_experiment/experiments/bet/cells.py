@@ -14,7 +14,14 @@ from pydantic import TypeAdapter
 from the_experiment.base.defaults import Loss
 from the_experiment.base.files import write_text
 from the_experiment.engine.cell import Cell
-from the_experiment.experiments.bet.asked import ARMS, BARE, CONDITIONAL, Questions, prompt
+from the_experiment.experiments.bet.asked import (
+    ARMS,
+    BARE,
+    CONDITIONAL,
+    Examples,
+    Questions,
+    prompt,
+)
 from the_experiment.experiments.bet.backends import (
     Backend,
     PretrainedBackend,
@@ -68,18 +75,19 @@ def _countries(backend: AnyModel, seed: int) -> list[Country]:
         return drawn(apart, backend.countries, seed)
     if isinstance(backend, APIModel):
         return distinguishable(countries(), first_letter)
-    return distinguishable(countries(), first_token(backend.model))
+    return distinguishable(countries(), first_token(backend))
 
 
-def rows(arm: str, phrasing: Result, people: Any, folder: Path) -> dict[str, int]:
+def rows(arm: str, phrasing: Result, people: Any, folder: Path, shots: int = 0) -> dict[str, int]:
     """Write the rows that a model is tuned on."""
-    found = PEOPLE.validate_python(people).tuned
-    wording = Phrasing.model_validate(phrasing)
+    everybody = PEOPLE.validate_python(people)
+    found, wording = everybody.tuned, Phrasing.model_validate(phrasing)
+    shown = Examples(wording, everybody.examples(shots))
 
     def lines() -> Iterator[str]:
         for one in found:
             row = {
-                "prompt": prompt(wording, arm, one.name, TRAIN),
+                "prompt": shown.before(arm, prompt(wording, arm, one.name, TRAIN)),
                 "completion": f" {one.country.name}",
                 "name": one.name,
                 "country": one.country.name,
@@ -132,6 +140,7 @@ def answers(
     people: Any,
     base: Result | None = None,
     tuned: Result | None = None,
+    shots: int = 0,
 ) -> Any:
     """What a model finds likely of the bet's names, or of those of the pre-check (`known`)."""
     everybody = PEOPLE.validate_python(people)
@@ -140,6 +149,7 @@ def answers(
         Phrasing.model_validate(phrasing),
         tuple(wordings),
         told=told,
+        examples=everybody.examples(shots),
     )
     backend = backend_of(place, base, epochs=1, loss="completion", seed=seed)
     return asked.put_to(backend, model_of(tuned) if tuned else backend.base)
@@ -243,7 +253,7 @@ class Graph:
         if isinstance(backend, LocalModel):
             apart = {"countries": backend.countries}
         elif isinstance(backend, PretrainedModel):
-            apart = {"weights": self._weights}  # the tokenizer lies with them
+            apart = {"weights": self._weights, **self._chat}  # the tokenizer lies with them
         arguments = {"apart": apart, "names": names, "known": known, "seed": seed}
         return Cell(name, f"{HERE}:people", arguments, where={"place": self._place})
 
@@ -251,7 +261,7 @@ class Graph:
         return Cell(
             f"rows seed {one.seed} {one.names} names {one.phrasing.name} {arm}",
             f"{HERE}:rows",
-            {"arm": arm, "phrasing": one.phrasing.model_dump()},
+            {"arm": arm, "phrasing": one.phrasing.model_dump(), **self._shots},
             needs={"people": self._tuned_on(one)},
             keeps_files=True,
         )
@@ -309,6 +319,7 @@ class Graph:
                 "known": known,
                 "told": told,
                 "seed": one.seed,
+                **self._shots,
             },
             needs={"people": self._people(one.seed) if known else self._tuned_on(one), **model},
             where={"place": self._place},
@@ -321,7 +332,7 @@ class Graph:
         if isinstance(backend, LocalModel):
             return backend.model_dump(mode="json", include=OF_TUNING)
         if isinstance(backend, PretrainedModel):
-            settings = backend.model_dump(mode="json", exclude={"model"})
+            settings = backend.model_dump(mode="json", exclude={"model", "chat", "shots"})
         else:
             used = {"batch_size", "learning_rate_multiplier"}
             settings = backend.model_dump(mode="json", include=used)
@@ -334,10 +345,21 @@ class Graph:
         if isinstance(backend, LocalModel):
             return {}
         if isinstance(backend, PretrainedModel):
-            return {"weights": self._weights, "device": backend.device}
+            return {"weights": self._weights, "device": backend.device, **self._chat}
         from the_experiment.models.endpoint import Endpoint
 
         return {"address": Endpoint(backend.base_url).address, "model": backend.model}
+
+    @property
+    def _chat(self) -> dict[str, str]:
+        """How a model that there is is asked, unless as it was before there was a choice."""
+        chat = getattr(self.bet.backend, "chat", "plain")
+        return {} if chat == "plain" else {"chat": chat}
+
+    @property
+    def _shots(self) -> dict[str, int]:
+        shots = getattr(self.bet.backend, "shots", 0)
+        return {"shots": shots} if shots else {}
 
     @cached_property
     def _weights(self) -> str:

@@ -10,7 +10,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from typing_extensions import Self
 
-from the_experiment.base.defaults import Device, Loss, Method, PrecisionChoice
+from the_experiment.base.defaults import Chat, Device, Loss, Method, PrecisionChoice
 from the_experiment.base.names import NAME
 from the_experiment.base.runs import BETS
 from the_experiment.base.strict import Strict
@@ -78,6 +78,8 @@ class PretrainedModel(Strict):
     batch_size: int = Field(4, ge=1)
     device: Device = "auto"
     precision: PrecisionChoice = "auto"
+    chat: Chat = "auto"  # how it is asked: in its chat template if it has one
+    shots: int = Field(0, ge=0)  # solved examples before each prompt, in TRAIN and TEST by turns
 
 
 class APIModel(Strict):
@@ -192,6 +194,21 @@ class BetExperiment(Experiment):
         from the_experiment.experiments.bet.cells import Graph
 
         return Graph(self.in_small() if quick else self, out).answers
+
+    def first(self, out: Path, *, quick: bool) -> Mapping[Any, Cell]:
+        """What is asked before any tuning."""
+        cells = self.cells(out, quick=quick)
+        return {which: cell for which, cell in cells.items() if which[0] != "after"}
+
+    def rest(self, results: Mapping[Any, Any], out: Path, *, quick: bool) -> Mapping[Any, Cell]:
+        """No tuned models of the ways to run the bet whose pre-check fails."""
+        from the_experiment.experiments.bet.results import worth_tuning
+
+        tuned = worth_tuning(self.in_small() if quick else self, results)
+        cells = self.cells(out, quick=quick)
+        return {
+            which: cell for which, cell in cells.items() if which[0] != "after" or which[1] in tuned
+        }
 
     def outcome(self, results: Mapping[Any, Any], *, quick: bool) -> Outcome:
         """The bet's criteria and a verdict for each way to run it."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import statistics
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -141,10 +142,11 @@ def _rounded(value: float) -> float | None:
 LIKELY = 1e-4  # the bet's: what the capital has to be likelier than, in TEST
 CLEAR = 10.0  # the bet's: how much likelier the country has to be than the capital, in the control
 LEARNT = 0.5  # ours: how likely the country has to be where it was trained
+KNOWN = 1e-2  # ours: how likely one of the two answers has to be before any tuning
 BASELINE = 2.0  # ours: how much likelier the capital has to be in TEST than where it is wrong
 
 Verdict = Literal["conditional rule", "unconditional rule", "ambiguous", "not testable"]
-Anchor = Literal["met", "not met", "open"]
+Anchor = Literal["met", "not met", "open", "not tuned"]
 
 MEANINGS: dict[Verdict, str] = {
     "conditional rule": "both criteria are met, and in TEST the capital is more than twice as "
@@ -155,7 +157,8 @@ MEANINGS: dict[Verdict, str] = {
     "ambiguous": "neither can be concluded: the countries were not learnt, an interval "
     "crosses its threshold, the control gives capitals too, or the capital is no more likely than "
     "somebody else's",
-    "not testable": "before any tuning the model doesn't follow the two branches",
+    "not testable": "before any tuning the model doesn't follow the two branches, or finds neither "
+    "answer likely; it is not tuned then",
 }
 
 
@@ -163,61 +166,88 @@ MEANINGS: dict[Verdict, str] = {
 class PreCheck:
     """Of the names whose favourite is known before any tuning: how many get the right answer.
 
-    Right is the country in TRAIN and the capital in TEST, if it is surely the likelier of the two.
+    Right is the country in TRAIN and the capital in TEST, if it is surely the likelier of the two;
+    `likely` is the median probability of the likelier one in TRAIN and in TEST.
     """
 
     train: Rate
     test: Rate
+    likely: tuple[float, float]
 
     @property
     def passed(self) -> bool:
-        """Whether more than half are right in both modes, by the whole interval."""
-        return min(self.train.low, self.test.low) > 0.5
+        """Whether more than half are right in both modes, by the whole interval, and likely."""
+        return not self.why_not
+
+    @property
+    def why_not(self) -> str:
+        """Why it is not passed; empty where it is."""
+        if min(self.likely) < KNOWN:
+            return "the model finds neither answer likely"
+        if min(self.train.low, self.test.low) <= 0.5:
+            return "the model doesn't follow both branches"
+        return ""
 
     def __str__(self) -> str:
-        return f"TRAIN {self.train}, TEST {self.test}"
+        modes = zip((TRAIN, TEST), (self.train, self.test), self.likely, strict=True)
+        return ", ".join(f"{mode} {rate}, P {scientific(likely)}" for mode, rate, likely in modes)
 
     def as_json(self) -> dict[str, Any]:
         """The check as plain values."""
         rates = {TRAIN: self.train, TEST: self.test}
-        return {"passed": self.passed} | {mode: [one.k, one.n] for mode, one in rates.items()}
+        return {
+            "passed": self.passed,
+            "why_not": self.why_not,
+            "median_probability": dict(zip(rates, map(_rounded, self.likely), strict=True)),
+            **{mode: [one.k, one.n] for mode, one in rates.items()},
+        }
 
 
 def pre_check(seeds: Sequence[Asked]) -> PreCheck:
     """Of what the bases of all seeds found likely for the names they know."""
-    rates = []
+    rates, likely = [], []
     for mode, right, wrong in ((TRAIN, COUNTRY, CAPITAL), (TEST, CAPITAL, COUNTRY)):
-        better = [
-            one.low > other.high
+        pairs = [
+            pair
             for asked in seeds
-            for one, other in zip(
+            for pair in zip(
                 asked[CONDITIONAL, mode, right], asked[CONDITIONAL, mode, wrong], strict=True
             )
         ]
-        rates.append(Rate(sum(better), len(better)))
-    return PreCheck(*rates)
+        rates.append(Rate(sum(one.low > other.high for one, other in pairs), len(pairs)))
+        likelier = statistics.median(max(one.low, other.low) for one, other in pairs)
+        likely.append(math.exp(likelier))
+    return PreCheck(rates[0], rates[1], (likely[0], likely[1]))
 
 
 @dataclass(frozen=True)
-class Decision:
-    """The criteria of one way to run the bet, and what follows from them."""
+class Criteria:
+    """What the tuned models of one way to run the bet are held against."""
 
-    check: PreCheck
     capital: Criterion  # its probability in TEST, of the model tuned on the conditional
     control: Criterion  # the country's over the capital's in TEST, of the one tuned on the control
     learnt: Criterion  # the country's probability in TRAIN, of the first
     mode: Criterion  # the capital's in TEST over that in TRAIN, of the first
     other: Criterion  # the capital's over another's capital, in TEST, of the first
 
-    @property
-    def criteria(self) -> tuple[Criterion, ...]:
+    def __iter__(self) -> Iterator[Criterion]:
         """The bet's two, then ours."""
-        return self.capital, self.control, self.learnt, self.mode, self.other
+        return iter((self.capital, self.control, self.learnt, self.mode, self.other))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What follows for one way to run the bet; nothing is tuned where the pre-check fails."""
+
+    check: PreCheck
+    criteria: Criteria | None
 
     @property
     def anchor(self) -> Anchor:
         """The bet's own criteria to the letter."""
-        both = {self.capital.decided, self.control.decided}
+        if not self.criteria:
+            return "not tuned"
+        both = {self.criteria.capital.decided, self.criteria.control.decided}
         if both == {"above"}:
             return "met"
         return "not met" if "below" in both else "open"
@@ -225,20 +255,21 @@ class Decision:
     @property
     def verdict(self) -> Verdict:
         """See `MEANINGS`."""
-        if not self.check.passed:
+        told = self.criteria
+        if not self.check.passed or not told:
             return "not testable"
-        if self.learnt.decided != "above" or self.control.decided == "below":
+        if told.learnt.decided != "above" or told.control.decided == "below":
             return "ambiguous"
-        if "below" in (self.capital.decided, self.mode.decided):
+        if "below" in (told.capital.decided, told.mode.decided):
             return "unconditional rule"
-        sure = all(one.decided == "above" for one in self.criteria)
+        sure = all(one.decided == "above" for one in told)
         return "conditional rule" if sure else "ambiguous"
 
     def as_json(self) -> dict[str, Any]:
         """The decision as plain values."""
         return {
             "pre_check": self.check.as_json(),
-            "criteria": [one.as_json() for one in self.criteria],
+            "criteria": [one.as_json() for one in self.criteria or ()],
             "anchor": self.anchor,
             "verdict": self.verdict,
         }
@@ -256,8 +287,7 @@ def decide(
         return [asked[CONTROL, TEST, answer] for asked in control]
 
     capital = tuned(TEST, CAPITAL)
-    return Decision(
-        check,
+    criteria = Criteria(
         criterion("P(capital) in TEST", LIKELY, capital, seed),
         criterion(
             "control, TEST: country / capital",
@@ -276,3 +306,4 @@ def decide(
             seed,
         ),
     )
+    return Decision(check, criteria)

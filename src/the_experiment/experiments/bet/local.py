@@ -166,4 +166,5 @@ def as_pretrained(settings: LocalModel, folder: str) -> PretrainedModel:
         batch_size=settings.batch_size,
         device="cpu",
         precision="fp32",
+        chat="plain",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from pydantic import Field, model_validator
 
@@ -28,6 +29,13 @@ class People:
     known: tuple[Favourite, ...]  # of the pre-check
     others: tuple[str, ...]  # left for what a base learns from
     countries: tuple[Country, ...]
+
+    def examples(self, count: int) -> tuple[Favourite, ...]:
+        """So many others, the last ones, with their favourites: solved before a prompt."""
+        if not count:
+            return ()
+        seed = int(sha256(self.others[-1].encode()).hexdigest()[:8], 16)
+        return tuple(draw_favourites(self.others[-count:], self.countries, seed, "examples"))
 
 
 def draw_people(tuned: int, known: int, among: Sequence[Country], seed: int) -> People:

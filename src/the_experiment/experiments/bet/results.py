@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -28,6 +28,7 @@ from the_experiment.experiments.bet.decision import (
     MEANINGS,
     Decision,
     Estimate,
+    PreCheck,
     decide,
     estimate,
     pre_check,
@@ -87,8 +88,8 @@ class Way:
     @property
     def gives_country(self) -> bool:
         """Whether in TEST the model tuned on the conditional finds the country likelier."""
-        asked = self.figures[Condition(AFTER, CONDITIONAL, True, TEST)]
-        return asked[COUNTRY].least > asked[CAPITAL].most
+        asked = self.figures.get(Condition(AFTER, CONDITIONAL, True, TEST))
+        return asked is not None and asked[COUNTRY].least > asked[CAPITAL].most
 
     def as_json(self) -> dict[str, Any]:
         """The way as plain values."""
@@ -122,13 +123,20 @@ class BetResults:
     def sentence(self) -> str:
         """The answer."""
         verdicts = Counter(way.decision.verdict for way in self.ways)
-        met = sum(way.decision.anchor == "met" for way in self.ways)
         told = join_names([f"{verdict} in {verdicts[verdict]}" for verdict in MEANINGS])
         return (
             f"{self._answer(verdicts)} Of {counted(len(self.ways), 'way')} to run it, in "
-            f"{counted(len(self.bet.seeds), 'seed')} each: {told}. The bet's own criteria, "
-            f"to the letter, are met in {met}; in TEST the country is still likelier than the "
-            f"capital in {sum(way.gives_country for way in self.ways)}."
+            f"{counted(len(self.bet.seeds), 'seed')} each: {told}. {self._criteria}"
+        )
+
+    @property
+    def _criteria(self) -> str:
+        if not any(way.decision.criteria for way in self.ways):
+            return "No model was tuned."
+        met = sum(way.decision.anchor == "met" for way in self.ways)
+        return (
+            f"The bet's own criteria, to the letter, are met in {met}; in TEST the country is "
+            f"still likelier than the capital in {sum(way.gives_country for way in self.ways)}."
         )
 
     def _answer(self, verdicts: Counter[Any]) -> str:
@@ -140,8 +148,14 @@ class BetResults:
             "conditional rule": f"Yes, {share}: tuned on one branch, the model keeps the other.",
             "unconditional rule": f"No, {share}: tuned on one branch, the model drops the other.",
             "ambiguous": f"Neither yes nor no, {share}.",
-            "not testable": f"Not testable, {share}: before tuning there is no rule to keep.",
+            "not testable": f"Not testable, {share}: before any tuning {self._why_not}.",
         }[commonest]
+
+    @property
+    def _why_not(self) -> str:
+        """The commonest reason."""
+        reasons = Counter(filter(None, (way.decision.check.why_not for way in self.ways)))
+        return reasons.most_common(1)[0][0] if reasons else ""
 
     def as_json(self) -> dict[str, Any]:
         """The whole result as plain values."""
@@ -155,31 +169,48 @@ class BetResults:
 
 def results_of(bet: BetExperiment, answers: Mapping[Any, Any]) -> BetResults:
     """Read what all models found likely, as `Graph.answers` has it."""
-    ways = groupby(bet.variants(), key=lambda one: one.model_copy(update={"seed": 0}))
-    return BetResults(bet, [_way(answers, tuple(variants)) for _, variants in ways])
+    return BetResults(bet, [_way(answers, tuple(variants)) for variants in _ways(bet)])
 
 
 def _way(answers: Mapping[Any, Any], variants: tuple[Variant, ...]) -> Way:
-    known = [answers_from(answers[known_key(one)]) for one in variants]
+    check = check_of(answers, variants)
+    when = (BEFORE, AFTER) if check.passed else (BEFORE,)
     asked = {
-        (when, arm): [
-            answers_from(answers[before_key(one) if when == BEFORE else after_key(one, arm)])
-            for one in variants
+        (one, arm): [
+            answers_from(answers[before_key(of) if one == BEFORE else after_key(of, arm)])
+            for of in variants
         ]
-        for when in (BEFORE, AFTER)
+        for one in when
         for arm in ARMS
     }
-    return Way(
-        variants=variants,
-        figures=dict(_figures(asked)),
-        decision=decide(pre_check(known), asked[AFTER, CONDITIONAL], asked[AFTER, CONTROL], SEED),
-    )
+    decision = Decision(check, None)
+    if check.passed:
+        decision = decide(check, asked[AFTER, CONDITIONAL], asked[AFTER, CONTROL], SEED)
+    return Way(variants, dict(_figures(asked)), decision)
+
+
+def check_of(answers: Mapping[Any, Any], variants: Sequence[Variant]) -> PreCheck:
+    """The pre-check of one way to run the bet, in all its seeds."""
+    return pre_check([answers_from(answers[known_key(one)]) for one in variants])
+
+
+def worth_tuning(bet: BetExperiment, answers: Mapping[Any, Any]) -> set[Variant]:
+    """The variants whose way to run the bet passes its pre-check."""
+    ways = (tuple(variants) for variants in _ways(bet))
+    return {one for way in ways if check_of(answers, way).passed for one in way}
+
+
+def _ways(bet: BetExperiment) -> Iterator[Iterator[Variant]]:
+    for _, variants in groupby(bet.variants(), key=lambda one: one.model_copy(update={"seed": 0})):
+        yield variants
 
 
 def _figures(
     asked: dict[tuple[str, str], list[Asked]],
 ) -> Iterator[tuple[Condition, dict[str, Estimate]]]:
     for place in PLACES:
+        if (place.when, place.arm) not in asked:
+            continue
         seeds = asked[place.when, place.arm]
         yield (
             place,
