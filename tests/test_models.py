@@ -13,7 +13,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.runs import Run, find_runs, unfinished_runs
@@ -22,7 +27,7 @@ from the_experiment.models.architectures import ARCHITECTURES, Shape, build, cou
 from the_experiment.models.decoding import greedy
 from the_experiment.models.loading import fuse_gelu, pick_device
 from the_experiment.models.pretrained import load_pretrained
-from the_experiment.models.scoring import score
+from the_experiment.models.scoring import keeps_past, score
 from the_experiment.models.texts import encode
 
 ALL = ARCHITECTURES.names()
@@ -136,6 +141,33 @@ def test_a_model_is_the_same_after_saving(name: str, tmp_path: Path) -> None:
     torch.testing.assert_close(again(input_ids=ids).logits, before, atol=1e-5, rtol=0)
     assert torch.equal(fuse_gelu(model)(input_ids=ids).logits, again(input_ids=ids).logits)
     assert tokenizer.decode(encode(tokenizer, "0,1", "\n1").prompt) == "0,1"
+
+
+@pytest.mark.parametrize("config", ["gpt2", "rnn", "cnn", "llama", "mistral", "gemma2"])
+def test_completions_of_one_prompt_score_as_each_alone(config: str) -> None:
+    """A prompt that several follow is read once, where a model can do that."""
+    tokenizer = character_tokenizer(ALPHABET)
+    model = model_of(config) if config in ALL else of_others(config, len(tokenizer))
+    assert keeps_past(model) == (config in ("gpt2", "llama"))  # others keep a window, or nothing
+    prompts = [prompt for prompt, _ in PAIRS]
+    pairs = [(prompt, answer) for answer in ("\n1", "\n0,1,1", "", "\n") for prompt in prompts]
+    together = score(model, tokenizer, pairs)
+    backwards = score(model, tokenizer, pairs[::-1])[::-1]
+    for pair, one, other in zip(pairs, together, backwards, strict=True):
+        (alone,) = score(model, tokenizer, [pair])
+        assert one.right == other.right == alone.right
+        assert one.logprobs == pytest.approx(alone.logprobs, abs=1e-5)
+        assert other.logprobs == pytest.approx(alone.logprobs, abs=1e-5)
+
+
+def of_others(name: str, words: int) -> PreTrainedModel:
+    """A small one as transformers has it, with weights drawn at random."""
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "vocab_size": words}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8}
+    window = {} if name == "llama" else {"sliding_window": 4}
+    config = AutoConfig.for_model(name, **size, **heads, **window, bos_token_id=1, eos_token_id=1)
+    return AutoModelForCausalLM.from_config(config).eval()
 
 
 @pytest.mark.parametrize("name", ALL)

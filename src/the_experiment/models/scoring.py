@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from inspect import signature
 
 import torch
 from torch import Tensor
-from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    DynamicCache,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.cache_utils import DynamicLayer
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.models.texts import (
@@ -18,8 +25,7 @@ from the_experiment.models.texts import (
     padded,
 )
 
-ROWS = 512  # of one forward
-LOGITS = 2**27  # of one forward: half a gigabyte, which large vocabularies would overstep
+TOKENS = 2**13  # of one forward, which bounds its memory
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ class CompletionScore:
         return sum(self.logprobs)
 
 
+@torch.inference_mode()
 def score(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -56,14 +63,61 @@ def score(
 ) -> list[CompletionScore]:
     """The score of each (prompt, completion), in order. The model must be in evaluation mode.
 
-    Raises `ExperimentError` for a text longer than the model has positions.
+    A prompt that several completions follow is read once, and of no prompt more logits are taken
+    than are needed. Raises `ExperimentError` for a text longer than the model has positions.
     """
     encoded = encode_all(tokenizer, pairs)
-    longest = max((len(one.ids) for one in encoded), default=0)
-    check_length(model, longest - 1)
-    rows = max(1, min(ROWS, LOGITS // (len(tokenizer) * max(longest, 1))))
-    chunks = [encoded[start : start + rows] for start in range(0, len(encoded), rows)]
-    return [one for chunk in chunks for one in _scored(model, chunk, pad_id(tokenizer))]
+    check_length(model, max((len(one.ids) for one in encoded), default=0) - 1)
+    prompts = dict.fromkeys(one.prompt for one in encoded)
+    pad = pad_id(tokenizer)
+    found: dict[int, CompletionScore] = {}
+    if len(prompts) < len(encoded) and keeps_past(model):
+        for chunk in _by_length(encoded, lambda one: len(one.prompt), exactly=True):
+            found |= dict(zip(chunk, _after_prompts(model, _of(encoded, chunk), pad), strict=True))
+    else:
+        for chunk in _by_length(encoded, lambda one: len(one.ids)):
+            found |= dict(zip(chunk, _scored(model, _of(encoded, chunk), pad), strict=True))
+    return [found[number] for number in range(len(encoded))]
+
+
+def keeps_past(model: PreTrainedModel) -> bool:
+    """Whether what a prompt leaves in the model can be read by several texts that go on from it.
+
+    Where a layer keeps a window only, or something else than keys and values, it can't.
+    """
+    if not _past_name(model) or "logits_to_keep" not in signature(model.forward).parameters:
+        return False
+    with torch.inference_mode():
+        token = torch.zeros(1, 1, dtype=torch.long, device=model.device)
+        past = getattr(model(input_ids=token, use_cache=True), "past_key_values", None)
+    layers = past.layers if isinstance(past, DynamicCache) else []
+    return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
+
+
+def _past_name(model: PreTrainedModel) -> str:
+    """What the model calls keys and values that it is given, which transformers has renamed."""
+    known = signature(model.forward).parameters
+    return next((name for name in ("cache", "past_key_values") if name in known), "")
+
+
+def _of(encoded: Sequence[Encoded], numbers: Sequence[int]) -> list[Encoded]:
+    return [encoded[number] for number in numbers]
+
+
+def _by_length(
+    encoded: Sequence[Encoded], length: Callable[[Encoded], int], *, exactly: bool = False
+) -> Iterator[list[int]]:
+    """The numbers of texts that run together, of like lengths, or of `exactly` one."""
+    chunk: list[int] = []
+    for number in sorted(range(len(encoded)), key=lambda number: length(encoded[number])):
+        now = length(encoded[number])
+        other = chunk and exactly and length(encoded[chunk[0]]) != now
+        if chunk and (other or (len(chunk) + 1) * now > TOKENS):
+            yield chunk
+            chunk = []
+        chunk.append(number)
+    if chunk:
+        yield chunk
 
 
 @torch.inference_mode()
@@ -86,29 +140,69 @@ def likeliest(
     ]
 
 
-def _logits(model: PreTrainedModel, rows: Sequence[Sequence[int]], pad: int) -> Tensor:
-    """(rows, length, vocabulary), in float32."""
+def _logits(
+    model: PreTrainedModel, rows: Sequence[Sequence[int]], pad: int, first: int = 0
+) -> Tensor:
+    """(rows, length, vocabulary) from the position `first` on, in float32."""
     inputs = padded(rows, pad)  # (rows, length)
     mask = padded([[1] * len(row) for row in rows], 0)
-    logits: Tensor = model(
-        input_ids=inputs.to(model.device), attention_mask=mask.to(model.device)
-    ).logits
+    asked = {"input_ids": inputs.to(model.device), "attention_mask": mask.to(model.device)}
+    if "logits_to_keep" in signature(model.forward).parameters:
+        logits: Tensor = model(**asked, logits_to_keep=inputs.shape[1] - first).logits
+        return logits.float()
+    logits = model(**asked).logits[:, first:]
     return logits.float()
 
 
-@torch.inference_mode()
 def _scored(model: PreTrainedModel, encoded: Sequence[Encoded], pad: int) -> list[CompletionScore]:
-    logits = _logits(model, [one.ids[:-1] for one in encoded], pad)
-    targets = padded([one.ids[1:] for one in encoded], pad).to(model.device)
+    """Prompts and completions in one forward."""
+    first = min(len(one.prompt) for one in encoded) - 1  # the position that is asked first
+    texts = [one.ids[:-1] for one in encoded]
+    targets = padded([one.ids[1:] for one in encoded], pad)[:, first:]
+    flags, values = _graded(_logits(model, texts, pad, first), targets)
+    return [
+        _one_score(one, flags[row], values[row], len(one.prompt) - 1 - first)
+        for row, one in enumerate(encoded)
+    ]
+
+
+def _after_prompts(
+    model: PreTrainedModel, encoded: Sequence[Encoded], pad: int
+) -> list[CompletionScore]:
+    """Prompts of one length first, each once, and then the completions that follow them."""
+    prompts = list(dict.fromkeys(one.prompt for one in encoded))
+    rows = torch.tensor([prompts.index(one.prompt) for one in encoded])
+    ran = model(
+        input_ids=torch.tensor(prompts, device=model.device), use_cache=True, logits_to_keep=1
+    )
+    logits = ran.logits[rows].float()  # (texts, 1, vocabulary)
+    completions = [one.completion for one in encoded]
+    if max(map(len, completions)) > 1:
+        past = DynamicCache()
+        for number, layer in enumerate(ran.past_key_values.layers):
+            past.update(layer.keys[rows], layer.values[rows], number)
+        asked = {_past_name(model): past, "use_cache": True}
+        inputs = padded([one[:-1] for one in completions], pad).to(model.device)
+        further = model(input_ids=inputs, **asked).logits.float()
+        logits = torch.cat([logits, further], 1)
+    flags, values = _graded(logits, padded(completions, pad))
+    return [_one_score(one, flags[row], values[row], 0) for row, one in enumerate(encoded)]
+
+
+def _graded(logits: Tensor, targets: Tensor) -> tuple[list[list[bool]], list[list[float]]]:
+    """Whether each target is the likeliest token, and its log-probability, both (rows, length)."""
     logprobs = logits.log_softmax(-1)  # (rows, length, vocabulary)
-    right = (logprobs.argmax(-1) == targets).cpu()
-    given = logprobs.gather(-1, targets[..., None]).squeeze(-1).cpu()
-    scores = []
-    for row, one in enumerate(encoded):
-        answer = slice(len(one.prompt) - 1, len(one.ids) - 1)
-        flags, values = right[row, answer].tolist(), given[row, answer].tolist()
-        scores.append(CompletionScore(tuple(flags), tuple(values), one.offsets))
-    return scores
+    targets = targets.to(logits.device)
+    right = (logprobs.argmax(-1) == targets).tolist()
+    given: list[list[float]] = logprobs.gather(-1, targets[..., None]).squeeze(-1).tolist()
+    return right, given
+
+
+def _one_score(
+    one: Encoded, right: Sequence[bool], logprobs: Sequence[float], first: int
+) -> CompletionScore:
+    answer = slice(first, first + len(one.completion))
+    return CompletionScore(tuple(right[answer]), tuple(logprobs[answer]), one.offsets)
 
 
 def max_positions(model: PreTrainedModel) -> int | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from typing import TYPE_CHECKING, Literal
 
 from loguru import logger
@@ -130,13 +130,25 @@ class Asker:
 
     def logprobs(self, questions: Sequence[Question], form: Form) -> list[float]:
         """The log-probability of each right answer, whatever would be written after it."""
+        (found,) = self._logprobs(questions, [form])
+        return found
+
+    def _logprobs(
+        self, questions: Sequence[Question], forms: Sequence[Form]
+    ) -> Iterator[list[float]]:
+        """Those of each form; every prompt is read once."""
         from the_experiment.models.scoring import score
 
-        right = [form.written(question) for question in questions]
-        scores = score(
-            self.model, self.tokenizer, list(zip(self.prompts(questions), right, strict=True))
-        )
-        return [sum(one.logprobs[:-1]) for one in scores]  # the last is the end token's
+        prompts = self.prompts(questions)
+        pairs = [
+            (prompt, form.written(question))
+            for form in forms
+            for prompt, question in zip(prompts, questions, strict=True)
+        ]
+        scores = iter(score(self.model, self.tokenizer, pairs))
+        for _ in forms:
+            # The last is the end token's.
+            yield [sum(one.logprobs[:-1]) for one in islice(scores, len(prompts))]
 
     def likeliest_form(self, questions: Sequence[Question]) -> Form:
         """The form in which right answers are likeliest, over all these questions.
@@ -156,7 +168,8 @@ class Asker:
             logger.warning(
                 "{} with characters that this model doesn't know", counted(lost, "question")
             )
-        return max(known, key=lambda form: sum(self.logprobs(questions, form)))
+        totals = dict(zip(known, map(sum, self._logprobs(questions, known)), strict=True))
+        return max(known, key=totals.__getitem__)
 
     def _unknown(self, texts: Iterable[str]) -> int:
         """How many of these texts have something that the tokenizer doesn't know."""
