@@ -81,6 +81,39 @@ def started(blocks: nn.ModuleList, start: Start) -> Iterator[DynamicCache | None
                 blocks[place] = before[place]
 
 
+@contextmanager
+def from_layer(blocks: nn.ModuleList, layer: int, stream: Tensor) -> Iterator[None]:
+    """Within the block the layers before this one are left out, and it reads `stream`."""
+    before = list(blocks)
+    hook = blocks[layer].register_forward_pre_hook(_joining(stream, alone=True))
+    try:
+        for place in range(layer):
+            blocks[place] = _Skip()
+        yield
+    finally:
+        hook.remove()
+        for place in range(layer):
+            blocks[place] = before[place]
+
+
+@contextmanager
+def up_to_layer(blocks: nn.ModuleList, layer: int) -> Iterator[list[Tensor]]:
+    """Within the block this layer and those behind it are left out.
+
+    Yields a list in which what the layer would read is put, run by run.
+    """
+    before, read = list(blocks), list[Tensor]()
+    try:
+        for place in range(layer, len(before)):
+            blocks[place] = _Skip()
+        # Its stand-in goes, and the hook with it.
+        blocks[layer].register_forward_pre_hook(lambda _, given: read.append(given[0]))
+        yield read
+    finally:
+        for place in range(layer, len(before)):
+            blocks[place] = before[place]
+
+
 def _joining(stream: Tensor, alone: bool) -> Callable[..., tuple[Any, ...]]:
     def hook(_: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
         return (stream if alone else torch.cat([given[0], stream]), *given[1:])

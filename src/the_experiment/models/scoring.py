@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from inspect import signature
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -72,10 +73,10 @@ def score(
     pad = pad_id(tokenizer)
     found: dict[int, CompletionScore] = {}
     if len(prompts) < len(encoded) and keeps_past(model):
-        for chunk in _by_length(encoded, lambda one: len(one.prompt), exactly=True):
+        for chunk in by_length(encoded, lambda one: len(one.prompt), exactly=True):
             found |= dict(zip(chunk, _after_prompts(model, _of(encoded, chunk), pad), strict=True))
     else:
-        for chunk in _by_length(encoded, lambda one: len(one.ids)):
+        for chunk in by_length(encoded, lambda one: len(one.ids)):
             found |= dict(zip(chunk, _scored(model, _of(encoded, chunk), pad), strict=True))
     return [found[number] for number in range(len(encoded))]
 
@@ -104,7 +105,7 @@ def _of(encoded: Sequence[Encoded], numbers: Sequence[int]) -> list[Encoded]:
     return [encoded[number] for number in numbers]
 
 
-def _by_length(
+def by_length(
     encoded: Sequence[Encoded], length: Callable[[Encoded], int], *, exactly: bool = False
 ) -> Iterator[list[int]]:
     """The numbers of texts that run together, of like lengths, or of `exactly` one."""
@@ -178,15 +179,44 @@ def _after_prompts(
     logits = ran.logits[rows].float()  # (texts, 1, vocabulary)
     completions = [one.completion for one in encoded]
     if max(map(len, completions)) > 1:
-        past = DynamicCache()
-        for number, layer in enumerate(ran.past_key_values.layers):
-            past.update(layer.keys[rows], layer.values[rows], number)
-        asked = {_past_name(model): past, "use_cache": True}
+        asked = going_on(model, ran.past_key_values, rows)
         inputs = padded([one[:-1] for one in completions], pad).to(model.device)
-        further = model(input_ids=inputs, **asked).logits.float()
-        logits = torch.cat([logits, further], 1)
+        logits = torch.cat([logits, model(input_ids=inputs, **asked).logits.float()], 1)
     flags, values = _graded(logits, padded(completions, pad))
     return [_one_score(one, flags[row], values[row], 0) for row, one in enumerate(encoded)]
+
+
+def going_on(model: PreTrainedModel, past: DynamicCache, rows: Tensor) -> dict[str, Any]:
+    """The arguments of a run of texts that go on from those of these rows of an earlier one.
+
+    `rows` may name one several times; what layers that weren't run left is filled with zeros.
+    """
+    length = past.get_seq_length(next(n for n, one in enumerate(past.layers) if _is_filled(one)))
+    own = DynamicCache()
+    for number, layer in enumerate(past.layers):
+        if _is_filled(layer):
+            own.update(layer.keys[rows], layer.values[rows], number)
+        else:
+            nothing = torch.zeros(len(rows), 1, length, 1, device=model.device)
+            own.update(nothing, nothing, number)  # nobody looks, but its length is read
+    return {_past_name(model): own, "use_cache": True}
+
+
+def _is_filled(layer: DynamicLayer) -> bool:
+    return layer.keys is not None and layer.keys.numel() > 0
+
+
+def logprobs_of(
+    logits: Tensor, encoded: Sequence[Encoded], pad: int, first: int
+) -> list[list[float]]:
+    """The log-probability of each completion's tokens, from logits of positions from `first` on."""
+    targets = padded([one.ids[1:] for one in encoded], pad)[:, first:]
+    _, values = _graded(logits.float(), targets)
+    starts = [len(one.prompt) - 1 - first for one in encoded]
+    return [
+        values[row][start : start + len(one.completion)]
+        for row, (one, start) in enumerate(zip(encoded, starts, strict=True))
+    ]
 
 
 def _graded(logits: Tensor, targets: Tensor) -> tuple[list[list[bool]], list[list[float]]]:
