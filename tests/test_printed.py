@@ -79,6 +79,7 @@ SMALL = {
     "final_quality.py": "--rounds 1 --rows 160 --epochs 1",
     "large_world.py": "--inputs 8 --rows 160",
     "readers.py": "",
+    "real_model.py": "--rounds 1 --questions 6",
     "residual_sweep.py": "--rounds 1 --threads 1",
     "scoring.py": "--rounds 1 --threads 1 --rows 160",
     "sweep_cores.py": "--rounds 1 --seeds 1 --rows 160 --jobs 2",

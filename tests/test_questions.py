@@ -14,7 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
-from transformers import AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from looked_into import close, random_model
 from test_inside_verbs import said
@@ -465,13 +465,16 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(question_cells.Pieces, "answers_without", killed)
     with pytest.raises(KeyboardInterrupt):
         run(experiment, tmp_path)
-    assert {cell.name[:-18] for cell in cells.glob("*.json")} == {"nothing", "layer-0"}
+    likely = {cell.name for cell in cells.glob("log-probabilities-*.json")}  # these come first
+    in_words = {cell.name[:-18] for cell in cells.glob("*.json") if cell.name not in likely}
+    assert in_words < {"nothing", *(f"layer-{number}" for number in range(len(likely)))}
+    assert "layer-1" not in in_words
     with pytest.raises(ExperimentError, match="go on"):
         read_results(cells.parent)
     monkeypatch.setattr(question_cells.Pieces, "answers_without", without)
     whole = run(experiment, tmp_path)
     there = list(cells.glob("*.json"))
-    assert len(there) - 1 == len(whole.files["answers.json"]["without"]) > 2
+    assert len(there) - 1 - len(likely) == len(whole.files["answers.json"]["without"]) > 2
 
     times = {cell: cell.stat().st_mtime_ns for cell in there}
     changed = [*cells.glob("layer-0-*"), *cells.glob("layer-1-*")]
@@ -484,6 +487,70 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
     (model / "chat_template.jinja").write_text("another prompt")  # it is another model now
     run(experiment, tmp_path)
     assert len(list(cells.glob("*.json"))) == 2 * len(there)
+
+
+def test_both_replacements_are_shown_and_how_far_they_agree(tmp_path: Path) -> None:
+    model = saved(tmp_path / "model", "gpt2")
+    asked = {"model": str(model), "questions": ["arithmetic"], "max_new_tokens": 3, "top": 2}
+    found = {
+        mode: run(QuestionsExperiment(name=f"mine-{mode}", mode=mode, **asked), tmp_path)
+        for mode in ("zero", "mean", "both")
+    }
+    kept = {mode: one.files["answers.json"] for mode, one in found.items()}
+    assert {*kept["both"]["logprobs"]} == {"zero", "mean"}
+    for mode in ("zero", "mean"):
+        assert kept["both"]["logprobs"][mode] == kept[mode]["logprobs"][mode]
+        assert [*kept[mode]["logprobs"]] == [mode]
+    assert kept["zero"]["logprobs"]["zero"] != kept["mean"]["logprobs"]["mean"]
+    drops = found["both"].figures["ablations"]["drops"]
+    assert [*drops] == [
+        "accuracy",
+        "log-probability, zero ablation",
+        "log-probability, mean ablation",
+    ]
+    assert any("rank 16 heads with a Spearman" in one for one in found["both"].sentences)
+    pieces = drops["log-probability, zero ablation"]
+    assert len(pieces) == 4 * (4 + 3)  # heads, and a whole layer, its attention and its MLP
+    # In words only those are asked again that cost most.
+    whole = [one["logprob"] for one in kept["both"]["whole"]]
+    cost = {
+        piece: max(
+            sum(whole) - sum(kept["both"]["logprobs"][mode][piece]) for mode in ("zero", "mean")
+        )
+        for piece in pieces
+    }
+    assert {*kept["both"]["without"]} == {*sorted(cost, key=cost.__getitem__)[-2:]}
+    assert [*drops["accuracy"]] == [*kept["both"]["without"]]
+
+
+def test_few_kinds_and_layers_are_ablated_where_that_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = saved(tmp_path / "model", "gpt2")
+    call = asked(model, "-q", "arithmetic", "--name", "mine", "--json")
+    found = json.loads(said(capsys, *call, "--each", "head", "--each", "mlp", "--layers", "1")[0])
+    pieces = [*found["ablations"]["drops"]["log-probability, zero ablation"]]
+    assert pieces == ["head:1.0", "head:1.1", "head:1.2", "head:1.3", "mlp:1"]
+    said(capsys, *call, "--each", "head", "--top", "0")
+    kept = json.loads((tmp_path / "questions" / "mine" / "answers.json").read_text())
+    assert (kept["without"], len(kept["logprobs"]["mean"])) == ({}, 16)
+    for words, what in (
+        (("--layers", "7"), "the model has layers 0 to 3"),
+        (("--each", "gate"), "this model has no 'gate' to ablate"),
+        (("--each", "brain"), "each"),
+        (("--layers", "x"), "not a list of numbers"),
+    ):
+        assert what in said(capsys, *call, *words, code=2)[1]
+
+
+def test_measurements_are_made_in_float32_unless_asked_otherwise(tmp_path: Path) -> None:
+    model = saved(tmp_path / "model", "gpt2")
+    loaded = AutoModelForCausalLM.from_pretrained(model, dtype=torch.bfloat16)
+    loaded.save_pretrained(model)
+    words = {"name": "mine", "model": str(model), "questions": ["arithmetic"], "limit": 1}
+    for more, dtype in (({}, torch.float32), ({"dtype": "auto"}, torch.bfloat16)):
+        pieces, _ = QuestionsExperiment.checked(**words, **more).pieces(tmp_path)
+        assert pieces.asker.model.dtype == dtype
 
 
 def test_asking_for_less_loses_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

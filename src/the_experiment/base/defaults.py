@@ -14,6 +14,8 @@ Method = Literal["lora", "full"]
 Preset = Literal["claire", "claire-7b"]
 Replacement = Literal["zero", "mean", "resample"]
 ZeroOrMean = Literal["zero", "mean"]
+Ablation = Literal["zero", "mean", "both"]
+Piece = Literal["head", "attention", "mlp", "layer", "gate"]
 Maps = Literal["attention", "lens", "activations", "weights", "logits"]
 PatchTarget = Literal["residual_stream", "attention_heads", "both"]
 ExecutorName = Literal["local", "ray"]
@@ -53,6 +55,8 @@ THREADS = 1
 # programs and questions
 ANSWER_TOKENS = 32  # of an answer that is a value, or says it soon
 CHAT_TOKENS = 128  # of one in a chat, which explains first
+MANY_PIECES = 64  # with more, only so many are asked in words again
+TOP_PIECES = 10
 TRACED_PROGRAMS = "make_variable_binding_program"
 TRACED_LINES = 5
 TRACED_HOPS = 2

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from the_experiment.base import defaults
-from the_experiment.base.defaults import Style, ZeroOrMean
+from the_experiment.base.defaults import Ablation, Style
 from the_experiment.cli import options
 from the_experiment.cli.options import Verbs
 
@@ -60,11 +60,36 @@ def run(
         ),
     ] = 0,
     mode: Annotated[
-        ZeroOrMean,
+        Ablation,
         options.Option(
-            help="The replacement for ablated activations: zero, or their mean over all tokens."
+            help="The replacement for ablated activations: zero, their mean over all tokens, or "
+            "both, one after the other."
         ),
-    ] = "zero",
+    ] = "both",
+    each: Annotated[
+        list[str] | None,
+        options.Option(
+            metavar="head|attention|mlp|layer|gate",
+            help="Ablate components of this kind only. Can be repeated.",
+            show_default="all kinds",
+        ),
+    ] = None,
+    layers: Annotated[
+        str,
+        options.Option(
+            metavar="0-9", help="Ablate components of these layers only.", show_default="all"
+        ),
+    ] = "",
+    top: Annotated[
+        int | None,
+        options.Option(
+            min=0,
+            help="The number of components to ask without in words, too: those whose ablation "
+            "makes right answers least likely.",
+            show_default=f"all, but of more than {defaults.MANY_PIECES} the first "
+            f"{defaults.TOP_PIECES}",
+        ),
+    ] = None,
     style: Annotated[
         Style,
         options.Option(
@@ -82,7 +107,7 @@ def run(
         ),
     ] = None,
     seed: options.Seed = defaults.SEED,
-    dtype: options.OfDtype = "auto",
+    dtype: options.OfDtype = "float32",
     device: options.OnDevice = "auto",
     name: Annotated[
         str,
@@ -115,6 +140,9 @@ def run(
         questions=questions,
         limit=limit,
         mode=mode,
+        each=each or [],
+        layers=options.numbers(layers) if layers else [],
+        top=top,
         style=style,
         max_new_tokens=max_new_tokens,
         seed=seed,

@@ -15,11 +15,11 @@ from the_experiment.experiments.questions.failures import FAILURES
 from the_experiment.experiments.questions.importance import (
     BEYOND,
     KINDS,
-    UNITS,
     Importance,
     answers_map,
     grids,
     matrices,
+    unit,
 )
 from the_experiment.experiments.questions.results import ANSWERS, Results
 from the_experiment.report.plots import BASELINE_COLOUR, INK, MODEL_COLOUR
@@ -73,17 +73,22 @@ def layers_figure(found: Importance) -> Figure:
     """Bars: the drop without each layer, its attention and its MLP, by measure."""
     from matplotlib.figure import Figure
 
-    rows = [
-        piece for piece in next(iter(found.drops.values())) if piece.partition(":")[0] in PIECES
-    ]
-    figure = Figure(figsize=(9, 0.9 + 0.24 * len(rows)), layout="constrained")
-    both = figure.subplots(1, len(found.drops), sharey=True)
-    for axes, (measure, drops) in zip(both, found.drops.items(), strict=True):
+    rows = layer_pieces(found)
+    whole = {measure: drops for measure, drops in found.drops.items() if {*rows} <= {*drops}}
+    figure = Figure(figsize=(4.5 * len(whole), 0.9 + 0.24 * len(rows)), layout="constrained")
+    both = figure.subplots(1, len(whole), sharey=True, squeeze=False)[0]
+    for axes, (measure, drops) in zip(both, whole.items(), strict=True):
         axes.set_title(measure, fontsize=10, loc="left")
-        axes.set_xlabel(f"{UNITS[measure]}; blue: more than chance", fontsize=8)
+        axes.set_xlabel(f"{unit(measure)}; blue: more than chance", fontsize=8)
         _bars(axes, {piece: drops[piece][ALL] for piece in rows})
     both[0].invert_yaxis()
     return figure
+
+
+def layer_pieces(found: Importance) -> list[str]:
+    """The pieces of which each layer has one."""
+    every = dict.fromkeys(piece for drops in found.drops.values() for piece in drops)
+    return [piece for piece in every if piece.partition(":")[0] in PIECES]
 
 
 def _bars(axes: Axes, drops: Mapping[str, Drop]) -> None:
@@ -108,17 +113,17 @@ BY_CHANCE = "by chance: right answers to other questions"
 def outcome_of(results: Results) -> Outcome:
     """Accuracy, failures with examples, and what the ablations say."""
     failures = list(_failures(results))
-    maps = [*grids(results.importance), *matrices(results.importance)] if results.without else []
+    maps = [*grids(results.importance), *matrices(results.importance)] if results.pieces else []
     tables = [_accuracy_table(results)]
     if failures:
         tables.append(Table(["wrong answers", "", BY_CHANCE], failures))
     charts = [Chart("failures", "Right answers and failures", partial(failures_figure, results))]
-    if results.without:
+    if results.pieces and layer_pieces(results.importance):
         layers = partial(layers_figure, results.importance)
         charts.append(Chart("layers", "Drop without each layer", layers))
     return Outcome(
         title=heading(results),
-        sentences=[*([STARRED] if results.without else []), *results.sentences()],
+        sentences=[*([STARRED] if results.pieces else []), *results.sentences()],
         tables=tables,
         details=list(_examples(results)),
         charts=charts,
@@ -135,8 +140,8 @@ def heading(results: Results) -> str:
     if request.left_out:
         asked += f" without {len(request.left_out)} too long for the model"
     written = results.form.before + "ANSWER"
-    count = len(results.without)
-    ablated = f", {count} components ablated ({request.mode})" if count else ""
+    count, mode = len(results.pieces), " and ".join(request.replacements)
+    ablated = f", {count} components ablated ({mode})" if count else ""
     return f"{request.model}, {asked} ({request.style}), right answers as {written!r}{ablated}"
 
 

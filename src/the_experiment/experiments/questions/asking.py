@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from loguru import logger
 
 from the_experiment.base import defaults
-from the_experiment.base.defaults import ZeroOrMean
+from the_experiment.base.defaults import Ablation, ZeroOrMean
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.strict import Strict
 from the_experiment.base.words import counted
@@ -242,6 +242,9 @@ def majority_baseline(questions: Sequence[Question]) -> dict[str, Rate]:
 Answers = dict[str, list[Given]]  # by piece: an answer for each question
 
 WHOLE = "nothing"  # what is taken out of the model as it is
+# A cell's results: answers in words without a piece, or how likely right ones are in a layer.
+Which = tuple[str, Any]
+IN_WORDS, LOGPROBS = "answers", "log-probabilities"
 
 
 class QuestionsRequest(Strict):
@@ -254,14 +257,22 @@ class QuestionsRequest(Strict):
     left_out: tuple[str, ...] = ()  # questions that the model has no room for
     style: Style
     max_new_tokens: int
-    mode: ZeroOrMean
+    mode: Ablation
     seed: int
     version: str
+
+    @property
+    def replacements(self) -> tuple[ZeroOrMean, ...]:
+        """What ablated values are replaced by; answers in words are asked with the first."""
+        return ("zero", "mean") if self.mode == "both" else (self.mode,)
 
     @property
     def fingerprint(self) -> str:
         """A hash of all of it but our version."""
         return hashlib.sha256(self.model_dump_json(exclude={"version"}).encode()).hexdigest()
+
+
+Logprobs = dict[str, dict[str, list[float]]]  # by replacement, by piece: of each right answer
 
 
 def kinds_of_piece(pieces: Sequence[str]) -> dict[str, list[str]]:

@@ -7,31 +7,47 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.metadata import version
+from math import inf
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from the_experiment.base.defaults import ANSWER_TOKENS, CHAT_TOKENS, Device, Dtype, ZeroOrMean
-from the_experiment.base.errors import ExperimentError
+from the_experiment.base.defaults import (
+    ANSWER_TOKENS,
+    CHAT_TOKENS,
+    MANY_PIECES,
+    TOP_PIECES,
+    Ablation,
+    Device,
+    Dtype,
+    ZeroOrMean,
+)
+from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.runs import Run
 from the_experiment.base.words import counted
 from the_experiment.engine.cell import Cell
 from the_experiment.experiments.questions.asking import (
+    IN_WORDS,
+    LOGPROBS,
     WHOLE,
     Asker,
     Form,
     Given,
+    Logprobs,
     QuestionsRequest,
     Style,
+    Which,
 )
 from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.interventions import pieces_of
 from the_experiment.inside.silenced import Means, ablated, means_of
 from the_experiment.inside.sites import Site
 from the_experiment.inside.validation import validated
+from the_experiment.inside.without import FromLayer
 from the_experiment.models.pretrained import KeptModels, find_model, which_weights
-from the_experiment.models.texts import prompt_ids
+from the_experiment.models.texts import encode_all, prompt_ids
 from the_experiment.worlds.questions.question import Question
 
 TOO_MANY = "neuron"  # the kind of piece that there are too many of to ask without each
@@ -45,6 +61,8 @@ class Pieces:
 
     request: QuestionsRequest
     asker: Asker
+    each: Sequence[str] = ()  # kinds of piece; empty: all
+    layers: Sequence[int] = ()  # empty: all
 
     @property
     def questions(self) -> list[Question]:
@@ -65,10 +83,28 @@ class Pieces:
     @cached_property
     def sites(self) -> dict[str, list[Site]]:
         """The sites that are silent without each piece. An RNN and a CNN have no heads."""
-        kinds = [kind for kind in self.hooked.layout.components if kind != TOO_MANY]
-        return {
-            piece: sites for kind in kinds for piece, sites in pieces_of(self.hooked, kind).items()
+        kinds = self.each or [kind for kind in self.hooked.layout.components if kind != TOO_MANY]
+        found = {
+            piece: sites
+            for kind in kinds
+            for piece, sites in pieces_of(self.hooked, kind).items()
+            if not self.layers or sites[0].layer in self.layers
         }
+        if not found:
+            raise UsageError(
+                f"there is nothing to ablate in layers {', '.join(map(str, self.layers))}",
+                f"the model has layers 0 to {self.hooked.layers - 1}",
+            )
+        return found
+
+    @property
+    def by_layer(self) -> dict[int, list[str]]:
+        """The pieces of each layer."""
+        found: dict[int, list[str]] = {}
+        for piece, sites in self.sites.items():
+            assert sites[0].layer is not None
+            found.setdefault(sites[0].layer, []).append(piece)
+        return dict(sorted(found.items()))
 
     @cached_property
     def means(self) -> Means:
@@ -81,27 +117,84 @@ class Pieces:
     def answers_without(self, piece: str) -> list[Given]:
         """The answers without a piece; `WHOLE`: of the model as it is."""
         form = self.form  # told by the model as it is, before anything is silent
-        means = self.means if self.request.mode == "mean" and piece != WHOLE else None
+        means = None if piece == WHOLE else self._held(self.request.replacements[0])
         silent = nullcontext() if piece == WHOLE else ablated(self.hooked, self.sites[piece], means)
         with silent:
             return self.asker.answers(self.questions, form)
 
+    def logprobs_without(self, pieces: Sequence[str]) -> Logprobs:
+        """How likely right answers are without each of these pieces of one layer."""
+        (layer,) = {self.sites[piece][0].layer for piece in pieces}
+        assert layer is not None
+        prompts = self.asker.prompts(self.questions)
+        right = [self.form.written(question) for question in self.questions]
+        encoded = encode_all(self.asker.tokenizer, list(zip(prompts, right, strict=True)))
+        texts = FromLayer(self.hooked, encoded, layer)
+        return {
+            replacement: {
+                piece: texts.logprobs(self.sites[piece], self._held(replacement))
+                for piece in pieces
+            }
+            for replacement in self.request.replacements
+        }
 
-def cells_of(pieces: Pieces, place: Mapping[str, Any], *, lite: bool) -> dict[str, Cell]:
-    """A cell for the model as it is, and without each piece of it; `lite`: the first alone.
+    def _held(self, replacement: ZeroOrMean) -> Means | None:
+        """What ablated sites hold; None for zero."""
+        return self.means if replacement == "mean" else None
+
+
+HERE = "the_experiment.experiments.questions.cells"
+
+
+def cells_of(pieces: Pieces, place: Mapping[str, Any], *, lite: bool) -> dict[Which, Cell]:
+    """Cells for the model as it is, for each layer and each piece; `lite`: the first alone.
 
     `place` says where the model is.
     """
     request = pieces.request
-    return {
-        piece: Cell(
-            piece,
-            "the_experiment.experiments.questions.cells:answers",
-            {"request": request.fingerprint, "piece": piece},
-            where={"asked": request.model_dump_json(by_alias=True), **place},
-        )
+    asked = {"request": request.fingerprint}
+    where = {"asked": request.model_dump_json(by_alias=True), **place}
+    cells: dict[Which, Cell] = {
+        (IN_WORDS, piece): Cell(piece, f"{HERE}:answers", {**asked, "piece": piece}, where=where)
         for piece in [WHOLE, *([] if lite else pieces.sites)]
     }
+    for layer, of_layer in {} if lite else pieces.by_layer.items():
+        cells[LOGPROBS, layer] = Cell(
+            f"log-probabilities layer {layer}",
+            f"{HERE}:logprobs",
+            {**asked, "pieces": of_layer},
+            where=where,
+        )
+    return cells
+
+
+def most_important(results: Mapping[Which, Any], top: int | None) -> list[str]:
+    """The pieces that are worth asking in words: whose ablation costs most log-probability.
+
+    By the mean over all questions, by whichever replacement costs more. None: all of them, or
+    of very many the first ones.
+    """
+    whole = fmean(given["logprob"] for given in results[IN_WORDS, WHOLE]["given"])
+    drops: dict[str, float] = {}
+    for (kind, _), found in results.items():
+        for of in found.values() if kind == LOGPROBS else ():
+            for piece, logprobs in of.items():
+                drops[piece] = max(drops.get(piece, -inf), whole - fmean(logprobs))
+    if top is None:
+        top = len(drops) if len(drops) <= MANY_PIECES else TOP_PIECES
+    return sorted(drops, key=lambda piece: -drops[piece])[:top]
+
+
+def logprobs(
+    request: str,  # noqa: ARG001 - which it is; `asked` has all of it
+    pieces: Sequence[str],
+    asked: str,
+    model: str,
+    device: Device,
+    dtype: Dtype,
+) -> Logprobs:
+    """How likely right answers are without each of these pieces of one layer."""
+    return _pieces(asked, model, device, dtype).logprobs_without(pieces)
 
 
 def answers(
@@ -131,10 +224,12 @@ def load_pieces(
     *,
     style: Style | Literal["auto"],
     max_new_tokens: int | None,
-    mode: ZeroOrMean,
+    mode: Ablation,
     seed: int,
     device: Device,
     dtype: Dtype,
+    each: Sequence[str],
+    layers: Sequence[int],
     out: Path,
 ) -> tuple[Pieces, dict[str, Any]]:
     """The model, ready to be asked these questions, and where it is.
@@ -171,4 +266,4 @@ def load_pieces(
         version=version("the-experiment"),
     )
     place = {"model": str(folder), "device": device, "dtype": dtype}
-    return Pieces(request, asker), place
+    return Pieces(request, asker, each, layers), place

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import Self
 
 from the_experiment.base import defaults
-from the_experiment.base.defaults import Device, Dtype, Style, ZeroOrMean
+from the_experiment.base.defaults import Ablation, Device, Dtype, Piece, Style
 from the_experiment.base.errors import ExperimentError
 from the_experiment.base.names import name_from
 from the_experiment.base.runs import QUESTIONS
@@ -35,11 +35,14 @@ class QuestionsExperiment(Experiment):
     model: str
     questions: list[str] = Field(min_length=1)
     limit: int = Field(0, ge=0)
-    mode: ZeroOrMean = "zero"
+    mode: Ablation = "both"
+    each: list[Piece] = Field([])  # empty: all
+    layers: list[Annotated[int, Field(ge=0)]] = Field([])  # empty: all
+    top: int | None = Field(None, ge=0)  # pieces that are asked in words again; None: all, or few
     style: Style = "auto"
     max_new_tokens: int | None = Field(None, ge=1)  # None: as the style needs
     seed: int = Field(defaults.SEED, ge=0)
-    dtype: Dtype = "auto"
+    dtype: Dtype = "float32"  # in bfloat16 rounding is as large as what most heads do
     device: Device = "auto"
 
     @property
@@ -63,7 +66,8 @@ class QuestionsExperiment(Experiment):
         return {
             "model": self.model,
             "questions": f"{', '.join(self.questions)}; {self.limit or 'all'} of each",
-            "ablations": f"each component, {self.mode} ablation",
+            "ablations": f"each {' and '.join(self.each) or 'component'}, "
+            f"{'zero and mean' if self.mode == 'both' else self.mode} ablation",
         }
 
     def pieces(self, out: Path) -> tuple[Pieces, dict[str, Any]]:
@@ -76,6 +80,7 @@ class QuestionsExperiment(Experiment):
             out=out,
             **self.model_dump(
                 include={"style", "max_new_tokens", "mode", "seed", "device", "dtype"}
+                | {"each", "layers"}
             ),
         )
 
@@ -85,15 +90,35 @@ class QuestionsExperiment(Experiment):
 
         pieces, place = self.pieces(out)
         cells = cells_of(pieces, place, lite=quick)
-        return {(pieces.request, piece): cell for piece, cell in cells.items()}
+        return {(pieces.request, *which): cell for which, cell in cells.items()}
+
+    def first(self, out: Path, *, quick: bool) -> Mapping[Any, Cell]:
+        """The model as it is, and how likely right answers are without each piece."""
+        from the_experiment.experiments.questions.asking import IN_WORDS, WHOLE
+
+        cells = self.cells(out, quick=quick)
+        return {
+            which: cell
+            for which, cell in cells.items()
+            if which[1] != IN_WORDS or which[2] == WHOLE
+        }
+
+    def rest(self, results: Mapping[Any, Any], out: Path, *, quick: bool) -> Mapping[Any, Cell]:
+        """Of the pieces those without which right answers are least likely."""
+        from the_experiment.experiments.questions.cells import most_important
+
+        found = {tuple(which): result for (_, *which), result in results.items()}
+        asked = most_important(found, self.top)
+        cells, first = self.cells(out, quick=quick), self.first(out, quick=quick)
+        return {which: cell for which, cell in cells.items() if which in first or which[2] in asked}
 
     def outcome(self, results: Mapping[Any, Any], *, quick: bool) -> Outcome:  # noqa: ARG002
         """Accuracy, failures, and what each piece is worth."""
         from the_experiment.experiments.questions.analysis import outcome_of
         from the_experiment.experiments.questions.results import Results
 
-        request = next(request for request, _ in results)
-        found = {piece: given for (_, piece), given in results.items()}
+        request = next(request for request, *_ in results)
+        found = {(kind, which): result for (_, kind, which), result in results.items()}
         return outcome_of(Results.of(request, found))
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from the_experiment.base.words import counted
 from the_experiment.engine.outcome import HeatMap
@@ -24,17 +25,19 @@ from the_experiment.experiments.questions.asking import (
     WHOLE,
     Answers,
     Given,
+    Logprobs,
     by_kind,
     kinds_of_piece,
 )
 from the_experiment.experiments.questions.failures import FAILURES, RIGHT
 from the_experiment.worlds.questions.question import Question
 
+Found = TypeVar("Found", Given, float)  # of a question: an answer, or a log-probability
 Drops = dict[str, dict[str, Drop]]  # by piece, by kind of question
 
 ACCURACY, LOGPROB = "accuracy", "log-probability"  # of the right answer
-UNITS = {ACCURACY: "drop in accuracy", LOGPROB: "drop in nats"}
 MOST_TOLD = 3  # pieces in a sentence
+FEWEST_RANKED, TOP = 4, 10  # pieces whose order is compared, and of them the first
 BEYOND = "*"  # behind a drop that chance does not explain
 KINDS = (RIGHT, *FAILURES)  # of answers
 
@@ -59,31 +62,46 @@ class Importance:
 
 
 def importance(
-    questions: Sequence[Question], whole: Sequence[Given], without: Answers, seed: int
+    questions: Sequence[Question],
+    whole: Sequence[Given],
+    without: Answers,
+    logprobs: Logprobs,
+    seed: int,
 ) -> Importance:
     """The drops in accuracy and in log-probability by kind of question, paired over questions.
 
-    Their p are corrected for all drops of the same measure among pieces of the same kind.
+    Log-probabilities are those `without` has where there are no others. The p are corrected for all
+    drops of the same measure among pieces of the same kind.
     """
     kinds = by_kind(questions)
 
     def share(given: Sequence[Given], numbers: Sequence[int]) -> Drop:
         return drop_in_share([whole[n].right for n in numbers], [given[n].right for n in numbers])
 
-    def logprob(given: Sequence[Given], numbers: Sequence[int]) -> Drop:
-        before, after = ([one[n].logprob for n in numbers] for one in (whole, given))
-        return mean_drop(before, after, seed)
+    def logprob(found: Sequence[float], numbers: Sequence[int]) -> Drop:
+        return mean_drop([whole[n].logprob for n in numbers], [found[n] for n in numbers], seed)
 
-    return Importance(
-        {ACCURACY: _drops(kinds, without, share), LOGPROB: _drops(kinds, without, logprob)},
-        {piece: _counts(given) for piece, given in {WHOLE: whole, **without}.items()},
-    )
+    drops = {ACCURACY: _drops(kinds, without, share)} if without else {}
+    for replacement, found in (logprobs or {"": _logprobs(without)}).items():
+        measure = f"{LOGPROB}, {replacement} ablation" if len(logprobs) > 1 else LOGPROB
+        drops[measure] = _drops(kinds, found, logprob)
+    counts = {piece: _counts(given) for piece, given in {WHOLE: whole, **without}.items()}
+    return Importance(drops, counts)
+
+
+def _logprobs(without: Answers) -> dict[str, list[float]]:
+    return {piece: [one.logprob for one in given] for piece, given in without.items()}
+
+
+def unit(measure: str) -> str:
+    """What drops are in."""
+    return "drop in accuracy" if measure == ACCURACY else "drop in nats"
 
 
 def _drops(
     kinds: Mapping[str, Sequence[int]],
-    without: Answers,
-    measure: Callable[[Sequence[Given], Sequence[int]], Drop],
+    without: Mapping[str, Sequence[Found]],
+    measure: Callable[[Sequence[Found], Sequence[int]], Drop],
 ) -> Drops:
     found: Drops = {}
     for pieces in kinds_of_piece(list(without)).values():
@@ -110,6 +128,8 @@ def grids(found: Importance) -> Iterator[HeatMap]:
                 continue
             places = [piece.partition(":")[2].split(".") for piece in pieces]
             layers, each = (list(dict.fromkeys(one)) for one in zip(*places, strict=True))
+            if len(pieces) < len(layers) * len(each):
+                continue  # only some of them
             cells = [[drops[f"{kind}:{row}.{one}"][ALL] for one in each] for row in layers]
             rows = tuple(f"layer {layer}" for layer in layers)
             columns = tuple(f"{kind} {one}" for one in each)
@@ -152,7 +172,7 @@ def _map(
     most = float(np.abs(values).max()) or 1.0
     return HeatMap(
         title,
-        UNITS[measure],
+        unit(measure),
         rows,
         columns,
         values,
@@ -179,13 +199,31 @@ def answers_map(found: Importance) -> HeatMap:
 def sentences(found: Importance) -> list[str]:
     """What the drops say, kind of piece by kind of piece."""
     right = found.answers[WHOLE][RIGHT]
-    measures = list(found.drops) if right else [LOGPROB]
+    measures = [measure for measure in found.drops if right or measure != ACCURACY]
     told = [] if right else [_nothing_to_lose(sum(found.answers[WHOLE].values()))]
     for measure in measures:
         drops = found.drops[measure]
         for kind, pieces in kinds_of_piece(list(drops)).items():
             told.append(_told(measure, kind, {piece: drops[piece][ALL] for piece in pieces}))
-    return told
+    likely = [drops for measure, drops in found.drops.items() if measure != ACCURACY]
+    return [*told, *(_agreement(*likely) if len(likely) == 2 else ())]
+
+
+def _agreement(zero: Drops, mean: Drops) -> Iterator[str]:
+    """How far the two replacements rank pieces of a kind alike."""
+    for kind, pieces in kinds_of_piece(list(zero)).items():
+        one, other = ([drops[piece][ALL].drop for piece in pieces] for drops in (zero, mean))
+        if len(pieces) < FEWEST_RANKED or min(len(set(one)), len(set(other))) == 1:
+            continue
+        order = spearmanr(one, other).statistic
+        firsts = [
+            {pieces[place] for place in np.argsort(drops)[::-1][:TOP]} for drops in (one, other)
+        ]
+        same = f"{len(firsts[0] & firsts[1])} of the top {len(firsts[0])}"
+        yield (
+            f"zero and mean ablation rank {counted(len(pieces), kind)} with a Spearman correlation "
+            f"of {short(order)}; {same} are the same"
+        )
 
 
 def _nothing_to_lose(asked: int) -> str:

@@ -17,10 +17,13 @@ from the_experiment.evaluation.statistics import Rate
 from the_experiment.experiments.experiment import QUICK
 from the_experiment.experiments.questions.asking import (
     ALL,
+    IN_WORDS,
+    LOGPROBS,
     WHOLE,
     Answers,
     Form,
     Given,
+    Logprobs,
     QuestionsRequest,
     accuracies,
     by_kind,
@@ -42,7 +45,14 @@ class Results(BaseModel):
     request: QuestionsRequest
     form: Form
     whole: list[Given]
-    without: Answers  # empty of a run without ablations
+    without: Answers  # of the pieces that were asked in words again
+    logprobs: Logprobs = {}  # empty of a run without ablations, and of earlier ones
+
+    @property
+    def pieces(self) -> list[str]:
+        """What was ablated."""
+        likely = (piece for of in self.logprobs.values() for piece in of)
+        return list(dict.fromkeys([*likely, *self.without]))
 
     @property
     def questions(self) -> list[Question]:
@@ -75,7 +85,9 @@ class Results(BaseModel):
     @cached_property
     def importance(self) -> Importance:
         """What every piece is worth."""
-        return importance(self.questions, self.whole, self.without, self.request.seed)
+        return importance(
+            self.questions, self.whole, self.without, self.logprobs, self.request.seed
+        )
 
     def answer_kinds(self, kind: str = ALL) -> list[str]:
         """What became of each question of a kind: right, or how it failed."""
@@ -93,7 +105,7 @@ class Results(BaseModel):
             if cut
             else []
         )
-        if not self.without:
+        if not self.pieces:
             return room
         weak = [
             f"{kind}: {right} right is not above {baseline.k}/{baseline.n} for the commonest "
@@ -116,18 +128,25 @@ class Results(BaseModel):
             "cut off": self.cut_off,
             "failures": {kind: rate.as_json() for kind, rate in self.failures.items()},
             "failures by chance": self.chance,
-            "ablations": self.importance.as_json() if self.without else {},
+            "ablations": self.importance.as_json() if self.pieces else {},
             "sentences": self.sentences(),
         }
 
     @classmethod
-    def of(cls, request: QuestionsRequest, found: Mapping[str, Any]) -> Results:
-        """From the results of the cells, by piece."""
+    def of(cls, request: QuestionsRequest, found: Mapping[tuple[str, Any], Any]) -> Results:
+        """From the results of the cells, by what they are."""
+        whole = found[IN_WORDS, WHOLE]
+        in_words = {piece: of["given"] for (kind, piece), of in found.items() if kind == IN_WORDS}
+        likely = [result for (kind, _), result in found.items() if kind == LOGPROBS]
         return cls(
             request=request,
-            form=found[WHOLE]["form"],
-            whole=found[WHOLE]["given"],
-            without={piece: of["given"] for piece, of in found.items() if piece != WHOLE},
+            form=whole["form"],
+            whole=whole["given"],
+            without={piece: given for piece, given in in_words.items() if piece != WHOLE},
+            logprobs={
+                replacement: {piece: of for one in likely for piece, of in one[replacement].items()}
+                for replacement in (request.replacements if likely else ())
+            },
         )
 
 
