@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
-from inspect import signature
 from typing import Any
 
 import torch
@@ -21,6 +20,7 @@ from the_experiment.inside.shortcuts import Recording, Start, only_at, started
 from the_experiment.inside.sites import Site
 from the_experiment.inside.taps import STATES, Tapped, Visit, tapping
 from the_experiment.inside.weights import Weights, other_weights
+from the_experiment.models.scoring import past_name
 
 Cache = dict[Site, Tensor]  # by site: (rows, positions, …)
 
@@ -154,10 +154,7 @@ class HookedModel:
 
     def _attending_to(self, past: DynamicCache | None) -> dict[str, DynamicCache]:
         """Keys and values as an argument of the model, by the name that its transformers has."""
-        if past is None:
-            return {}
-        known = signature(self.model.forward).parameters
-        return {"cache" if "cache" in known else "past_key_values": past}
+        return {} if past is None else {past_name(self.model): past}
 
     def _spared(self, edited: Iterable[Site]) -> list[str]:
         """The modules of the last layer that need to see no position but those asked for."""

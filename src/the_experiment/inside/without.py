@@ -19,7 +19,7 @@ from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.shortcuts import from_layer, up_to_layer
 from the_experiment.inside.silenced import Means, ablated
 from the_experiment.inside.sites import Site
-from the_experiment.models.scoring import by_length, going_on, keeps_past, logprobs_of
+from the_experiment.models.scoring import by_length, going_on, keeps_past, logprobs_of, past_of
 from the_experiment.models.texts import Encoded, padded
 
 PAD = 0  # nothing sees what fills a shorter text up
@@ -82,8 +82,7 @@ class FromLayer:
             return None
         model = self._hooked.model
         ids = torch.tensor([self._shared], device=model.device)
-        past: DynamicCache = model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
-        return past
+        return past_of(model(input_ids=ids, use_cache=True, logits_to_keep=1))
 
     def _run(self, batch: Sequence[int], past: DynamicCache | None, last: int) -> Tensor:
         """The logits at so many last positions, (texts, positions, vocabulary)."""

@@ -16,6 +16,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 from transformers.cache_utils import DynamicLayer
+from transformers.utils.generic import ModelOutput
 
 from the_experiment.base.errors import ExperimentError
 from the_experiment.models.texts import (
@@ -26,6 +27,7 @@ from the_experiment.models.texts import (
     padded,
 )
 
+PAST = ("cache", "past_key_values")  # the names of keys and values: transformers has renamed them
 TOKENS = 2**13  # of one forward, which bounds its memory
 
 
@@ -86,19 +88,24 @@ def keeps_past(model: PreTrainedModel) -> bool:
 
     Where a layer keeps a window only, or something else than keys and values, it can't.
     """
-    if not _past_name(model) or "logits_to_keep" not in signature(model.forward).parameters:
+    if not past_name(model) or "logits_to_keep" not in signature(model.forward).parameters:
         return False
     with torch.inference_mode():
         token = torch.zeros(1, 1, dtype=torch.long, device=model.device)
-        past = getattr(model(input_ids=token, use_cache=True), "past_key_values", None)
+        past = past_of(model(input_ids=token, use_cache=True))
     layers = past.layers if isinstance(past, DynamicCache) else []
     return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
 
 
-def _past_name(model: PreTrainedModel) -> str:
+def past_of(output: ModelOutput) -> DynamicCache | None:
+    """The keys and values that a run left, whatever its transformers calls them; or None."""
+    return next((output[name] for name in PAST if name in output), None)
+
+
+def past_name(model: PreTrainedModel) -> str:
     """What the model calls keys and values that it is given, which transformers has renamed."""
     known = signature(model.forward).parameters
-    return next((name for name in ("cache", "past_key_values") if name in known), "")
+    return next((name for name in PAST if name in known), "")
 
 
 def _of(encoded: Sequence[Encoded], numbers: Sequence[int]) -> list[Encoded]:
@@ -179,18 +186,19 @@ def _after_prompts(
     logits = ran.logits[rows].float()  # (texts, 1, vocabulary)
     completions = [one.completion for one in encoded]
     if max(map(len, completions)) > 1:
-        asked = going_on(model, ran.past_key_values, rows)
+        asked = going_on(model, past_of(ran), rows)
         inputs = padded([one[:-1] for one in completions], pad).to(model.device)
         logits = torch.cat([logits, model(input_ids=inputs, **asked).logits.float()], 1)
     flags, values = _graded(logits, padded(completions, pad))
     return [_one_score(one, flags[row], values[row], 0) for row, one in enumerate(encoded)]
 
 
-def going_on(model: PreTrainedModel, past: DynamicCache, rows: Tensor) -> dict[str, Any]:
+def going_on(model: PreTrainedModel, past: DynamicCache | None, rows: Tensor) -> dict[str, Any]:
     """The arguments of a run of texts that go on from those of these rows of an earlier one.
 
     `rows` may name one several times; what layers that weren't run left is filled with zeros.
     """
+    assert past is not None  # see `keeps_past`
     length = past.get_seq_length(next(n for n, one in enumerate(past.layers) if _is_filled(one)))
     own = DynamicCache()
     for number, layer in enumerate(past.layers):
@@ -199,7 +207,7 @@ def going_on(model: PreTrainedModel, past: DynamicCache, rows: Tensor) -> dict[s
         else:
             nothing = torch.zeros(len(rows), 1, length, 1, device=model.device)
             own.update(nothing, nothing, number)  # nobody looks, but its length is read
-    return {_past_name(model): own, "use_cache": True}
+    return {past_name(model): own, "use_cache": True}
 
 
 def _is_filled(layer: DynamicLayer) -> bool:
