@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,11 +24,16 @@ class Edit:
     keep: float = 0.0
 
     def before(self, length: int) -> Edit | None:
-        """The part of it in a text that has only so many tokens yet; None where there is none.
+        """The part of it in a text that has only so many tokens yet; None where there is none."""
+        return self._where(lambda place: place < length)
 
-        `add` has to be one number or (positions, …), as all interventions make it.
-        """
-        here = [number for number, place in enumerate(self.positions) if place < length]
+    def since(self, first: int) -> Edit | None:
+        """The part of it from a position on; None where there is none."""
+        return self._where(lambda place: place >= first)
+
+    def _where(self, is_there: Callable[[int], bool]) -> Edit | None:
+        """`add` has to be one number or (positions, …), as all interventions make it."""
+        here = [number for number, place in enumerate(self.positions) if is_there(place)]
         if not here:
             return None
         spread = self.add.ndim > 0 and len(self.positions) > 1

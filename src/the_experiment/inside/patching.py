@@ -7,7 +7,7 @@ Zhang and Nanda, "Towards Best Practices of Activation Patching", ICLR 2024 (mea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -108,7 +108,10 @@ class Patching:
         self._sources = batch_ids([pair.source for pair in pairs])
         self._turns = turns_of(pairs, parts)
         self._asked = torch.arange(self._turns.first, self._bases.shape[1])
+        # Before it a pair's runs hold the same: (pairs,).
+        self._first = (self._bases != self._sources).numpy().argmax(1).tolist()
         one, self._clean = self._unpatched(self._bases)
+        self._wrong_already = one == self._turns.source  # (pairs, parts)
         other, _ = self._unpatched(self._sources)
         turns = self._turns
         both = turns.differ & (one == turns.base) & (other == turns.source)
@@ -192,16 +195,25 @@ class Patching:
     def _patched(
         self, trials: Sequence[Trial], of: str, rows: tuple[str, ...], columns: tuple[str, ...]
     ) -> Patched:
-        parts = self._turns.places.shape[1]
-        became = np.zeros((len(trials), parts), dtype=np.bool_)
-        effect = np.zeros((len(trials), parts))
-        for numbers, logits in sweep(self._hooked, self._bases, trials, self._asked):
-            pairs = torch.tensor([trials[number].text for number in numbers])
+        of_pairs = [trial.text for trial in trials]
+        became = self._wrong_already[of_pairs].numpy()  # (trials, parts)
+        effect = np.zeros(became.shape)
+        edited = [self._where_runs_differ(trial) for trial in trials]
+        run = [number for number, trial in enumerate(edited) if trial.edits]
+        swept = sweep(self._hooked, self._bases, [edited[number] for number in run], self._asked)
+        for places, logits in swept:
+            numbers = [run[place] for place in places]
+            pairs = torch.tensor([of_pairs[number] for number in numbers])
             likeliest, toward = self._turns.read(logits, pairs)
             became[numbers] = (likeliest == self._turns.source[pairs]).numpy()
             effect[numbers] = (toward - self._clean[pairs]).numpy()
-        shape = (len(self._pairs), len(rows), len(columns), parts)
+        shape = (len(self._pairs), len(rows), len(columns), became.shape[1])
         return Patched(of, rows, columns, became.reshape(shape), effect.reshape(shape))
+
+    def _where_runs_differ(self, trial: Trial) -> Trial:
+        """The same without positions before the first at which the two texts differ."""
+        edits = (edit.since(self._first[trial.text]) for edit in trial.edits)
+        return replace(trial, edits=tuple(filter(None, edits)))
 
 
 def at_random(became: Flags, best: int, stream: Stream) -> list[Rate]:
