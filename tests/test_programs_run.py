@@ -34,6 +34,7 @@ from the_experiment.programs import ExperimentRunner, generators, prompts, quick
 from the_experiment.programs.parsers import Parsed
 from the_experiment.report.outcome import outcome_view
 from the_experiment.worlds.programs.chain import COMMONEST, FIRST
+from the_experiment.worlds.programs.interpreter import answer_of
 
 TEMPLATE = "{% for m in messages %}user: {{ m['content'] }}\n{% endfor %}:"
 binding: Any = generators.make_variable_binding_program
@@ -344,3 +345,25 @@ def test_the_command(models: list[str], tmp_path: Path, monkeypatch: pytest.Monk
         told("run", "small", *flags, *generator, "--lengths", "6-2")
     with pytest.raises(UsageError, match="no program generator called 'nothing'"):
         told("run", "small", *flags, *lengths, "--generator", "nothing")
+
+
+@pytest.mark.parametrize("hops", [[], [1, 2]])
+def test_solved_programs_stand_before_each_and_are_not_asked(
+    models: list[str], tmp_path: Path, hops: list[int]
+) -> None:
+    generator = binding if hops else generators.make_range_program
+    settings: dict[str, Any] = {"seq_lens": [3, 4], "num_hops": hops, "max_new_tokens": 2}
+    config = quick_experiment("small", "{code} =", generator, models[:1], shots=2, **settings)
+    samples = run_programs(config, tmp_path).samples
+    shown: dict[tuple[int, int | None], str] = {}
+    for sample in samples:
+        group = (sample.seq_len, sample.num_hops)
+        asked = {one.program for one in samples if (one.seq_len, one.num_hops) == group}
+        *solved, last = sample.prompt.split("\n\n")
+        assert (len(solved), last) == (2, f"{sample.program} =")
+        assert shown.setdefault(group, sample.prompt.removesuffix(last)) + last == sample.prompt
+        for one in solved:
+            program, _, answer = one.rpartition(" = ")
+            assert program not in asked
+            assert answer_of(program) == int(answer)
+    assert len({*shown.values()}) == len(shown)

@@ -640,3 +640,32 @@ def test_what_is_no_better_than_the_commonest_answer_is_said() -> None:
     assert "says little" in told(given_as)
     better = told([one.model_copy(update={"kind": RIGHT}) for one in given_as])
     assert "1 of 1 lower it by more than chance" in better
+
+
+@pytest.mark.parametrize("style", ["plain", "bare", "chat"])
+def test_solved_questions_stand_before_each_and_are_not_asked(tmp_path: Path, style: str) -> None:
+    model = saved(tmp_path / "model", "rnn", ALPHABET + "<|>_")
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.chat_template = (
+        "{% for turn in messages %}<{{ turn.role }}>{{ turn.content }}{% endfor %}<assistant>"
+    )
+    tokenizer.save_pretrained(model)
+    words = {"name": "mine", "model": str(model), "questions": ["arithmetic"], "style": style}
+    pieces, _ = QuestionsExperiment.checked(**words, shots=2).pieces(tmp_path)
+    examples, asked_questions = pieces.request.examples, pieces.questions
+    every = {one.text for one in read_questions("arithmetic")}
+    assert len(examples) == 2
+    assert {one.text for one in (*examples, *asked_questions)} == every
+    assert len(asked_questions) == len(every) - 2
+    again, _ = QuestionsExperiment.checked(**words, shots=2).pieces(tmp_path)
+    assert again.request == pieces.request
+    (prompt, *_) = pieces.asker.prompts(asked_questions)
+    words_of = [one.text for one in (*examples, asked_questions[0])]
+    right = [str(one.answer) for one in examples]
+    assert prompt == {
+        "plain": "Q: {}\nA: {}\n\nQ: {}\nA: {}\n\nQ: {}\nA:",
+        "bare": "{} {}\n\n{} {}\n\n{}",
+        "chat": "<user>{}<assistant>{}<user>{}<assistant>{}<user>{}<assistant>",
+    }[style].format(words_of[0], right[0], words_of[1], right[1], words_of[2])
+    with pytest.raises(UsageError, match="leave none of"):
+        QuestionsExperiment.checked(**words, shots=len(every)).pieces(tmp_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from looked_into import MAKERS, SMALL
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.experiments.tracing import cells as tracing_cells
-from the_experiment.experiments.tracing.cells import run_tracing
+from the_experiment.experiments.tracing.cells import cells_of, run_tracing, traced
 from the_experiment.experiments.tracing.config import TracingRequest
 from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.layout import layout_of
@@ -39,6 +39,7 @@ from the_experiment.programs.causal_tracing import (
 )
 from the_experiment.worlds.programs.binding import make_ordered_binding_program
 from the_experiment.worlds.programs.chain import ProgramPair, counterfactual_pair, drawn_pair
+from the_experiment.worlds.programs.interpreter import answer_of
 
 ALPHABET = "".join(sorted("abcdefghijklmnopqrstuvwxyz0123456789=#:*\n QA"))
 TOKENIZER = character_tokenizer(ALPHABET)
@@ -460,3 +461,30 @@ def test_a_counterfactual_is_drawn_or_given() -> None:
     assert drawn["variable_chain"] == ["y", "x"]
     with pytest.raises(UsageError, match="as before"):
         create_counterfactual_program("x=2\ny=x * 0\n#y:", 3)
+
+
+def test_programs_are_traced_behind_solved_ones(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = TracingRequest(model, seq_lens=(2,), num_hops=(1,), pairs=2, shots=2)
+    (cell,) = cells_of(request, tmp_path).values()
+    assert cell.arguments["request"]["shots"] == 2
+    (before,) = cells_of(replace(request, shots=0), tmp_path).values()
+    assert "shots" not in before.arguments["request"]  # as it was before there were shots
+    templates = []
+
+    def found(_: object, asking: PromptFormat, *__: object) -> None:
+        templates.append(asking.template)
+        raise ExperimentError("enough")
+
+    monkeypatch.setattr(tracing_cells, "find_pairs", found)
+    for one in (request, replace(request, shots=0)):
+        with pytest.raises(ExperimentError, match="enough"):
+            traced(asdict(one), model)
+    *solved, last = templates[0].split("\n\n")
+    assert last == templates[1] == "{code}"
+    assert len({*solved}) == 2
+    assert all(answer_of(one.rpartition(" ")[0]) == int(one[-1]) for one in solved)
+    own = counterfactual_pair("a=1\nb=a\n#b:", 2)
+    with pytest.raises(UsageError, match="--shots can't be combined"):
+        replace(request, programs=(own,))

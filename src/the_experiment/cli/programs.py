@@ -23,6 +23,12 @@ app = Verbs(
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the experiment.")]
+Shots = Annotated[
+    int,
+    options.Option(
+        min=0, help="The number of other programs that stand before each one with their answers."
+    ),
+]
 Results = Annotated[
     Path,
     options.Option(
@@ -106,8 +112,9 @@ def run(
             show_default="32; 512 where steps are asked",
         ),
     ] = None,
+    shots: Shots = 0,
     chat: options.AskedIn = "auto",
-    dtype: options.OfDtype = "auto",
+    dtype: options.OfDtype = "float32",
     device: options.OnDevice = "auto",
     out: Results = Path(defaults.OUT),
     as_json: options.AsJson = False,
@@ -129,6 +136,7 @@ def run(
         num_seqs=num_seqs,
         seed=seed,
         max_new_tokens=max_new_tokens,
+        shots=shots,
         chat=chat,
         dtype=dtype,
         device=device,
@@ -261,6 +269,7 @@ def trace(
             help="The prompt: one that `programs list` names, or a text with {code} in it."
         ),
     ] = "{code}",
+    shots: Shots = 0,
     chat: options.AskedIn = "auto",
     seed: Annotated[int, options.Option(min=0, help="The first seed to draw programs with.")] = 0,
     dtype: options.OfDtype = "float32",
@@ -285,6 +294,7 @@ def trace(
         rng_seed=rng_seed,
         program=str(program or ""),
         prompt=prompt,
+        shots=shots,
         chat=chat,
         seed=seed,
         dtype=dtype,

@@ -106,6 +106,14 @@ def run(
             show_default=f"{defaults.ANSWER_TOKENS}, in a chat template {defaults.CHAT_TOKENS}",
         ),
     ] = None,
+    shots: Annotated[
+        int,
+        options.Option(
+            min=0,
+            help="The number of questions that stand before each one with their answers, and "
+            "aren't asked.",
+        ),
+    ] = 0,
     seed: options.Seed = defaults.SEED,
     dtype: options.OfDtype = "float32",
     device: options.OnDevice = "auto",
@@ -145,6 +153,7 @@ def run(
         top=top,
         style=style,
         max_new_tokens=max_new_tokens,
+        shots=shots,
         seed=seed,
         dtype=dtype,
         device=device,

@@ -39,8 +39,15 @@ def ask(
     return greedy(model, tokenizer, texts, max_new_tokens)
 
 
-def prompt_text(tokenizer: PreTrainedTokenizerBase, prompt: str, chat: Chat = "auto") -> str:
+def prompt_text(
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: str,
+    chat: Chat = "auto",
+    examples: Sequence[tuple[str, str]] = (),
+) -> str:
     """What is put to the model, special tokens and all: nothing must be added to it in encoding.
+
+    `examples`, prompts with their answers, are earlier turns, or stand before it with empty lines.
 
     The chat template if the tokenizer has one, without thinking where it knows how; else, and with
     `plain`, the prompt, after the token that the tokenizer begins every text with, if it has one.
@@ -55,8 +62,14 @@ def prompt_text(tokenizer: PreTrainedTokenizerBase, prompt: str, chat: Chat = "a
     if chat == "chat" and not tokenizer.chat_template:
         raise UsageError("this model's tokenizer has no chat template", "use `--chat plain`")
     if chat == "plain" or not tokenizer.chat_template:
-        return _beginning(tokenizer, prompt) + prompt
-    turns = [{"role": "user", "content": prompt}]
+        solved = "".join(f"{asked} {answer}\n\n" for asked, answer in examples)
+        return _beginning(tokenizer, solved + prompt) + solved + prompt
+    turns = [
+        {"role": role, "content": text}
+        for asked, answer in examples
+        for role, text in (("user", asked), ("assistant", answer))
+    ]
+    turns.append({"role": "user", "content": prompt})
     try:
         text = tokenizer.apply_chat_template(
             turns, tokenize=False, add_generation_prompt=True, enable_thinking=False

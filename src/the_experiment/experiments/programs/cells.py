@@ -16,7 +16,12 @@ from the_experiment.experiments.programs.config import ExperimentConfig, program
 from the_experiment.experiments.programs.drawing import Program, programs_of
 from the_experiment.experiments.programs.results import NOT_KNOWN, TOO_LONG, ProgramResults, Sample
 from the_experiment.worlds.answers import Parsed
-from the_experiment.worlds.programs.prompts import fill_prompt, parser_for
+from the_experiment.worlds.programs.prompts import (
+    draw_examples,
+    fill_prompt,
+    parser_for,
+    with_examples,
+)
 
 Response = Mapping[str, Any]  # `text`, `reason`: why there is none, `cut`: for lack of room
 
@@ -37,7 +42,11 @@ class ProgramBatch:
     @property
     def prompts(self) -> list[str]:
         """What is asked, program by program."""
-        return [fill_prompt(self.config.prompt_template, one.text) for one in self.programs]
+        lengths = [self.seq_len] if self.num_hops is None else [self.seq_len, self.num_hops]
+        config = self.config
+        shown = draw_examples(config.program_generator, config.shots, config.seed, *lengths)
+        template = with_examples(config.prompt_template, shown)
+        return [fill_prompt(template, one.text) for one in self.programs]
 
     @property
     def cell(self) -> Cell:

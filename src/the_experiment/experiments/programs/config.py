@@ -35,7 +35,8 @@ class ExperimentConfig:
     """Programs of some lengths and numbers of hops, put to models in a prompt.
 
     `program_generator` draws `num_seqs` distinct programs for each length and number of hops; it is
-    told of hops only where `num_hops` lists some. The parser is chosen by the prompt and the right
+    told of hops only where `num_hops` lists some. As many as `shots` others of the same length and
+    hops stand before each, with their answers. The parser is chosen by the prompt and the right
     answer if none is given, and `max_new_tokens` by the prompt. Raises `UsageError` for values that
     no experiment can have.
     """
@@ -51,8 +52,9 @@ class ExperimentConfig:
     seed: int = defaults.SEED
     max_new_tokens: int | None = None
     chat: Chat = "auto"
-    dtype: Dtype = "auto"
+    dtype: Dtype = "float32"
     device: Device = "auto"
+    shots: int = 0
 
     def __post_init__(self) -> None:
         refuse_no_name("an experiment", self.name)
@@ -94,6 +96,7 @@ class ExperimentConfig:
             "chat": self.chat,
             "dtype": self.dtype,
             "device": self.device,
+            "shots": self.shots,
         }
 
 
@@ -116,8 +119,9 @@ class ProgramsExperiment(Experiment):
     num_seqs: Count = 10
     seed: int = Field(defaults.SEED, ge=0)
     max_new_tokens: Count | None = None
+    shots: int = Field(0, ge=0)  # solved programs before each
     chat: Chat = "auto"
-    dtype: Dtype = "auto"
+    dtype: Dtype = "float32"  # in bfloat16 texts depend on the size of a batch
     device: Device = "auto"
 
     @property
@@ -141,7 +145,9 @@ class ProgramsExperiment(Experiment):
             num_seqs=self.num_seqs,
             seq_lens=self.lengths,
             num_hops=self.hops,
-            **self.model_dump(include={"seed", "max_new_tokens", "chat", "dtype", "device"}),
+            **self.model_dump(
+                include={"seed", "max_new_tokens", "chat", "dtype", "device", "shots"}
+            ),
         )
 
     def in_small(self) -> ProgramsExperiment:

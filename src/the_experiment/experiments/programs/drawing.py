@@ -14,6 +14,7 @@ from the_experiment.base.seeds import derived_seed
 from the_experiment.base.words import counted
 from the_experiment.experiments.programs.config import ExperimentConfig
 from the_experiment.worlds.generators import Answer
+from the_experiment.worlds.programs.prompts import draw_examples
 
 TRIES = 50  # draws for each program wanted, before those there are must do
 
@@ -53,10 +54,13 @@ def _drawn(config: ExperimentConfig, length: int, hops: int | None) -> list[Prog
     seed = derived_seed(config.seed, "programs", length, *(() if hops is None else (hops,)))
     rng = np.random.RandomState(seed % 2**32)
     told = () if hops is None else (hops,)
+    shown = draw_examples(config.program_generator, config.shots, config.seed, length, *told)
+    solved = {text for text, _ in shown}
     found: dict[str, Program] = {}
     for _ in range(TRIES * config.num_seqs):
         program = _program(config, config.program_generator(length, rng, *told))
-        found.setdefault(program.text, program)
+        if program.text not in solved:
+            found.setdefault(program.text, program)
         if len(found) == config.num_seqs:
             break
     else:

@@ -78,17 +78,18 @@ class Asker:
     tokenizer: PreTrainedTokenizerBase
     style: Style
     max_new_tokens: int = defaults.ANSWER_TOKENS
+    examples: Sequence[Question] = ()  # solved before each question
 
     def prompts(self, questions: Sequence[Question]) -> list[str]:
         """What is put to the model, special tokens and all."""
         from the_experiment.models.asking import prompt_text
 
-        worded = [
-            PLAIN.format(question.text) if self.style == "plain" else question.text
-            for question in questions
-        ]
         chat: Literal["chat", "plain"] = "chat" if self.style == "chat" else "plain"
-        return [prompt_text(self.tokenizer, text, chat) for text in worded]
+        solved = [(self._worded(one), in_words(one.answer)) for one in self.examples]
+        return [prompt_text(self.tokenizer, self._worded(one), chat, solved) for one in questions]
+
+    def _worded(self, question: Question) -> str:
+        return PLAIN.format(question.text) if self.style == "plain" else question.text
 
     def with_room(self, questions: Sequence[Question]) -> list[Question]:
         """The questions that the model can read with their right answers, in every form of them."""
@@ -255,6 +256,7 @@ class QuestionsRequest(Strict):
     dtype: str
     questions: tuple[Question, ...]
     left_out: tuple[str, ...] = ()  # questions that the model has no room for
+    examples: tuple[Question, ...] = ()  # solved before each of them
     style: Style
     max_new_tokens: int
     mode: Ablation

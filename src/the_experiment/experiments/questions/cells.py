@@ -26,6 +26,7 @@ from the_experiment.base.defaults import (
 )
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.runs import Run
+from the_experiment.base.seeds import Stream
 from the_experiment.base.words import counted
 from the_experiment.engine.cell import Cell
 from the_experiment.experiments.questions.asking import (
@@ -215,7 +216,8 @@ def answers(
 def _pieces(asked: str, model: str, device: Device, dtype: Dtype) -> Pieces:
     request = QuestionsRequest.model_validate_json(asked)
     loaded, tokenizer = KeptModels().loaded(model, device, dtype)
-    return Pieces(request, Asker(loaded, tokenizer, request.style, request.max_new_tokens))
+    how = (request.style, request.max_new_tokens, request.examples)
+    return Pieces(request, Asker(loaded, tokenizer, *how))
 
 
 def load_pieces(
@@ -230,6 +232,7 @@ def load_pieces(
     dtype: Dtype,
     each: Sequence[str],
     layers: Sequence[int],
+    shots: int,
     out: Path,
 ) -> tuple[Pieces, dict[str, Any]]:
     """The model, ready to be asked these questions, and where it is.
@@ -245,7 +248,8 @@ def load_pieces(
         ours = any(Run(folder).complete for folder in (Path(name), Path(name).parent, out / name))
         style = "chat" if tokenizer.chat_template else "bare" if ours else "plain"
     room = max_new_tokens or (CHAT_TOKENS if style == "chat" else ANSWER_TOKENS)
-    asker = Asker(model, tokenizer, style, room)
+    examples, questions = _apart(questions, shots, seed)
+    asker = Asker(model, tokenizer, style, room, examples)
     fitting = asker.with_room(questions)
     read = {question.text for question in fitting}
     if not fitting:
@@ -259,6 +263,7 @@ def load_pieces(
         dtype=str(model.dtype).removeprefix("torch."),
         questions=tuple(fitting),
         left_out=tuple(one.text for one in questions if one.text not in read),
+        examples=tuple(examples),
         style=style,
         max_new_tokens=room,
         mode=mode,
@@ -267,3 +272,20 @@ def load_pieces(
     )
     place = {"model": str(folder), "device": device, "dtype": dtype}
     return Pieces(request, asker, each, layers), place
+
+
+def _apart(
+    questions: Sequence[Question], shots: int, seed: int
+) -> tuple[list[Question], list[Question]]:
+    """So many questions that are solved before each, drawn by seed, and those that are asked."""
+    if shots >= len(questions):
+        raise UsageError(
+            f"{shots} solved examples leave none of {counted(len(questions), 'question')} to ask",
+            "ask more questions, or choose a smaller --shots",
+        )
+    order = Stream(seed, "examples").shuffled(len(questions))
+    solved = {*order[:shots].tolist()}
+    apart: tuple[list[Question], list[Question]] = ([], [])
+    for place, question in enumerate(questions):
+        apart[place not in solved].append(question)
+    return apart

@@ -41,6 +41,7 @@ class QuestionsExperiment(Experiment):
     top: int | None = Field(None, ge=0)  # pieces that are asked in words again; None: all, or few
     style: Style = "auto"
     max_new_tokens: int | None = Field(None, ge=1)  # None: as the style needs
+    shots: int = Field(0, ge=0)  # questions that are solved before each, and not asked
     seed: int = Field(defaults.SEED, ge=0)
     dtype: Dtype = "float32"  # in bfloat16 rounding is as large as what most heads do
     device: Device = "auto"
@@ -80,7 +81,7 @@ class QuestionsExperiment(Experiment):
             out=out,
             **self.model_dump(
                 include={"style", "max_new_tokens", "mode", "seed", "device", "dtype"}
-                | {"each", "layers"}
+                | {"each", "layers", "shots"}
             ),
         )
 

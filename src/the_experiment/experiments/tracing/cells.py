@@ -23,6 +23,7 @@ from the_experiment.inside.validation import validated
 from the_experiment.models.pretrained import KeptModels, find_model, which_weights
 from the_experiment.worlds.generators import PROGRAMS
 from the_experiment.worlds.programs.chain import ProgramPair, drawn_pair
+from the_experiment.worlds.programs.prompts import draw_examples, with_examples
 
 
 def cells_of(request: TracingRequest, out: Path) -> dict[str, Cell]:
@@ -33,11 +34,17 @@ def cells_of(request: TracingRequest, out: Path) -> dict[str, Cell]:
         one.title: Cell(
             f"trace {Path(request.model).name} {one.title}",
             "the_experiment.experiments.tracing.cells:traced",
-            {"request": {**asdict(one), "model": weights}},
+            {"request": {**_asked(one), "model": weights}},
             where={"model": str(folder)},
         )
         for one in request.cells()
     }
+
+
+def _asked(request: TracingRequest) -> dict[str, Any]:
+    """All of it; what was traced before there were shots keeps its name."""
+    asked = asdict(request)
+    return asked if asked["shots"] else {name: asked[name] for name in asked if name != "shots"}
 
 
 def run_tracing(request: TracingRequest, out: Path, folder: Path | None) -> TracingResults:
@@ -76,6 +83,8 @@ def trace_cell(hooked: HookedModel, asking: PromptFormat, cell: TracingRequest) 
     if cell.programs:
         return trace(hooked, with_common_prefix(hooked, asking, cell.programs), cell.programs, *how)
     (lines,), (hops,), generator = cell.seq_lens, cell.num_hops, PROGRAMS[cell.generator]
+    examples = draw_examples(generator, cell.shots, cell.seed, lines, hops)
+    asking = replace(asking, template=with_examples(asking.template, examples))
     if cell.rng_seed is not None:
         pair = drawn_pair(lines, hops, cell.rng_seed, generator)
         if pair is None:

@@ -49,6 +49,7 @@ class TracingRequest:
     seed: int = 0  # the first that programs are drawn with; draws the control, too
     device: Device = "auto"
     dtype: Dtype = "float32"  # whatever the model was saved in
+    shots: int = 0  # solved programs before each
 
     def __post_init__(self) -> None:
         if self.intervention_type not in get_args(PatchTarget):
@@ -62,6 +63,11 @@ class TracingRequest:
             raise UsageError(
                 f"programs of {self.generator} have no chain to trace",
                 "choose one that takes num_hops, or give programs of your own",
+            )
+        if self.shots and self.programs:
+            raise UsageError(
+                "--shots can't be combined with a program of your own",
+                "write solved programs into the --prompt",
             )
         if self.pairs < 1:
             raise UsageError(f"{counted(self.pairs, 'pair')} can't be traced", "give at least 1")
@@ -106,6 +112,7 @@ class TracingExperiment(Experiment):
     prompt: str = CODE
     chat: Chat = "auto"
     seed: int = Field(0, ge=0)
+    shots: int = Field(0, ge=0)  # solved programs before each
     dtype: Dtype = "float32"
     device: Device = "auto"
 
@@ -135,7 +142,7 @@ class TracingExperiment(Experiment):
             self.rng_seed,
             _own_program(Path(self.program), self.seed) if self.program else (),
             template=PROMPTS.get(self.prompt, self.prompt),
-            **self.model_dump(include={"chat", "seed", "dtype", "device"}),
+            **self.model_dump(include={"chat", "seed", "dtype", "device", "shots"}),
         )
 
     def check(self) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+import numpy as np
 
 from the_experiment.base.errors import UsageError
+from the_experiment.base.seeds import derived_seed
 from the_experiment.worlds.answers import NO_NUMBER, Parsed, parse_boolean, parse_integer
-from the_experiment.worlds.generators import Answer
+from the_experiment.worlds.generators import Answer, Generator
 
 CODE = "{code}"
+TRIES = 50  # draws for each example wanted
 
 RANGE_TRACKING = """\
 Here is a Python program that changes a number step by step.
@@ -86,6 +90,32 @@ def fill_prompt(template: str, code: str) -> str:
             f"the prompt {template!r} has no place for the program", f"write {CODE} in its place"
         )
     return template.replace(CODE, code)
+
+
+def with_examples(template: str, examples: Iterable[tuple[str, Answer]]) -> str:
+    """The template behind programs that stand in it with their answers.
+
+    >>> print(with_examples("{code} ->", [("x = 1", 1)]))
+    x = 1 -> 1
+    <BLANKLINE>
+    {code} ->
+    """
+    solved = [f"{fill_prompt(template, code)} {answer}\n\n" for code, answer in examples]
+    return "".join([*solved, template])
+
+
+def draw_examples(
+    generator: Generator, count: int, seed: int, *lengths: int
+) -> list[tuple[str, Answer]]:
+    """Different programs of a length, and a number of hops if it takes that, with their answers."""
+    rng = np.random.RandomState(derived_seed(seed, "examples", *lengths) % 2**32)
+    found: dict[str, Answer] = {}
+    for _ in range(TRIES * count):
+        program, answer, _metadata = generator(*lengths[:1], rng, *lengths[1:])
+        found.setdefault(program, answer)
+        if len(found) == count:
+            break
+    return list(found.items())
 
 
 Parser = Callable[..., Parsed]  # of a text, and perhaps of the question, and whether it was cut
