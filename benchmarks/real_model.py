@@ -3,11 +3,15 @@
     the-experiment models fetch smollm2
     python benchmarks/real_model.py smollm2 --rounds 3 --threads 1
 
-Two pieces of work, each by us and by a plain script of transformers in turns, in float32: questions
-asked in words (`questions run --lite`: greedy answers, the likeliest of six forms of the right
-answer, and its log-probability; the script generates and scores the same in batches of 16); and
-each head ablated by a hook, with the log-probability of the right answers (the script runs each
-batch as a whole for each head).
+Three pieces of work, each by us and by a plain script in turns, in float32:
+
+- questions asked in words (`questions run --lite`: greedy answers, the likeliest of six forms of
+  the right answer, and its log-probability; the script does the same in batches of 16);
+- each head ablated by a hook, with the log-probability of the right answers (the script runs each
+  batch as a whole for each head);
+- a pair of programs traced: every layer's stream patched at every position from the counterfactual
+  one (the script is a loop of nnsight's traces).
+
 Without a folder a small random model stands in for it.
 """
 
@@ -18,22 +22,27 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from nnsight import NNsight
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.experiments.questions.asking import FORMS, Asker
 from the_experiment.inside.hooked_model import HookedModel
+from the_experiment.inside.patching import Pair, Patching
+from the_experiment.inside.program_pairs import ANSWER, PromptFormat
 from the_experiment.inside.sites import Site
 from the_experiment.inside.without import FromLayer
 from the_experiment.models.pretrained import load_pretrained
 from the_experiment.models.texts import encode_all
+from the_experiment.worlds.programs.chain import counterfactual_pair
+from the_experiment.worlds.programs.prompts import CODE
 from the_experiment.worlds.questions.question import Question
 from the_experiment.worlds.questions.reading import drawn_questions
 from turns import OURS, parser, print_ratios, taken, timed
 
 BATCH = 16  # of the plain scripts
-PLAIN = "plain transformers"
+SCRIPT = "a plain script"
 
 
 def answers_by_script(asker: Asker, questions: Sequence[Question]) -> None:
@@ -134,6 +143,37 @@ def heads_by_us(
     return found
 
 
+def traced_by_nnsight(model: PreTrainedModel, pair: Pair) -> list[list[float]]:
+    """By layer and position: how far a patch moves the logits towards the other answer."""
+    wrapped = NNsight(model)
+    base, source = (torch.tensor([text.ids[:-1]]) for text in (pair.base, pair.source))
+    layers = model.config.num_hidden_layers
+    streams = []
+    with wrapped.trace(source):
+        for layer in range(layers):
+            streams.append(wrapped.model.layers[layer].input.save())
+    with wrapped.trace(base):
+        clean = wrapped.lm_head.output[0, -1].save()
+    one, other = pair.base.ids[-1], pair.source.ids[-1]
+    found = []
+    for layer in range(layers):
+        row = []
+        for place in range(base.shape[1]):
+            with wrapped.trace(base):
+                wrapped.model.layers[layer].input[:, place] = streams[layer][:, place]
+                last = wrapped.lm_head.output[0, -1].save()
+            row.append(float((last[other] - last[one]) - (clean[other] - clean[one])))
+        found.append(row)
+    return found
+
+
+def traced_by_us(model: PreTrainedModel, pair: Pair) -> list[list[float]]:
+    """The same."""
+    effect = Patching(HookedModel(model), [pair], [ANSWER]).at_positions().effect
+    found: list[list[float]] = effect[0, :, :, 0].tolist()
+    return found
+
+
 def answers_by_us(asker: Asker, questions: Sequence[Question]) -> None:
     """As `questions run --lite` does."""
     asker.answers(questions, asker.likeliest_form(questions))
@@ -144,7 +184,7 @@ def asker_of(folder: str) -> Asker:
     if folder:
         model, tokenizer = load_pretrained(folder, "cpu", "float32")
         return Asker(model, tokenizer, "chat", max_new_tokens=32)
-    alphabet = "".join(sorted({*"0123456789 ?.+-*/:\nQA"} | {chr(n) for n in range(65, 123)}))
+    alphabet = "".join(sorted({*"0123456789 ?.+-*/:=#\nQA"} | {chr(n) for n in range(65, 123)}))
     tokenizer = character_tokenizer(alphabet)
     shape: dict[str, Any] = {
         "num_hidden_layers": 2,
@@ -177,6 +217,10 @@ def main() -> None:
         heads_by_us(asker, questions[:8], layers[-1:]),
         heads_by_script(asker, questions[:8], layers[-1:]),
     )
+    asking = PromptFormat(asker.tokenizer, CODE, "auto")
+    pair = asking.pair(counterfactual_pair("e=3\nb=e\nk=5\n#b:", 7))
+    with torch.no_grad():
+        check_alike(traced_by_us(asker.model, pair), traced_by_nnsight(asker.model, pair))
     work: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
         f"{len(questions)} questions": (
             lambda: answers_by_script(asker, questions),
@@ -186,10 +230,15 @@ def main() -> None:
             lambda: heads_by_script(asker, questions, layers),
             lambda: heads_by_us(asker, questions, layers),
         ),
+        f"a pair of {len(pair.base.ids) - 1} tokens traced": (
+            lambda: traced_by_nnsight(asker.model, pair),
+            lambda: traced_by_us(asker.model, pair),
+        ),
     }
     for what, (theirs, mine) in work.items():
-        turns = {PLAIN: timed(theirs), OURS: timed(mine)}
-        print_ratios(what, taken(turns, given.rounds), "fp32")
+        turns = {SCRIPT: timed(theirs), OURS: timed(mine)}
+        with torch.no_grad():
+            print_ratios(what, taken(turns, given.rounds), "fp32")
 
 
 if __name__ == "__main__":
