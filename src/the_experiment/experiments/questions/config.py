@@ -95,23 +95,19 @@ class QuestionsExperiment(Experiment):
 
     def first(self, out: Path, *, quick: bool) -> Mapping[Any, Cell]:
         """The model as it is, and how likely right answers are without each piece."""
-        from the_experiment.experiments.questions.asking import IN_WORDS, WHOLE
-
         cells = self.cells(out, quick=quick)
-        return {
-            which: cell
-            for which, cell in cells.items()
-            if which[1] != IN_WORDS or which[2] == WHOLE
-        }
+        return {which: cell for which, cell in cells.items() if _is_first(which)}
 
     def rest(self, results: Mapping[Any, Any], out: Path, *, quick: bool) -> Mapping[Any, Cell]:
         """Of the pieces those without which right answers are least likely."""
         from the_experiment.experiments.questions.cells import most_important
 
-        found = {tuple(which): result for (_, *which), result in results.items()}
+        found = {(kind, which): result for (_, kind, which), result in results.items()}
         asked = most_important(found, self.top)
-        cells, first = self.cells(out, quick=quick), self.first(out, quick=quick)
-        return {which: cell for which, cell in cells.items() if which in first or which[2] in asked}
+        cells = self.cells(out, quick=quick)
+        return {
+            which: cell for which, cell in cells.items() if _is_first(which) or which[2] in asked
+        }
 
     def outcome(self, results: Mapping[Any, Any], *, quick: bool) -> Outcome:  # noqa: ARG002
         """Accuracy, failures, and what each piece is worth."""
@@ -121,6 +117,13 @@ class QuestionsExperiment(Experiment):
         request = next(request for request, *_ in results)
         found = {(kind, which): result for (_, kind, which), result in results.items()}
         return outcome_of(Results.of(request, found))
+
+
+def _is_first(which: tuple[Any, str, Any]) -> bool:
+    from the_experiment.experiments.questions.asking import IN_WORDS, WHOLE
+
+    _, kind, piece = which
+    return kind != IN_WORDS or piece == WHOLE
 
 
 def default_name(experiment: QuestionsExperiment) -> str:
