@@ -1,7 +1,9 @@
-"""Models in GGUF files become ordinary folders; one that is published is fetched by hand."""
+"""Models in GGUF files become ordinary folders; one that is published is fetched."""
 
 from __future__ import annotations
 
+import json
+import math
 import zipfile
 from pathlib import Path
 
@@ -152,3 +154,9 @@ def test_smollm2_is_fetched_and_asked(tmp_path: Path, the_experiment: Command) -
     facts = facts_of(model, tokenizer)
     assert (facts["layers"], facts["parameters"]) == (30, 134_515_008)
     assert PUBLISHED["smollm2"].about.startswith("SmolLM2-135M-Instruct")
+    words = ("--questions", "arithmetic", "--limit", "4", "--lite", "--name", "sums", "--json")
+    asked = json.loads(the_experiment("questions", "run", "--model", "smollm2", *words).stdout)
+    assert (asked["style"], asked["dtype"]) == ("chat", "float32")
+    kept = json.loads((tmp_path / "out/questions/sums/quick/answers.json").read_text())
+    # A model that knows sums: right answers are far likelier than one in a thousand.
+    assert max(one["logprob"] for one in kept["whole"]) > math.log(1e-3)
