@@ -81,13 +81,12 @@ def layers_figure(found: Importance) -> Figure:
         axes.set_title(measure, fontsize=10, loc="left")
         axes.set_xlabel(f"{unit(measure)}; blue: more than chance", fontsize=8)
         _bars(axes, {piece: drops[piece][ALL] for piece in rows})
-    both[0].invert_yaxis()
     return figure
 
 
 def layer_pieces(found: Importance) -> list[str]:
     """The pieces of which each layer has one."""
-    every = dict.fromkeys(piece for drops in found.drops.values() for piece in drops)
+    every = max(found.drops.values(), key=len)  # some are of few pieces
     return [piece for piece in every if piece.partition(":")[0] in PIECES]
 
 
@@ -97,6 +96,7 @@ def _bars(axes: Axes, drops: Mapping[str, Drop]) -> None:
         axes.barh(row, drop.drop, color=colour, height=0.64)
         axes.hlines(row, drop.low, drop.high, color=INK, linewidth=1.3)
     axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_ylim(len(drops) - 0.4, -0.6)  # the first on top
     axes.set_yticks(range(len(drops)), list(drops), fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
 
