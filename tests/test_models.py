@@ -160,6 +160,25 @@ def test_completions_of_one_prompt_score_as_each_alone(config: str) -> None:
         assert other.logprobs == pytest.approx(alone.logprobs, abs=1e-5)
 
 
+@pytest.mark.parametrize("prompts", [["0"], ["0", "1"]], ids=["one prompt", "several"])
+def test_logits_that_are_taken_at_once_are_few(
+    monkeypatch: pytest.MonkeyPatch, prompts: list[str]
+) -> None:
+    """Long completions and large vocabularies would need gigabytes."""
+    model, tokenizer = model_of("gpt2"), character_tokenizer(ALPHABET)
+    most = 40 * len(tokenizer)
+    monkeypatch.setattr("the_experiment.models.scoring.LOGITS", most)
+    pairs = [(prompt, ",1" * length) for length in range(1, 8) for prompt in prompts]
+    taken = []
+    hook = model.lm_head.register_forward_hook(lambda *called: taken.append(called[2].numel()))
+    found = score(model, tokenizer, pairs)
+    hook.remove()
+    assert max(taken) <= most
+    for pair, one in zip(pairs, found, strict=True):
+        (alone,) = score(model, tokenizer, [pair])
+        assert one.logprobs == pytest.approx(alone.logprobs, abs=1e-5)
+
+
 def of_others(name: str, words: int) -> PreTrainedModel:
     """A small one as transformers has it, with weights drawn at random."""
     torch.manual_seed(0)

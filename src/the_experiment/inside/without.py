@@ -19,7 +19,7 @@ from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.shortcuts import from_layer, up_to_layer
 from the_experiment.inside.silenced import Means, ablated
 from the_experiment.inside.sites import Site
-from the_experiment.models.scoring import by_length, going_on, keeps_past, logprobs_of, past_of
+from the_experiment.models.scoring import batches, going_on, keeps_past, past_of, scores_of
 from the_experiment.models.texts import Encoded, padded
 
 PAD = 0  # nothing sees what fills a shorter text up
@@ -34,7 +34,8 @@ class FromLayer:
     def __init__(self, hooked: HookedModel, encoded: Sequence[Encoded], layer: int) -> None:
         self._hooked, self._encoded = hooked, encoded
         self._layer = layer if hooked.restarts else 0
-        self._batches = list(by_length(encoded, lambda one: len(one.ids)))
+        vocabulary = hooked.model.get_input_embeddings().weight.shape[0]
+        self._batches = list(batches(encoded, vocabulary))
         caches = hooked.restarts and keeps_past(hooked.model)
         self._shared = _common([one.prompt for one in encoded]) if caches else []
         self._streams = self._read() if self._layer else []  # the shared tokens', then by batch
@@ -65,10 +66,9 @@ class FromLayer:
                 last = max(len(one.ids) for one in some) - 1 - first
                 with self._reading(own[place : place + 1]):
                     logits = self._run(batch, past, last)
-                for number, values in zip(
-                    batch, logprobs_of(logits, some, PAD, first), strict=True
-                ):
-                    found[number] = sum(values[:-1])  # the last is the end token's
+                scores = scores_of(logits, some, PAD, first)
+                for number, score in zip(batch, scores, strict=True):
+                    found[number] = sum(score.logprobs[:-1])  # the last is the end token's
         return found
 
     def _reading(self, streams: Sequence[Tensor]) -> AbstractContextManager[None]:

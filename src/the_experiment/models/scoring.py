@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
@@ -29,6 +29,7 @@ from the_experiment.models.texts import (
 
 PAST = ("cache", "past_key_values")  # the names of keys and values: transformers has renamed them
 TOKENS = 2**13  # of one forward, which bounds its memory
+LOGITS = 2**27  # the same: half a gigabyte, which large vocabularies would overstep
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,12 @@ def score(
     """
     encoded = encode_all(tokenizer, pairs)
     check_length(model, max((len(one.ids) for one in encoded), default=0) - 1)
-    prompts = dict.fromkeys(one.prompt for one in encoded)
-    pad = pad_id(tokenizer)
+    shares = len({one.prompt for one in encoded}) < len(encoded) and keeps_past(model)
+    scored = _after_prompts if shares else _in_one_forward
     found: dict[int, CompletionScore] = {}
-    if len(prompts) < len(encoded) and keeps_past(model):
-        for chunk in by_length(encoded, lambda one: len(one.prompt), exactly=True):
-            found |= dict(zip(chunk, _after_prompts(model, _of(encoded, chunk), pad), strict=True))
-    else:
-        for chunk in by_length(encoded, lambda one: len(one.ids)):
-            found |= dict(zip(chunk, _scored(model, _of(encoded, chunk), pad), strict=True))
+    for batch in batches(encoded, len(tokenizer), by_prompt=shares):
+        some = [encoded[number] for number in batch]
+        found |= dict(zip(batch, scored(model, some, pad_id(tokenizer)), strict=True))
     return [found[number] for number in range(len(encoded))]
 
 
@@ -108,24 +106,31 @@ def past_name(model: PreTrainedModel) -> str:
     return next((name for name in PAST if name in known), "")
 
 
-def _of(encoded: Sequence[Encoded], numbers: Sequence[int]) -> list[Encoded]:
-    return [encoded[number] for number in numbers]
-
-
-def by_length(
-    encoded: Sequence[Encoded], length: Callable[[Encoded], int], *, exactly: bool = False
+def batches(
+    encoded: Sequence[Encoded], vocabulary: int, *, by_prompt: bool = False
 ) -> Iterator[list[int]]:
-    """The numbers of texts that run together, of like lengths, or of `exactly` one."""
-    chunk: list[int] = []
-    for number in sorted(range(len(encoded)), key=lambda number: length(encoded[number])):
-        now = length(encoded[number])
-        other = chunk and exactly and length(encoded[chunk[0]]) != now
-        if chunk and (other or (len(chunk) + 1) * now > TOKENS):
-            yield chunk
-            chunk = []
-        chunk.append(number)
-    if chunk:
-        yield chunk
+    """The numbers of texts of like lengths that run together, as memory has room for them.
+
+    `by_prompt`: prompts of one length alone, and the completions of one after the other.
+    """
+
+    def key(number: int) -> tuple[Any, ...]:
+        one = encoded[number]
+        return (len(one.prompt), one.prompt) if by_prompt else (len(one.ids),)
+
+    batch: list[int] = []
+    shortest = longest = 0  # of the batch: a prompt, and a text
+    for number in sorted(range(len(encoded)), key=key):
+        prompt, text = len(encoded[number].prompt), len(encoded[number].ids)
+        least, most, rows = min(shortest, prompt), max(longest, text), len(batch) + 1
+        full = rows * most > TOKENS or rows * (most - least) * vocabulary > LOGITS
+        if batch and (full or (by_prompt and prompt != shortest)):
+            yield batch
+            batch = []
+        batch.append(number)
+        shortest, longest = (least, most) if len(batch) > 1 else (prompt, text)
+    if batch:
+        yield batch
 
 
 @torch.inference_mode()
@@ -162,35 +167,29 @@ def _logits(
     return logits.float()
 
 
-def _scored(model: PreTrainedModel, encoded: Sequence[Encoded], pad: int) -> list[CompletionScore]:
-    """Prompts and completions in one forward."""
+def _in_one_forward(
+    model: PreTrainedModel, encoded: Sequence[Encoded], pad: int
+) -> list[CompletionScore]:
+    """Prompts and completions together."""
     first = min(len(one.prompt) for one in encoded) - 1  # the position that is asked first
-    texts = [one.ids[:-1] for one in encoded]
-    targets = padded([one.ids[1:] for one in encoded], pad)[:, first:]
-    flags, values = _graded(_logits(model, texts, pad, first), targets)
-    return [
-        _one_score(one, flags[row], values[row], len(one.prompt) - 1 - first)
-        for row, one in enumerate(encoded)
-    ]
+    logits = _logits(model, [one.ids[:-1] for one in encoded], pad, first)
+    return scores_of(logits, encoded, pad, first)
 
 
 def _after_prompts(
     model: PreTrainedModel, encoded: Sequence[Encoded], pad: int
 ) -> list[CompletionScore]:
     """Prompts of one length first, each once, and then the completions that follow them."""
-    prompts = list(dict.fromkeys(one.prompt for one in encoded))
-    rows = torch.tensor([prompts.index(one.prompt) for one in encoded])
-    ran = model(
-        input_ids=torch.tensor(prompts, device=model.device), use_cache=True, logits_to_keep=1
-    )
+    prompts = {prompt: row for row, prompt in enumerate(dict.fromkeys(o.prompt for o in encoded))}
+    rows = torch.tensor([prompts[one.prompt] for one in encoded])
+    ids = torch.tensor([*prompts], device=model.device)
+    ran = model(input_ids=ids, use_cache=True, logits_to_keep=1)
     logits = ran.logits[rows].float()  # (texts, 1, vocabulary)
-    completions = [one.completion for one in encoded]
-    if max(map(len, completions)) > 1:
+    inputs = padded([one.completion[:-1] for one in encoded], pad).to(model.device)
+    if inputs.shape[1]:
         asked = going_on(model, past_of(ran), rows)
-        inputs = padded([one[:-1] for one in completions], pad).to(model.device)
         logits = torch.cat([logits, model(input_ids=inputs, **asked).logits.float()], 1)
-    flags, values = _graded(logits, padded(completions, pad))
-    return [_one_score(one, flags[row], values[row], 0) for row, one in enumerate(encoded)]
+    return scores_of(logits, encoded, pad, ids.shape[1] - 1)
 
 
 def going_on(model: PreTrainedModel, past: DynamicCache | None, rows: Tensor) -> dict[str, Any]:
@@ -214,33 +213,23 @@ def _is_filled(layer: DynamicLayer) -> bool:
     return layer.keys is not None and layer.keys.numel() > 0
 
 
-def logprobs_of(
+def scores_of(
     logits: Tensor, encoded: Sequence[Encoded], pad: int, first: int
-) -> list[list[float]]:
-    """The log-probability of each completion's tokens, from logits of positions from `first` on."""
-    targets = padded([one.ids[1:] for one in encoded], pad)[:, first:]
-    _, values = _graded(logits.float(), targets)
-    starts = [len(one.prompt) - 1 - first for one in encoded]
-    return [
-        values[row][start : start + len(one.completion)]
-        for row, (one, start) in enumerate(zip(encoded, starts, strict=True))
-    ]
+) -> list[CompletionScore]:
+    """The score of each completion, from the logits of the positions from `first` on.
 
-
-def _graded(logits: Tensor, targets: Tensor) -> tuple[list[list[bool]], list[list[float]]]:
-    """Whether each target is the likeliest token, and its log-probability, both (rows, length)."""
-    logprobs = logits.log_softmax(-1)  # (rows, length, vocabulary)
-    targets = targets.to(logits.device)
+    `logits` are (texts, positions, vocabulary).
+    """
+    logprobs = logits.float().log_softmax(-1)
+    targets = padded([one.ids[1:] for one in encoded], pad)[:, first:].to(logits.device)
     right = (logprobs.argmax(-1) == targets).tolist()
-    given: list[list[float]] = logprobs.gather(-1, targets[..., None]).squeeze(-1).tolist()
-    return right, given
-
-
-def _one_score(
-    one: Encoded, right: Sequence[bool], logprobs: Sequence[float], first: int
-) -> CompletionScore:
-    answer = slice(first, first + len(one.completion))
-    return CompletionScore(tuple(right[answer]), tuple(logprobs[answer]), one.offsets)
+    given = logprobs.gather(-1, targets[..., None]).squeeze(-1).tolist()
+    found = []
+    for row, one in enumerate(encoded):
+        answer = slice(len(one.prompt) - 1 - first, len(one.ids) - 1 - first)
+        flags, values = tuple(right[row][answer]), tuple(given[row][answer])
+        found.append(CompletionScore(flags, values, one.offsets))
+    return found
 
 
 def max_positions(model: PreTrainedModel) -> int | None:
