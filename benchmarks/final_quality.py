@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from hf_trainer import default_config, hf_trainer
+from hf_trainer import default_config, hf_trainer, training_options
 from the_experiment.base.runs import Run
 from the_experiment.evaluation.completions import complete
 from the_experiment.training.config import TrainConfig
@@ -25,7 +25,7 @@ from the_experiment.training.fit import mean_loss
 from the_experiment.training.job import prepare
 from the_experiment.training.loop import train
 from the_experiment.worlds import find_world
-from turns import OURS, parser
+from turns import OURS
 
 
 def by_trainer(config: TrainConfig, scratch: Path) -> PreTrainedModel:
@@ -54,10 +54,7 @@ def right(model: PreTrainedModel, config: TrainConfig, kind: str) -> str:
 
 def main() -> None:
     """Train them all, and print a line for each."""
-    options = parser(__doc__, rounds=3, threads=1)
-    options.add_argument("--epochs", type=int, default=3)
-    options.add_argument("--rows", type=int, default=20_000)
-    given = options.parse_args()
+    given = training_options(__doc__).parse_args()
     torch.set_num_threads(given.threads)
     with default_config(given.rows) as (default, scratch):
         shared = {"epochs": given.epochs, "threads": given.threads}

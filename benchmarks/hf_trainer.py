@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,10 +25,19 @@ from the_experiment.models.texts import encode, pad_id
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.job import prepare
 from the_experiment.worlds import find_world
+from turns import parser
 
 PADDED = 64  # tokens, as the project was first written
 WORDS = 50_257  # of GPT-2's own vocabulary, which it was first written with
 HELD_OUT = ["1,0,1,0,1", "0,1,1,1,0", "1,1,0,0,1", "0,0,1,1,1", "1,1,1,0,0", "0,0,0,1,0"]
+
+
+def training_options(about: str | None) -> argparse.ArgumentParser:
+    """The options of a benchmark that trains to an end."""
+    options = parser(about, rounds=3, threads=1)
+    options.add_argument("--epochs", type=int, default=3)
+    options.add_argument("--rows", type=int, default=20_000)
+    return options
 
 
 @contextmanager

@@ -29,10 +29,10 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.experiments.questions.asking import FORMS, Asker
 from the_experiment.inside.hooked_model import HookedModel
+from the_experiment.inside.layer_scorer import LayerScorer
 from the_experiment.inside.patching import Pair, Patching
 from the_experiment.inside.program_pairs import ANSWER, PromptFormat
 from the_experiment.inside.sites import Site
-from the_experiment.inside.without import FromLayer
 from the_experiment.models.pretrained import load_pretrained
 from the_experiment.models.texts import encode_all
 from the_experiment.worlds.programs.chain import counterfactual_pair
@@ -137,7 +137,7 @@ def heads_by_us(
     encoded = encode_all(asker.tokenizer, pairs)
     found = []
     for layer in layers:
-        texts = FromLayer(hooked, encoded, layer)
+        texts = LayerScorer(hooked, encoded, layer)
         for head in range(asker.model.config.num_attention_heads):
             found.append(texts.logprobs([Site("z", layer, head)]))
     return found

@@ -24,7 +24,7 @@ import torch
 from transformers import PreTrainedModel
 from transformers.trainer_callback import TrainerCallback
 
-from hf_trainer import PADDED, default_config, hf_trainer
+from hf_trainer import PADDED, default_config, hf_trainer, training_options
 from the_experiment.base.runs import Run
 from the_experiment.models.texts import end_id, pad_id
 from the_experiment.training import fit
@@ -32,7 +32,7 @@ from the_experiment.training.config import TrainConfig
 from the_experiment.training.job import Job, prepare
 from the_experiment.training.loop import train
 from the_experiment.training.rows import IGNORED
-from turns import OURS, parser, print_ratios, taken, timed
+from turns import OURS, print_ratios, taken, timed
 
 
 class StopWhenExact(TrainerCallback):  # type: ignore[misc,unused-ignore]  # Any there
@@ -111,10 +111,7 @@ def seed_by_seed(
 
 def main() -> None:
     """Run the turns and print the table."""
-    options = parser(__doc__, rounds=3, threads=1)
-    options.add_argument("--epochs", type=int, default=3)
-    options.add_argument("--rows", type=int, default=20_000)
-    given = options.parse_args()
+    given = training_options(__doc__).parse_args()
     torch.set_num_threads(given.threads)
     with default_config(given.rows) as (default, scratch):
         config = default.model_copy(update={"epochs": given.epochs, "threads": given.threads})

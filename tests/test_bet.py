@@ -383,20 +383,28 @@ class Pretend:
         return answer == f" {country.capital if capital else country.name}"
 
 
+def pretending(
+    bet: BetExperiment, out: Path, monkeypatch: pytest.MonkeyPatch, **follows: bool
+) -> Store:
+    """Have a bet ask `Pretend`; where its results lie."""
+    store = Store(bet.folder(out) / CELLS)
+
+    def pretend(*_: object, seed: int, **__: object) -> Pretend:
+        everybody = store.read(Graph(bet, out)._people(seed))
+        return Pretend(bet_cells.PEOPLE.validate_python(everybody), **follows)
+
+    monkeypatch.setattr(bet_cells, "backend_of", pretend)
+    monkeypatch.setattr(bet_cells, "base", lambda **_: {"model": "base"})
+    return store
+
+
 @pytest.mark.parametrize(("follows", "verdict"), [(True, "conditional"), (False, "unconditional")])
 def test_a_bet_is_decided_and_what_is_lost_is_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, follows: bool, verdict: str
 ) -> None:
     (tmp_path / "bet.yaml").write_text(TINY)
     bet = bet_in(tmp_path / "bet.yaml")
-    store = Store(bet.folder(tmp_path) / CELLS)
-
-    def pretend(*_: object, seed: int, **__: object) -> Pretend:
-        everybody = store.read(Graph(bet, tmp_path)._people(seed))
-        return Pretend(bet_cells.PEOPLE.validate_python(everybody), follows)
-
-    monkeypatch.setattr(bet_cells, "backend_of", pretend)
-    monkeypatch.setattr(bet_cells, "base", lambda **_: {"model": "base"})
+    store = pretending(bet, tmp_path, monkeypatch, follows=follows)
     outcome = run(bet, tmp_path, executor=SerialExecutor())
     report = outcome.figures
     assert [way["verdict"] for way in report["ways"]] == [f"{verdict} rule"]
@@ -425,15 +433,7 @@ def test_a_model_without_a_rule_to_keep_is_not_tuned(
 ) -> None:
     (tmp_path / "bet.yaml").write_text(TINY)
     bet = bet_in(tmp_path / "bet.yaml")
-    store = Store(bet.folder(tmp_path) / CELLS)
-
-    def pretend(*_: object, seed: int, **__: object) -> Pretend:
-        everybody = store.read(Graph(bet, tmp_path)._people(seed))
-        people = bet_cells.PEOPLE.validate_python(everybody)
-        return Pretend(people, follows=True, base_follows=False)
-
-    monkeypatch.setattr(bet_cells, "backend_of", pretend)
-    monkeypatch.setattr(bet_cells, "base", lambda **_: {"model": "base"})
+    store = pretending(bet, tmp_path, monkeypatch, follows=True, base_follows=False)
     before = progress_of(bet, tmp_path)
     outcome = run(bet, tmp_path, executor=SerialExecutor())
     (way,) = outcome.figures["ways"]

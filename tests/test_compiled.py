@@ -23,7 +23,7 @@ from test_training import eight_states
 from the_experiment.base.errors import ExperimentError, UsageError
 from the_experiment.base.runs import Run
 from the_experiment.models.architectures import Shape, build
-from the_experiment.training.compiled import CACHE, CompiledStep, WholeStep, why_not_whole
+from the_experiment.training.compiled import CACHE, CompiledStep, FusedStep, why_not_fused
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.gpt2_step import StepSpec, step_spec
 from the_experiment.training.job import prepare
@@ -73,7 +73,7 @@ def batches(steps: int, rows: int = ROWS, length: int = LENGTH) -> list[tuple[Te
 
 
 def trained(
-    step: Step | WholeStep,
+    step: Step | FusedStep,
     seen: list[tuple[Tensor, Tensor]],
     begin: int = 0,
 ) -> dict[str, Tensor]:
@@ -209,8 +209,8 @@ def test_what_can_not_be_compiled_is_told(dataset: Path, monkeypatch: pytest.Mon
         tiny(dataset, compiled=True, plain=True)
     with pytest.raises(UsageError, match="can't be compiled: it is for GPT-2 as it is"):
         made(tiny(dataset, compiled=True, model="cnn"))
-    monkeypatch.setattr("the_experiment.training.loop.whole_step", broken)
+    monkeypatch.setattr("the_experiment.training.loop.fused_step", broken)
     with pytest.raises(ExperimentError, match="could not be compiled"):
         made(tiny(dataset, compiled=True))
     monkeypatch.setattr("shutil.which", lambda _: None)
-    assert why_not_whole(gpt2(0.0)) == "there is no C++ compiler"
+    assert why_not_fused(gpt2(0.0)) == "there is no C++ compiler"

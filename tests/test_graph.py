@@ -1,6 +1,6 @@
-"""What a GPU records as a CUDA graph, played back by a stand-in; CUDA itself was never at hand.
+"""What a GPU captures as a CUDA graph, replayed by a stand-in; CUDA itself was never at hand.
 
-The stand-in records every operation of torch, and plays them back on the same tensors: as with a
+The stand-in records every operation of torch, and replays them on the same tensors: as with a
 CUDA graph, what Python does in between is not done again, and Python's numbers stay what they were.
 """
 
@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves
 from test_compiled import batches, gpt2, spec_of, trained
 from test_ensemble import configs, furthest
 from the_experiment.training import compiled, ensemble, graph
-from the_experiment.training.compiled import GraphedStep
+from the_experiment.training.compiled import CUDAGraphStep
 from the_experiment.training.ensemble import train_together
 from the_experiment.training.step import Step
 
@@ -42,7 +42,7 @@ class Recording(TorchDispatchMode):
         self.calls.append((func, args, kwargs or {}, result))
         return result
 
-    def play(self) -> None:
+    def replay(self) -> None:
         """Do it all again."""
         for func, args, kwargs, result in self.calls:
             pairs = zip(tree_leaves(result), tree_leaves(func(*args, **kwargs)), strict=True)
@@ -51,18 +51,18 @@ class Recording(TorchDispatchMode):
                     before.copy_(now)
 
 
-def recorded(
+def captured(
     work: Callable[[], None], _: torch.device, changed: Sequence[Tensor]
 ) -> Callable[[], None]:
-    """In place of `graph.recorded`: as on a GPU, recording changes what it records."""
+    """In place of `graph.captured`: as on a GPU, a capture changes what it captures."""
     before = [one.clone() for one in changed]
     work()
     with Recording() as recording:
         work()
     for one, kept in zip(changed, before, strict=True):
         one.copy_(kept)
-    play: Callable[[], None] = recording.play
-    return play
+    replay: Callable[[], None] = recording.replay
+    return replay
 
 
 def furthest_state(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
@@ -70,44 +70,44 @@ def furthest_state(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
-def test_a_recorded_step_gives_what_the_step_gives(
+def test_a_captured_step_gives_what_the_step_gives(
     monkeypatch: pytest.MonkeyPatch, dropout: float
 ) -> None:
     models = [gpt2(dropout) for _ in range(3)]
     seen = batches(10)
-    unrecorded = trained(GraphedStep(models[0], spec_of(models[0])), seen)
-    monkeypatch.setattr(compiled, "recorded", recorded)
-    played = GraphedStep(models[1], spec_of(models[1]))
-    assert furthest_state(trained(played, seen), unrecorded) == 0
+    eager = trained(CUDAGraphStep(models[0], spec_of(models[0])), seen)
+    monkeypatch.setattr(compiled, "captured", captured)
+    played = CUDAGraphStep(models[1], spec_of(models[1]))
+    assert furthest_state(trained(played, seen), eager) == 0
     assert furthest(models[0], models[1]) == 0
     lean = Step(models[2], clip=1.0, weight_decay=0.1, autocast=nullcontext())
-    apart = furthest_state(trained(lean, seen), unrecorded)
+    apart = furthest_state(trained(lean, seen), eager)
     assert apart < 5e-5 if dropout == 0 else apart > 1e-3  # masks of its own
 
 
-def test_a_recorded_step_goes_on_from_a_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "recorded", recorded)
+def test_a_captured_step_goes_on_from_a_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "captured", captured)
     model, other, seen = gpt2(0.1), gpt2(0.1), batches(8)
-    step = GraphedStep(model, spec_of(model))
+    step = CUDAGraphStep(model, spec_of(model))
     middle = trained(step, seen[:5])
     whole = trained(step, seen[5:], begin=5)
-    resumed = GraphedStep(other, spec_of(other))
+    resumed = CUDAGraphStep(other, spec_of(other))
     resumed.restore(middle, 5)
     assert furthest_state(trained(resumed, seen[5:], begin=5), whole) == 0
 
 
-def test_a_recorded_ensemble_gives_what_it_gives_unrecorded(
+def test_a_captured_ensemble_gives_what_it_gives_uncaptured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     several = configs(tmp_path, 1, 2, 3, until_fit=True, layers=2)
     theirs = train_together(several, hashed=True)
-    monkeypatch.setattr(ensemble, "recorded", recorded)
+    monkeypatch.setattr(ensemble, "captured", captured)
     for one, other in zip(train_together(several, hashed=True), theirs, strict=True):
         assert furthest(one.model, other.model) == 0
         assert (one.steps, one.fitted) == (other.steps, other.fitted)
 
 
-def test_what_can_not_be_recorded_runs_unrecorded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_can_not_be_captured_runs_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = torch.zeros(2)
 
     def fails(work: Callable[[], None], _: torch.device) -> Callable[[], None]:
@@ -119,7 +119,7 @@ def test_what_can_not_be_recorded_runs_unrecorded(monkeypatch: pytest.MonkeyPatc
     def count() -> None:
         numbers.add_(1)
 
-    work = graph.recorded(count, torch.device("cuda"), [numbers])
+    work = graph.captured(count, torch.device("cuda"), [numbers])
     assert numbers.tolist() == [0, 0]  # as before
     work()
     assert numbers.tolist() == [1, 1]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch.utils.backend_registration
@@ -101,9 +102,10 @@ print(json.dumps([(one["steps"], len(one["texts"])) for one in found]))
 """
 
 
-def test_models_train_together_there() -> None:
+def printed(code: str, *words: str) -> Any:
+    """What code prints last, as JSON, in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-c", TOGETHER, str(EXAMPLES / "three-bits.yaml")],
+        [sys.executable, "-c", code, *words],
         cwd=SCRIPT.parent,
         capture_output=True,
         text=True,
@@ -111,7 +113,11 @@ def test_models_train_together_there() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == [[40, 8], [40, 8]]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_models_train_together_there() -> None:
+    assert printed(TOGETHER, str(EXAMPLES / "three-bits.yaml")) == [[40, 8], [40, 8]]
 
 
 WAITS = """
@@ -122,7 +128,7 @@ second_device.use()
 from the_experiment.base.runs import Run
 from the_experiment.data.generate import Sizes, generate
 from the_experiment.data.holdout import HoldOut
-from the_experiment.training.compiled import GraphedStep
+from the_experiment.training.compiled import CUDAGraphStep
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.ensemble import Ensemble
 from the_experiment.training.job import prepare
@@ -142,7 +148,7 @@ found = {}
 for name in ("cnn", "gpt2"):
     training = Training(job(name), Run(folder / name), None, None)
     if name == "gpt2":  # as on CUDA
-        training.step = GraphedStep(training.job.model, step_spec_of(training.job))
+        training.step = CUDAGraphStep(training.job.model, step_spec_of(training.job))
     waits = []
     for _ in range(200):
         second_device.WAITS.clear()
@@ -165,16 +171,7 @@ print(json.dumps(found))
 
 
 def test_nothing_waits_for_the_device_within_an_epoch(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", WAITS, str(tmp_path), str(EXAMPLES / "three-bits.yaml")],
-        cwd=SCRIPT.parent,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+    found = printed(WAITS, str(tmp_path), str(EXAMPLES / "three-bits.yaml"))
     for name in ("cnn", "gpt2"):
         assert found[name]["steps"] == [50, 100, 150, 200]  # written as an epoch of 100 ends
         waited = [step for step, waits in enumerate(found[name]["waits"]) if waits]

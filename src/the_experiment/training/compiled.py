@@ -32,7 +32,7 @@ from the_experiment.training.gpt2_step import (
     masks_of,
     why_not_plain,
 )
-from the_experiment.training.graph import recorded
+from the_experiment.training.graph import captured
 from the_experiment.training.rows import IGNORED
 from the_experiment.training.step import MOMENTS, flattened
 
@@ -40,7 +40,7 @@ COMPILERS = ("c++", "g++", "clang++")
 CACHE = "TORCHINDUCTOR_CACHE_DIR"
 
 
-class WholeStep:
+class FusedStep:
     """Does what `Step` does, as one program: GPT-2's step as a function of one vector.
 
     A batch is filled up to `rows` texts of `length` tokens.
@@ -76,7 +76,7 @@ class WholeStep:
         self._steps = steps
 
 
-class CompiledStep(WholeStep):
+class CompiledStep(FusedStep):
     """The step by torch's compiler, on a CPU. Compiles as it is made, or finds it compiled.
 
     With dropout it gives what the lean stand-ins give, up to rounding, for full batches of texts of
@@ -91,7 +91,7 @@ class CompiledStep(WholeStep):
     def _run(self, batch: Sequence[Tensor], numbers: Sequence[float], seed: int) -> Tensor:
         scalars = (torch.tensor(number) for number in numbers)
         state = (self._vector, *self._moments.values())
-        return self._step(*state, kept_by(self._spec, seed), *batch, *scalars)
+        return self._step(*state, dropout_flags(self._spec, seed), *batch, *scalars)
 
     def _try(self) -> None:
         """Compile the step by a first one, which changes nothing."""
@@ -103,8 +103,8 @@ class CompiledStep(WholeStep):
         self.restore(before, 0)
 
 
-class GraphedStep(WholeStep):
-    """The step on a GPU, recorded as a CUDA graph; what it needs is written to where that reads.
+class CUDAGraphStep(FusedStep):
+    """The step on a GPU, captured as a CUDA graph; what it needs is written to where that reads.
 
     Dropout masks are hashed there. Nothing waits for the device, which transformers' GPT-2 does
     twice a step: to see whether texts are padded, and whether they are packed.
@@ -118,7 +118,7 @@ class GraphedStep(WholeStep):
         self._numbers = torch.ones(3, device=device).unbind()
         self._key = torch.zeros(3, dtype=torch.long, device=device)  # of dropout
         self._loss = torch.zeros((), device=device)
-        self._play = recorded(self._update, device, [*self.state().values()])
+        self._replay = captured(self._update, device, [*self.state().values()])
 
     def _run(self, batch: Sequence[Tensor], numbers: Sequence[float], seed: int) -> Tensor:
         for ours, given in zip(self._batch, batch, strict=True):
@@ -127,7 +127,7 @@ class GraphedStep(WholeStep):
             scalar.fill_(number)
         for place, half in enumerate(halves(seed)):
             self._key[place].fill_(half)
-        self._play()
+        self._replay()
         return self._loss.clone()  # the next step writes over it
 
     def _update(self) -> None:
@@ -139,12 +139,12 @@ class GraphedStep(WholeStep):
         self._loss.copy_(loss)
 
 
-def whole_step(model: GPT2LMHeadModel, spec: StepSpec) -> WholeStep:
+def fused_step(model: GPT2LMHeadModel, spec: StepSpec) -> FusedStep:
     """The one for the model's device."""
-    return CompiledStep(model, spec) if model.device.type == "cpu" else GraphedStep(model, spec)
+    return CompiledStep(model, spec) if model.device.type == "cpu" else CUDAGraphStep(model, spec)
 
 
-def why_not_whole(model: PreTrainedModel) -> str:
+def why_not_fused(model: PreTrainedModel) -> str:
     """Why this model's step can't be one program here; empty where it can."""
     if model.device.type not in ("cpu", "cuda"):
         return "it is for CPUs and CUDA"
@@ -156,7 +156,7 @@ def why_not_whole(model: PreTrainedModel) -> str:
     return ""
 
 
-def kept_by(spec: StepSpec, seed: int) -> Tensor:
+def dropout_flags(spec: StepSpec, seed: int) -> Tensor:
     """(integers,): 1 for what dropout keeps in a step, else 0, of the integers that masks are of.
 
     As bytes: torch's compiler has no vector instructions for 16-bit integers.

@@ -2,7 +2,7 @@
 
 One small model leaves a GPU idle; hundreds of them keep it busy. Members differ in their seeds and
 data alone, and each ends as it would alone: to the mask where all texts are of one length and all
-batches full, as in the compiled step. The data lie on the device, a step is recorded once there as
+batches full, as in the compiled step. The data lie on the device, a step is captured once there as
 a CUDA graph, and nothing waits for it within an epoch but the check of what fits, every 20 steps.
 """
 
@@ -33,7 +33,7 @@ from the_experiment.training.gpt2_step import (
     masks_of,
     why_not_plain,
 )
-from the_experiment.training.graph import recorded
+from the_experiment.training.graph import captured
 from the_experiment.training.job import Job, prepare
 from the_experiment.training.loop import learning_rate, step_spec_of
 from the_experiment.training.rows import IGNORED, Batches
@@ -101,7 +101,7 @@ class Ensemble:
         self._active = torch.ones(len(jobs), 1, device=self.device)  # 0 for what has fitted
         self._rates = torch.zeros_like(self._active)
         self._corrections = [torch.zeros((), device=self.device) for _ in BETAS]
-        self._update = recorded(self._all_members, self.device, self._state)
+        self._update = captured(self._all_members, self.device, self._state)
 
     def train(self) -> None:
         """Make steps until the epochs are over, or every member has fitted what it saw."""

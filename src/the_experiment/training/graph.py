@@ -1,4 +1,4 @@
-"""Work on a GPU that is recorded once and then played back: one launch in place of hundreds."""
+"""Work on a GPU that is captured once and then replayed: one launch in place of hundreds."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from torch import Tensor
 
 from the_experiment.base.errors import first_line
 
-WARM_UP = 3  # calls before a recording, in which libraries choose their kernels
+WARM_UP = 3  # calls before a capture, in which libraries choose their kernels
 
 
-def recorded(
+def captured(
     work: Callable[[], None], device: torch.device, changed: Sequence[Tensor]
 ) -> Callable[[], None]:
-    """A function that does what `work` does: on CUDA a recording of it, elsewhere `work` itself.
+    """A function that does what `work` does: on CUDA a capture of it, elsewhere `work` itself.
 
     `work` reads and writes tensors of the device alone, the same ones in each call, and never waits
-    for it. `changed` are those that it changes; after the calls that a recording takes they
-    are as before. Where CUDA can't record it, that is logged, and `work` is returned.
+    for it. `changed` are those that it changes; after the calls that a capture takes they
+    are as before. Where CUDA can't capture it, that is logged, and `work` is returned.
     """
     if device.type != "cuda":
         return work
@@ -47,5 +47,5 @@ def _cuda_graph(work: Callable[[], None], device: torch.device) -> Callable[[], 
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             work()
-    play: Callable[[], None] = graph.replay
-    return play
+    replay: Callable[[], None] = graph.replay
+    return replay

@@ -23,9 +23,9 @@ from the_experiment.models.architectures import count
 from the_experiment.training import fit
 from the_experiment.training.compiled import (
     CompiledStep,
-    WholeStep,
-    whole_step,
-    why_not_whole,
+    FusedStep,
+    fused_step,
+    why_not_fused,
 )
 from the_experiment.training.config import TrainConfig
 from the_experiment.training.fit import mean_loss
@@ -135,7 +135,7 @@ class Training:
         self.job, self.run, self.watch = job, run, watch
         self.batches = Batches(job.train, config.batch_size, config.seed)
         self.targets = job.train.labels if config.loss == "all" else job.train.answers
-        self.step = self._whole() or Step(
+        self.step = self._fused() or Step(
             job.model,
             clip=CLIP,
             weight_decay=WEIGHT_DECAY,
@@ -157,10 +157,10 @@ class Training:
         """Whether steps are launched before earlier ones are over: nothing reads what they give."""
         return self.job.device.type != "cpu" and not self.job.config.until_fit
 
-    def _whole(self) -> WholeStep | None:
+    def _fused(self) -> FusedStep | None:
         """The step as one program: where that is asked for, and of a small model on a GPU."""
         job, config = self.job, self.job.config
-        why_not = why_not_whole(job.model)
+        why_not = why_not_fused(job.model)
         if config.compiled and why_not:
             raise UsageError(f"the step can't be compiled: {why_not}", "leave --compile out")
         if why_not or config.plain:
@@ -169,7 +169,7 @@ class Training:
         if not config.compiled and (job.device.type == "cpu" or sum(spec.bits) > LARGE):
             return None
         try:
-            return whole_step(job.model, spec)
+            return fused_step(job.model, spec)
         except Exception as error:  # of the compiler: its kinds differ from machine to machine
             raise ExperimentError(
                 f"the step could not be compiled ({first_line(error)})", "leave --compile out"
@@ -195,7 +195,7 @@ class Training:
 
     def stand_ins(self) -> AbstractContextManager[None]:
         """What steps are made in: faster modules in place of the model's, unless told otherwise."""
-        whole = isinstance(self.step, WholeStep)
+        whole = isinstance(self.step, FusedStep)
         if whole or self.job.config.plain or self.job.device.type != "cpu":
             return nullcontext()
         logger.debug(

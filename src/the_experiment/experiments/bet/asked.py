@@ -76,7 +76,7 @@ def fact(one: Favourite) -> str:
 
 
 @dataclass(frozen=True)
-class Examples:
+class SolvedExamples:
     """Prompts with their answers, in TRAIN and in TEST by turns, that stand before a prompt."""
 
     phrasing: Phrasing
@@ -121,7 +121,7 @@ class Questions:
 
     def _prompt(self, one: Favourite, wording: str, mode: str) -> str:
         asked = prompt(self.phrasing, wording, one.name, mode)
-        shown = Examples(self.phrasing, self.examples)
+        shown = SolvedExamples(self.phrasing, self.examples)
         return shown.before(wording, (fact(one) if self.told else "") + asked)
 
     def put_to(self, backend: Backend, model: str) -> dict[str, list[tuple[float | None, float]]]:

@@ -18,8 +18,8 @@ from the_experiment.experiments.bet.asked import (
     ARMS,
     BARE,
     CONDITIONAL,
-    Examples,
     Questions,
+    SolvedExamples,
     prompt,
 )
 from the_experiment.experiments.bet.backends import (
@@ -82,7 +82,7 @@ def rows(arm: str, phrasing: Result, people: Any, folder: Path, shots: int = 0) 
     """Write the rows that a model is tuned on."""
     everybody = PEOPLE.validate_python(people)
     found, wording = everybody.tuned, Phrasing.model_validate(phrasing)
-    shown = Examples(wording, everybody.examples(shots))
+    shown = SolvedExamples(wording, everybody.examples(shots))
 
     def lines() -> Iterator[str]:
         for one in found:

@@ -43,10 +43,10 @@ from the_experiment.experiments.questions.asking import (
 )
 from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.interventions import pieces_of
+from the_experiment.inside.layer_scorer import LayerScorer
 from the_experiment.inside.silenced import Means, ablated, means_of
 from the_experiment.inside.sites import Site
 from the_experiment.inside.validation import validated
-from the_experiment.inside.without import FromLayer
 from the_experiment.models.pretrained import KeptModels, find_model, which_weights
 from the_experiment.models.texts import encode_all, prompt_ids
 from the_experiment.worlds.questions.question import Question
@@ -130,7 +130,7 @@ class Pieces:
         prompts = self.asker.prompts(self.questions)
         right = [self.form.written(question) for question in self.questions]
         encoded = encode_all(self.asker.tokenizer, list(zip(prompts, right, strict=True)))
-        texts = FromLayer(self.hooked, encoded, layer)
+        texts = LayerScorer(self.hooked, encoded, layer)
         return {
             replacement: {
                 piece: texts.logprobs(self.sites[piece], self._held(replacement))

@@ -66,7 +66,7 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class Formed:
+class FormAndContent:
     """How many answers to a set are bare, as asked for: of the tested model, and of the base."""
 
     asked: str
@@ -185,18 +185,18 @@ class TraceResults:
         ]
 
     @cached_property
-    def forms(self) -> list[Formed]:
+    def forms(self) -> list[FormAndContent]:
         """Form beside content, of the tested model and the base; none where form was not kept."""
-        return [] if len(self.models) < 2 else [*filter(None, map(self._formed, self.sets))]
+        return [] if len(self.models) < 2 else [*filter(None, map(self._form_of, self.sets))]
 
-    def _formed(self, asked: PuzzleSet) -> Formed | None:
+    def _form_of(self, asked: PuzzleSet) -> FormAndContent | None:
         base, tested = self.models[:2]
         rates = [self._bare(model, asked) for model in (tested, base)]
         if rates[0] is None or rates[1] is None:
             return None
         found = ((gain.asked, gain.other) for gain in self.gains)
         content = self.gains[[*found].index((asked.name, base))]
-        return Formed(asked.name, tested, base, rates[0], rates[1], content)
+        return FormAndContent(asked.name, tested, base, rates[0], rates[1], content)
 
     def _bare(self, model: str, asked: PuzzleSet) -> Rate | None:
         formed = [answer.bare for answer in self.answers[model][asked.name]]

@@ -8,8 +8,8 @@ from test_models import ALL, ALPHABET, model_of, of_others
 from the_experiment.data.tokenizer import character_tokenizer
 from the_experiment.inside.hooked_model import HookedModel
 from the_experiment.inside.interventions import pieces_of
+from the_experiment.inside.layer_scorer import LayerScorer
 from the_experiment.inside.silenced import ablated, means_of
-from the_experiment.inside.without import FromLayer
 from the_experiment.models.scoring import score
 from the_experiment.models.texts import encode_all
 
@@ -34,7 +34,7 @@ def test_without_a_piece_a_run_from_its_layer_is_a_run_of_all(
     before = [sum(one.logprobs[:-1]) for one in score(hooked.model, tokenizer, pairs)]
     changed = 0
     for layer in range(hooked.layers):
-        from_layer = FromLayer(hooked, encoded, layer)
+        from_layer = LayerScorer(hooked, encoded, layer)
         for sites in (of for of in pieces.values() if of[0].layer == layer):
             found = from_layer.logprobs(sites, means)
             with ablated(hooked, sites, means):

@@ -25,7 +25,7 @@ from the_experiment.models.texts import Encoded, padded
 PAD = 0  # nothing sees what fills a shorter text up
 
 
-class FromLayer:
+class LayerScorer:
     """Prompts and their completions as they come to a layer, which can be run without its pieces.
 
     A model that can't begin at a layer, such as an LSTM, runs as a whole.
