@@ -19,9 +19,12 @@ from torch.utils._pytree import tree_leaves
 
 from test_compiled import batches, gpt2, spec_of, trained
 from test_ensemble import configs, furthest
+from the_experiment.base.runs import Run
 from the_experiment.training import compiled, ensemble, graph
 from the_experiment.training.compiled import CUDAGraphStep
 from the_experiment.training.ensemble import train_together
+from the_experiment.training.job import prepare
+from the_experiment.training.loop import Training
 from the_experiment.training.step import Step
 
 WAITING = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal")  # for the device
@@ -123,3 +126,14 @@ def test_what_can_not_be_captured_runs_as_it_is(monkeypatch: pytest.MonkeyPatch)
     assert numbers.tolist() == [0, 0]  # as before
     work()
     assert numbers.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("name", ["rnn", "cnn"])
+def test_no_step_within_an_epoch_reads_anything_back(tmp_path: Path, name: str) -> None:
+    (config,) = configs(tmp_path, 1, rows=320, model=name, width=64, layers=2, plain=True)
+    training = Training(prepare(config), Run(tmp_path / "run"), None, None)
+    training.one_step()
+    with Recording():
+        for _ in range(18):  # of 20
+            training.one_step()
+    training.lifecycle.release()

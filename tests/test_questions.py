@@ -468,6 +468,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
     likely = {cell.name for cell in cells.glob("log-probabilities-*.json")}  # these come first
     in_words = {cell.name[:-18] for cell in cells.glob("*.json") if cell.name not in likely}
     assert in_words < {"nothing", *(f"layer-{number}" for number in range(len(likely)))}
+    assert "nothing" in in_words
     assert "layer-1" not in in_words
     with pytest.raises(ExperimentError, match="go on"):
         read_results(cells.parent)

@@ -58,15 +58,15 @@ def _draw(axes: Axes, way: Way) -> None:
         if way.decision.criteria:  # else nothing was tuned
             _bars(axes, [way.figures[_after(place)][answer] for place in places], shift, answer)
         before = [way.figures[place][answer].most for place in places]
-        label = "before tuning" if number == 0 else None
+        label = f"{answer}, before tuning"
         axes.scatter(
             [x + shift for x in range(len(places))],
             [max(value, FLOOR) for value in before],
             marker="D",
             s=16,
             facecolor="white",
-            edgecolor=INK,
-            linewidth=0.8,
+            edgecolor=COLOURS[answer],
+            linewidth=1.2,
             zorder=3,
             label=label,
         )
